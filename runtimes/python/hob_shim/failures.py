@@ -1,0 +1,101 @@
+"""Exceptions as the daemon wants to read them: kind, type, message, traceback. Never raises.
+
+`traceback` is imported at the first failure only, and from the standard library for sure: a user's
+`token.py` must neither break it nor be hidden by it.
+"""
+
+import sys
+
+_SHIM = __file__.rpartition("/")[0] + "/"
+_MESSAGE_LIMIT = 16 * 1024  # characters; all of this travels in a frame header
+_TRACEBACK_LIMIT = 64 * 1024
+_traceback = None
+_standard_path = list(sys.path)
+_standard_modules = frozenset(sys.modules)
+
+
+class BadInput(Exception):
+    """The caller's input does not fit the convention."""
+
+
+class NotJson(Exception):
+    """The function's result is not JSON."""
+
+
+class LoadError(Exception):
+    """The code does not have what the entry names. `of` is the name of the exception it stands for."""
+
+    def __init__(self, of, message):
+        super().__init__(message)
+        self.of = of
+
+
+def describe(kind, error, message=None):
+    """The `error` object of a reply or loaded frame."""
+    own = isinstance(error, (BadInput, NotJson, LoadError))
+    name = type(error).__name__
+    if own:
+        name = getattr(error, "of", "TypeError" if isinstance(error, NotJson) else "ValueError")
+    return {
+        "kind": kind,
+        "type": name,
+        "message": _cut(message if message is not None else _text(error), _MESSAGE_LIMIT),
+        "traceback": "" if own else _cut(_format(error), _TRACEBACK_LIMIT),
+    }
+
+
+def _text(error):
+    try:
+        return str(error)
+    except BaseException:  # a user's __str__ may do anything
+        return "(the exception cannot be printed)"
+
+
+def _cut(text, limit):
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return "%s\n... %d characters left out ...\n%s" % (text[:half], len(text) - limit, text[-half:])
+
+
+def _format(error):
+    try:
+        report = _load_traceback().TracebackException.from_exception(error)
+        _strip(report, set())
+        return "".join(report.format())
+    except BaseException:  # a traceback is worth less than an answer
+        return "%s: %s\n" % (type(error).__name__, _text(error))
+
+
+def _strip(report, seen):
+    """Leaves out our own frames and the import machinery's."""
+    if report is None or id(report) in seen:
+        return
+    seen.add(id(report))
+    report.stack[:] = [
+        frame for frame in report.stack
+        if not frame.filename.startswith(_SHIM) and not frame.filename.startswith("<frozen importlib")
+    ]
+    _strip(report.__cause__, seen)
+    _strip(report.__context__, seen)
+    for inner in getattr(report, "exceptions", None) or ():
+        _strip(inner, seen)
+
+
+def _load_traceback():
+    """Imports `traceback` as if no user code were there, and leaves no trace of having done so."""
+    global _traceback
+    if _traceback is None:
+        here, path = dict(sys.modules), sys.path[:]
+        for name in here.keys() - _standard_modules:
+            del sys.modules[name]
+        sys.path[:] = _standard_path
+        try:
+            import traceback
+            _traceback = traceback
+        finally:
+            sys.path[:] = path
+            for name in sys.modules.keys() - here.keys():
+                del sys.modules[name]
+            sys.modules.update(here)
+    return _traceback

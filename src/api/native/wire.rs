@@ -1,0 +1,570 @@
+//! The JSON of the native API, `/hob/v1`: what the daemon answers and what the command line reads.
+//!
+//! Types and names only: no rules, no handlers, no conversion from or to the domain (that is `map.rs`).
+//! Moments are UTC milliseconds since 1970 (`_at_ms`), durations microseconds (`_us`) or as their name says.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// Where the native API begins.
+pub const BASE: &str = "/hob/v1";
+
+/// Headers of a call's answer, here and on the ingress.
+pub mod header {
+    /// The execution's id.
+    pub const CALL_ID: &str = "x-call-id";
+    /// All of the call's time. Unit: seconds, with a decimal point.
+    pub const DURATION: &str = "x-duration-seconds";
+    /// `true` when a container was started for the call, else `false`.
+    pub const COLD_START: &str = "x-cold-start";
+    /// The number of the revision that answered.
+    pub const FUNCTION_VERSION: &str = "x-function-version";
+    /// `queue;dur=1.2, load;dur=0.0, run;dur=3.4, total;dur=4.6`. Unit: milliseconds.
+    pub const SERVER_TIMING: &str = "server-timing";
+    /// `function` or `platform`; only on answers whose body is an [`ErrorBody`](super::ErrorBody).
+    pub const ERROR_SOURCE: &str = "x-error-source";
+}
+
+/// Values of [`ErrorBody::code`]: what a program may compare with.
+pub mod code {
+    /// The request cannot be understood or is out of range.
+    pub const INVALID: &str = "invalid";
+    /// There is no such thing.
+    pub const NOT_FOUND: &str = "not_found";
+    /// It contradicts what is there.
+    pub const CONFLICT: &str = "conflict";
+    /// A size limit was passed.
+    pub const TOO_LARGE: &str = "too_large";
+    /// It exists but cannot serve yet.
+    pub const NOT_READY: &str = "not_ready";
+    /// Too many calls wait already.
+    pub const BUSY: &str = "busy";
+    /// No worker could be had in time.
+    pub const NO_CAPACITY: &str = "no_capacity";
+    /// The worker broke while it served the call.
+    pub const WORKER_DIED: &str = "worker_died";
+    /// The container engine cannot be used.
+    pub const ENGINE: &str = "engine";
+    /// The disk is full.
+    pub const DISK_FULL: &str = "disk_full";
+    /// Something that should not happen.
+    pub const INTERNAL: &str = "internal";
+    /// The function could not be built.
+    pub const BUILD_FAILED: &str = "build_failed";
+    /// The function's code could not be loaded.
+    pub const LOAD: &str = "load";
+    /// The call took longer than the function's timeout.
+    pub const TIMEOUT: &str = "timeout";
+    /// The function raised.
+    pub const RAISED: &str = "raised";
+    /// The function used more memory than it may.
+    pub const OUT_OF_MEMORY: &str = "out_of_memory";
+    /// The function's process ended itself.
+    pub const EXIT: &str = "exit";
+    /// The function's process was ended by a signal.
+    pub const SIGNAL: &str = "signal";
+    /// The function's result is not JSON where its convention wants JSON.
+    pub const NOT_JSON: &str = "not_json";
+    /// The input is not what the convention wants.
+    pub const BAD_INPUT: &str = "bad_input";
+}
+
+/// Every error, on every path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// One word, stable; see [`code`].
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// What to do next, where the message does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The execution, when the error came from a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
+}
+
+/// `?namespace=`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NamespaceQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+}
+
+/// `PUT /functions/{name}?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeployQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// How long the answer may wait for ready or failed. Unit: seconds; default 30.
+    pub wait: Option<u32>,
+}
+
+/// `POST /functions/{name}/invoke?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InvokeQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// The path, with query, that the function sees. Default: `/`.
+    pub path: Option<String>,
+    /// The HTTP method that the function sees. Default: `POST`.
+    pub method: Option<String>,
+    /// Accept the call, answer 202 with its [`ExecutionView`], run it later. Default: false.
+    pub r#async: Option<bool>,
+}
+
+/// `GET /executions?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExecutionsQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Only calls of the function of this name.
+    pub function: Option<String>,
+    /// Only calls in this state.
+    pub state: Option<ExecutionState>,
+    /// How many at most. Default: 50.
+    pub limit: Option<u32>,
+    /// Only calls accepted before this one (an execution id): the next page.
+    pub before: Option<String>,
+}
+
+/// `GET /functions/{name}/logs?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogsQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Only calls accepted after this one (an execution id).
+    pub after: Option<String>,
+    /// The last so many calls. Default: 20.
+    pub limit: Option<u32>,
+    /// Stay and send what comes, of running calls too. Default: false.
+    pub follow: Option<bool>,
+}
+
+/// `POST /stop?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StopQuery {
+    /// Also remove the images and networks of this instance. Default: false.
+    pub purge: Option<bool>,
+}
+
+/// The part `settings` of a deploy. What is absent keeps its previous value, or gets the default in a new function.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeploySettings {
+    /// `family` or `family:version`. A new function needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Where the user's code begins, as the runtime writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// `kwargs`, `event-context`, `context-event` or `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convention: Option<String>,
+    /// Environment variables; replaces all previous ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+    /// Memory of one worker. Unit: MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u32>,
+    /// How long one call may take. Unit: milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+    /// Calls at once in one worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u16>,
+    /// Workers kept even when idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_workers: Option<u16>,
+    /// Workers at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_workers: Option<u16>,
+    /// What it may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+}
+
+/// The multipart form of a deploy, for the OpenAPI document.
+#[derive(Debug, ToSchema)]
+pub struct DeployForm {
+    /// Comes first.
+    pub settings: DeploySettings,
+    /// An archive or one source file: the part's file name tells which. Absent: the same code, other settings.
+    #[schema(value_type = Option<String>, format = Binary)]
+    pub code: Option<Vec<u8>>,
+}
+
+/// What a function may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// The outside, but no other worker.
+    Outbound,
+    /// Nothing.
+    None,
+}
+
+/// Where a function or a revision stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployState {
+    /// Accepted, being built or loaded.
+    Pending,
+    /// Able to serve.
+    Ready,
+    /// Could not be built or loaded.
+    Failed,
+}
+
+impl DeployState {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionView {
+    /// Its identity, never reused.
+    pub id: String,
+    /// Whose it is.
+    pub namespace: String,
+    /// Its name, unique in the namespace.
+    pub name: String,
+    /// The state of the latest revision.
+    pub state: DeployState,
+    /// The revision that serves calls; absent until the first is ready.
+    pub current: Option<RevisionView>,
+    /// The revision deployed last.
+    pub latest: RevisionView,
+    /// Where the ingress answers for it.
+    pub url: String,
+    /// UTC milliseconds.
+    pub created_at_ms: i64,
+    /// UTC milliseconds.
+    pub updated_at_ms: i64,
+}
+
+/// `GET /functions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionList {
+    /// By name.
+    pub functions: Vec<FunctionView>,
+}
+
+/// Frozen code and settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RevisionView {
+    /// Its identity.
+    pub id: String,
+    /// Counts from 1 in each function.
+    pub number: u32,
+    /// Where it stands.
+    pub state: DeployState,
+    /// Why it failed and what to do; only when it did.
+    pub error: Option<String>,
+    /// `family:version`.
+    pub runtime: String,
+    /// Where the user's code begins.
+    pub entry: String,
+    /// How it is called.
+    pub convention: String,
+    /// The code package, in lower-case hexadecimal.
+    pub code_sha256: String,
+    /// Environment variables, with their values.
+    pub env: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: LimitsView,
+    /// Its image in the engine, once made.
+    pub image: Option<String>,
+    /// UTC milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// `GET /functions/{name}/revisions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RevisionList {
+    /// Newest first.
+    pub revisions: Vec<RevisionView>,
+}
+
+/// What a revision may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitsView {
+    /// Unit: MiB.
+    pub memory_mib: u32,
+    /// Unit: milliseconds.
+    pub timeout_ms: u32,
+    /// Calls at once in one worker.
+    pub concurrency: u16,
+    /// Workers kept even when idle.
+    pub min_workers: u16,
+    /// Workers at most.
+    pub max_workers: u16,
+    /// What it may reach.
+    pub network: Network,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionState {
+    /// Accepted, not started.
+    Queued,
+    /// Started.
+    Running,
+    /// The function answered.
+    Succeeded,
+    /// The function failed.
+    Failed,
+    /// The platform failed.
+    Error,
+    /// Ended on request.
+    Cancelled,
+}
+
+impl ExecutionState {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing comes after it.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// What a call met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Temperature {
+    /// A worker of the revision was idle.
+    Warm,
+    /// A pre-warmed worker was loaded for it.
+    Prewarmed,
+    /// A container was started for it.
+    Cold,
+}
+
+impl Temperature {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Prewarmed => "prewarmed",
+            Self::Cold => "cold",
+        }
+    }
+}
+
+/// One call and its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionView {
+    /// Its identity; later calls sort later.
+    pub id: String,
+    /// The function's name (its id when it is gone).
+    pub function: String,
+    /// Whose it is.
+    pub namespace: String,
+    /// The revision's number; absent while queued.
+    pub version: Option<u32>,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// Accepted asynchronously.
+    pub asynchronous: bool,
+    /// When it was accepted. UTC milliseconds.
+    pub created_at_ms: i64,
+    /// When it started. UTC milliseconds.
+    pub started_at_ms: Option<i64>,
+    /// When it ended. UTC milliseconds.
+    pub ended_at_ms: Option<i64>,
+    /// HTTP status of the answer.
+    pub status: Option<u16>,
+    /// One word for a failure; see [`code`].
+    pub failure: Option<String>,
+    /// A sentence for a failure or an error.
+    pub message: Option<String>,
+    /// What it met.
+    pub temperature: Option<Temperature>,
+    /// Waiting for a worker, starting and loading one included. Unit: microseconds.
+    pub queue_us: u64,
+    /// The part of `queue_us` that loaded code. Unit: microseconds.
+    pub load_us: u64,
+    /// In the user's code. Unit: microseconds.
+    pub run_us: u64,
+    /// All of it. Unit: microseconds.
+    pub total_us: u64,
+}
+
+/// `GET /executions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionList {
+    /// Newest first.
+    pub executions: Vec<ExecutionView>,
+}
+
+/// One line of `GET /functions/{name}/logs`, which answers newline-delimited JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogEntry {
+    /// The call that printed it.
+    pub execution: String,
+    /// UTC milliseconds.
+    pub at_ms: i64,
+    /// `stdout`, `stderr`, or `output` where the two are kept mixed.
+    pub stream: String,
+    /// What was printed: one line or several, not always ended by a line break.
+    pub text: String,
+    /// The call's state when this was sent; terminal in the last entry of a call.
+    pub state: ExecutionState,
+}
+
+/// `GET /status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// The id of its data directory.
+    pub instance: String,
+    /// Where its state is.
+    pub data_dir: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since start. Unit: seconds.
+    pub uptime_seconds: u64,
+    /// The container engine.
+    pub engine: EngineView,
+    /// Its containers.
+    pub workers: Vec<WorkerView>,
+    /// How many functions there are, in all namespaces.
+    pub functions: u64,
+    /// How many execution records there are, by state.
+    pub executions: ExecutionCounts,
+    /// Memory of the daemon itself. Unit: bytes.
+    pub memory_rss_bytes: u64,
+}
+
+/// Whether the engine answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineState {
+    /// It answers.
+    Up,
+    /// It does not; workers cannot be started.
+    Down,
+}
+
+/// The container engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EngineView {
+    /// Whether it answers.
+    pub state: EngineState,
+    /// Its name and version, or what is wrong and what to do.
+    pub detail: Option<String>,
+}
+
+/// One container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerView {
+    /// Its identity.
+    pub id: String,
+    /// `family:version`.
+    pub runtime: String,
+    /// The function it serves; absent while pre-warmed.
+    pub function: Option<String>,
+    /// The number of the revision it serves; absent while pre-warmed.
+    pub revision: Option<u32>,
+    /// One word: `starting`, `prewarmed`, `loading`, `ready`, `draining`.
+    pub state: String,
+    /// Calls it can serve at once.
+    pub slots: u16,
+    /// Calls it serves now.
+    pub busy: u16,
+}
+
+/// Execution records by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ExecutionCounts {
+    /// Accepted, not started.
+    pub queued: u64,
+    /// Started.
+    pub running: u64,
+    /// The function answered.
+    pub succeeded: u64,
+    /// The function failed.
+    pub failed: u64,
+    /// The platform failed.
+    pub error: u64,
+    /// Ended on request.
+    pub cancelled: u64,
+}
+
+/// `GET /runtimes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeList {
+    /// By family.
+    pub runtimes: Vec<RuntimeView>,
+}
+
+/// A language environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeView {
+    /// Its name in `runtime` settings.
+    pub family: String,
+    /// For people.
+    #[serde(default)]
+    pub title: String,
+    /// The default first.
+    pub versions: Vec<RuntimeVersionView>,
+    /// The conventions its shim has; the default first.
+    pub conventions: Vec<String>,
+    /// Where code begins when nothing is said.
+    pub default_entry: Option<String>,
+    /// How a client recognises its sources.
+    pub detect: DetectView,
+}
+
+/// One version of a runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeVersionView {
+    /// As in `family:version`.
+    pub version: String,
+    /// Its image in the engine.
+    pub image: String,
+    /// One word: `present`, `missing`, `building`, `failed`, `unknown` (engine down).
+    pub state: String,
+}
+
+/// How a client recognises a runtime's sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct DetectView {
+    /// Names of files in the top folder.
+    pub files: Vec<String>,
+    /// Endings of files in the top folder, without the dot.
+    pub extensions: Vec<String>,
+}

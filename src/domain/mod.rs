@@ -1,0 +1,21 @@
+//! Names and rules of the house: ids, functions, revisions, executions, limits, errors.
+//!
+//! No input or output, no async, no serialisation, no clock: `now` is an argument.
+
+mod error;
+mod execution;
+mod function;
+mod id;
+mod limits;
+mod name;
+mod revision;
+mod time;
+
+pub use error::{Error, Fault};
+pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
+pub use function::Function;
+pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
+pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
+pub use name::{FunctionName, Namespace};
+pub use revision::{Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use time::Timestamp;

@@ -1,0 +1,93 @@
+//! What people call things. A name that exists has been checked.
+
+use super::Error;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks and takes a name.
+            ///
+            /// # Errors
+            /// `Error::Invalid` unless it has 1 to 63 of `a-z`, `A-Z`, `0-9`, `-`, `_` and begins and ends with a letter or digit.
+            pub fn parse(text: &str) -> Result<Self, Error> {
+                check(text, $what)?;
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A function's name, unique in its namespace.
+    FunctionName,
+    "function name"
+);
+name!(
+    /// A namespace: whose functions these are.
+    Namespace,
+    "namespace"
+);
+
+impl Namespace {
+    /// The namespace of whoever names none.
+    #[must_use]
+    pub fn default_namespace() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+fn check(text: &str, what: &str) -> Result<(), Error> {
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    let inside = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let good =
+        bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inside);
+    if good {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{what} `{}` is not valid: use 1 to 63 letters, digits, `-` or `_`, with a letter or digit at both ends",
+        text.escape_debug()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_when_they_are_made() {
+        for good in ["a", "hello", "Hello-2_x", &"x".repeat(63)] {
+            assert!(FunctionName::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a/b",
+            "a b",
+            "ä",
+            "a\n",
+            &"x".repeat(64),
+            "..",
+        ] {
+            assert!(FunctionName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A revision: frozen code and settings; what actually runs.
+
+use super::{Error, FunctionId, Limits, RevisionId, Timestamp};
+use std::collections::BTreeMap;
+
+/// The sha256 of a code package, in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Checks and takes a digest.
+    ///
+    /// # Errors
+    /// `Error::Invalid` unless it is 64 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !good {
+            return Err(Error::invalid(
+                "a digest is 64 lower-case hexadecimal digits".to_owned(),
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which runtime: a family and one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuntimeRef {
+    /// The family's name, as in its `runtime.toml`.
+    pub family: String,
+    /// The version, as in its `runtime.toml`.
+    pub version: String,
+}
+
+impl std::fmt::Display for RuntimeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.family, self.version)
+    }
+}
+
+/// How user code is called; named by shape, chosen by whoever deploys, never guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Convention {
+    /// `main(**input)`; the result is JSON.
+    Kwargs,
+    /// `handler(event, context)`.
+    EventContext,
+    /// `handler(context, event)`.
+    ContextEvent,
+    /// A server on `$PORT`.
+    Http,
+}
+
+impl Convention {
+    /// All of them, in the design's order.
+    pub const ALL: [Self; 4] = [
+        Self::Kwargs,
+        Self::EventContext,
+        Self::ContextEvent,
+        Self::Http,
+    ];
+
+    /// Its name on the wire and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kwargs => "kwargs",
+            Self::EventContext => "event-context",
+            Self::ContextEvent => "context-event",
+            Self::Http => "http",
+        }
+    }
+
+    /// The convention of that name.
+    ///
+    /// # Errors
+    /// `Error::Invalid` that lists the names there are.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|c| c.as_str() == text)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::as_str).join(", ");
+                Error::invalid(format!(
+                    "convention `{text}` is not known: use one of {names}"
+                ))
+            })
+    }
+}
+
+/// Where a revision stands between deploy and serving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevisionState {
+    /// Accepted and written down; the reconciler brings it on.
+    Pending,
+    /// Loaded once and able to serve.
+    Ready,
+    /// It could not be built or loaded; the text says why and what to do.
+    Failed(String),
+}
+
+/// Frozen code and settings. Nothing in it changes but `state`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its identity.
+    pub id: RevisionId,
+    /// Whose revision it is.
+    pub function: FunctionId,
+    /// Counts from 1 in each function; never reused.
+    pub number: u32,
+    /// What it runs on.
+    pub runtime: RuntimeRef,
+    /// Where the user's code begins, as the runtime writes it (`main.main`).
+    pub entry: String,
+    /// How it is called.
+    pub convention: Convention,
+    /// The code package.
+    pub code: Digest,
+    /// Environment variables of the user.
+    pub env: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Where it stands.
+    pub state: RevisionState,
+    /// When it was deployed.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,1160 @@
+//! The engine behind the Docker API: the only file that knows bollard.
+//!
+//! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
+//! the engine's labels are the list.
+
+use super::host::{self, Host, Places};
+use super::{
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo,
+    LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec,
+};
+use crate::domain::{InstanceId, Network, WorkerId};
+use async_trait::async_trait;
+use bollard::Docker as Client;
+use bollard::errors::Error as ClientError;
+use bollard::models;
+use bollard::query_parameters as query;
+use futures_util::{Stream, StreamExt};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Where a worker finds its directory.
+const INSIDE: &str = "/hob";
+/// The unprivileged user of every worker.
+const USER: &str = "1000:1000";
+/// Above every deadline of ours: bollard's own clock must not be the one that ends a long build.
+const NEVER_SECONDS: u64 = 24 * 3600;
+const TAIL_LINES: usize = 30;
+const LOG_BYTES: usize = 64 * 1024;
+const LINE_BYTES: usize = 16 * 1024;
+
+/// How to find and use the engine. The environment is read by whoever fills this.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address from the settings; wins over everything.
+    pub host: Option<String>,
+    /// `DOCKER_HOST`.
+    pub docker_host_env: Option<String>,
+    /// `DOCKER_CONTEXT`.
+    pub docker_context_env: Option<String>,
+    /// The home directory, for the current context and a user's own sockets.
+    pub home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, for a user's own sockets.
+    pub runtime_dir: Option<PathBuf>,
+    /// Whose objects ours are.
+    pub instance: InstanceId,
+    /// Deadline of one request; of a pull, the longest silence.
+    pub request_timeout: Duration,
+}
+
+/// A Docker engine, or one that speaks its API.
+#[derive(Debug)]
+pub struct Docker {
+    places: Places,
+    instance: InstanceId,
+    request_timeout: Duration,
+    /// Held for a few lines, never across an await.
+    link: Mutex<Option<Link>>,
+    /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
+    /// the engine itself would make two of one name.
+    network: tokio::sync::Mutex<Option<String>>,
+}
+
+#[derive(Debug, Clone)]
+struct Link {
+    client: Client,
+    host: String,
+}
+
+impl Docker {
+    /// Takes the options and connects to nobody yet: an engine that is down is told of by each call.
+    #[must_use]
+    pub fn connect(options: Options) -> Self {
+        let places = Places {
+            explicit: options.host,
+            docker_host_env: options.docker_host_env,
+            docker_context_env: options.docker_context_env,
+            home: options.home,
+            runtime_dir: options.runtime_dir,
+        };
+        Self {
+            places,
+            instance: options.instance,
+            request_timeout: options.request_timeout,
+            link: Mutex::default(),
+            network: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The connection in use, or a new one with the API version agreed on.
+    async fn link(&self) -> Result<Link, Error> {
+        let known = self.known_link();
+        if let Some(link) = known {
+            return Ok(link);
+        }
+        let host = host::find(&self.places, Path::exists)?;
+        let on = On::engine("greeting the engine");
+        let name = host.to_string();
+        let client = client_for(&host).map_err(|e| classify(e, &name, &on))?;
+        let greeting = tokio::time::timeout(self.request_timeout, client.negotiate_version());
+        let client = greeting
+            .await
+            .map_err(|_| on.timeout())?
+            .map_err(|e| classify(e, &name, &on))?;
+        let link = Link { client, host: name };
+        self.set_link(Some(link.clone()));
+        Ok(link)
+    }
+
+    fn known_link(&self) -> Option<Link> {
+        self.link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_link(&self, link: Option<Link>) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    /// One request with its deadline. An engine that went away is looked for anew next time: it may come back as another version.
+    async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let link = self.link().await?;
+        match tokio::time::timeout(self.request_timeout, request(link.client)).await {
+            Ok(answer) => answer.map_err(|e| self.failed(e, &link.host, on)),
+            Err(_) => Err(on.timeout()),
+        }
+    }
+
+    fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
+        let error = classify(error, host, on);
+        if matches!(error, Error::Unreachable { .. }) {
+            self.set_link(None);
+        }
+        error
+    }
+
+    async fn create_and_start(&self, spec: &WorkerSpec, name: &str) -> Result<ContainerId, Error> {
+        let network = self.network_mode(spec.network).await?;
+        let body = worker_body(spec, self.instance, network);
+        let options = query::CreateContainerOptions {
+            name: Some(name.to_owned()),
+            ..Default::default()
+        };
+        let on = On::image("creating a worker", &spec.image);
+        let created = self
+            .ask(&on, |c| async move {
+                c.create_container(Some(options), body).await
+            })
+            .await?;
+        let on = On::container("starting a worker", &created.id);
+        let none = None::<query::StartContainerOptions>;
+        self.ask(
+            &on,
+            |c| async move { c.start_container(on.name, none).await },
+        )
+        .await?;
+        Ok(ContainerId::ours(created.id))
+    }
+
+    async fn start_or_clear(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
+        let name = format!("hob-{}", spec.worker);
+        let result = self.create_and_start(spec, &name).await;
+        if let Err(error) = &result
+            && leaves_a_container(error)
+        {
+            // The first error is the one to tell; `list` shows the container if this fails too.
+            let _ = self.remove(&ContainerId::ours(name)).await;
+        }
+        result
+    }
+
+    async fn network_mode(&self, network: Network) -> Result<String, Error> {
+        match network {
+            Network::None => Ok("none".to_owned()),
+            Network::Outbound => self.network_id().await,
+        }
+    }
+
+    async fn network_id(&self) -> Result<String, Error> {
+        let mut known = self.network.lock().await;
+        if let Some(id) = known.as_ref() {
+            return Ok(id.clone());
+        }
+        let id = match self.own_networks().await?.pop() {
+            Some(id) => id,
+            None => self.create_network().await?,
+        };
+        *known = Some(id.clone());
+        Ok(id)
+    }
+
+    async fn own_networks(&self) -> Result<Vec<String>, Error> {
+        let options = query::ListNetworksOptions {
+            filters: Some(ours(self.instance, "network")),
+        };
+        let on = On::engine("listing networks");
+        let networks = self
+            .ask(&on, |c| async move { c.list_networks(Some(options)).await })
+            .await?;
+        Ok(networks.into_iter().filter_map(|n| n.id).collect())
+    }
+
+    async fn create_network(&self) -> Result<String, Error> {
+        let body = network_body(self.instance);
+        let on = On::network("making the network", &body.name);
+        let request = body.clone();
+        self.ask(&on, |c| async move { c.create_network(request).await })
+            .await
+            .map(|made| made.id)
+    }
+
+    async fn own_images(&self) -> Result<Vec<String>, Error> {
+        let options = query::ListImagesOptions {
+            filters: Some(ours(self.instance, "image")),
+            ..Default::default()
+        };
+        let on = On::engine("listing images");
+        let images = self
+            .ask(&on, |c| async move { c.list_images(Some(options)).await })
+            .await?;
+        Ok(images.into_iter().map(|i| i.id).collect())
+    }
+
+    /// Whether it went; one that is in use, or a parent of another, stays.
+    async fn remove_image(&self, id: &str) -> Result<bool, Error> {
+        let options = query::RemoveImageOptions {
+            force: true,
+            ..Default::default()
+        };
+        let on = On::image("removing an image", id);
+        let answer = self
+            .ask(&on, |c| async move {
+                c.remove_image(id, Some(options), None).await
+            })
+            .await;
+        match answer {
+            Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Docker {
+    async fn probe(&self) -> Result<EngineInfo, Error> {
+        let on = On::engine("asking the engine who it is");
+        let version = self.ask(&on, |c| async move { c.version().await }).await?;
+        let info = self.ask(&on, |c| async move { c.info().await }).await?;
+        let link = self.link().await?;
+        Ok(engine_info(version, info, &link))
+    }
+
+    async fn start_worker(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
+        check_image_name(&spec.image)?;
+        match self.start_or_clear(spec).await {
+            Err(Error::NotFound { what }) if what == NETWORK => {
+                *self.network.lock().await = None;
+                self.start_or_clear(spec).await
+            }
+            other => other,
+        }
+    }
+
+    fn worker_path(&self, _spec_dir: &Path) -> PathBuf {
+        INSIDE.into()
+    }
+
+    async fn set_memory(&self, id: &ContainerId, bytes: u64) -> Result<(), Error> {
+        let body = models::ContainerUpdateBody {
+            memory: Some(signed(bytes)),
+            memory_swap: Some(signed(bytes)),
+            ..Default::default()
+        };
+        let on = On::container("changing a worker's memory", id.as_str());
+        self.ask(
+            &on,
+            |c| async move { c.update_container(on.name, body).await },
+        )
+        .await
+    }
+
+    async fn kill(&self, id: &ContainerId) -> Result<(), Error> {
+        let options = query::KillContainerOptions {
+            signal: "SIGKILL".to_owned(),
+        };
+        let on = On::container("ending a worker", id.as_str());
+        let answer = self
+            .ask(&on, |c| async move {
+                c.kill_container(on.name, Some(options)).await
+            })
+            .await;
+        fine_if_gone(answer)
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), Error> {
+        let options = query::RemoveContainerOptions {
+            v: true,
+            force: true,
+            ..Default::default()
+        };
+        let on = On::container("removing a worker", id.as_str());
+        let answer = self
+            .ask(&on, |c| async move {
+                c.remove_container(on.name, Some(options)).await
+            })
+            .await;
+        fine_if_gone(answer)
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerStatus>, Error> {
+        let on = On::container("looking at a worker", id.as_str());
+        let none = None::<query::InspectContainerOptions>;
+        let answer = self
+            .ask(
+                &on,
+                |c| async move { c.inspect_container(on.name, none).await },
+            )
+            .await;
+        match answer {
+            Ok(found) => Ok(found.state.map(|state| status(&state))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn log_tail(&self, id: &ContainerId, lines: u32) -> Result<String, Error> {
+        let options = query::LogsOptions {
+            stdout: true,
+            stderr: true,
+            tail: lines.to_string(),
+            ..Default::default()
+        };
+        let on = On::container("reading a worker's output", id.as_str());
+        self.ask(&on, |c| async move {
+            last_bytes(c.logs(on.name, Some(options))).await
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<OwnedContainer>, Error> {
+        let options = query::ListContainersOptions {
+            all: true,
+            filters: Some(ours(self.instance, "worker")),
+            ..Default::default()
+        };
+        let on = On::engine("listing workers");
+        let found = self
+            .ask(
+                &on,
+                |c| async move { c.list_containers(Some(options)).await },
+            )
+            .await?;
+        Ok(found.into_iter().filter_map(owned).collect())
+    }
+
+    async fn exits(&self) -> Result<BoxStream<'static, Result<ContainerId, Error>>, Error> {
+        let on = On::engine("subscribing to exits");
+        self.ask(&on, |c| async move { c.ping().await }).await?;
+        let link = self.link().await?;
+        let mut filters = ours(self.instance, "worker");
+        filters.insert("type".to_owned(), vec!["container".to_owned()]);
+        filters.insert("event".to_owned(), vec!["die".to_owned()]);
+        let options = query::EventsOptions {
+            // The past too, as far as the engine remembers it: so nothing is lost between two subscriptions.
+            since: Some("1".to_owned()),
+            filters: Some(filters),
+            ..Default::default()
+        };
+        let events = link.client.events(Some(options));
+        Ok(exits_of(events, link.host).boxed())
+    }
+
+    async fn image(&self, name: &str) -> Result<Option<ImageInfo>, Error> {
+        check_image_name(name)?;
+        let on = On::image("looking at an image", name);
+        match self
+            .ask(&on, |c| async move { c.inspect_image(name).await })
+            .await
+        {
+            Ok(found) => Ok(Some(image_info(found))),
+            Err(Error::ImageMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn pull(&self, name: &str) -> Result<(), Error> {
+        check_image_name(name)?;
+        let on = On::image("pulling an image", name);
+        let link = self.link().await?;
+        let mut progress = link
+            .client
+            .create_image(Some(pull_options(name)), None, None);
+        loop {
+            match tokio::time::timeout(self.request_timeout, progress.next()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(e))) => return Err(self.failed(e, &link.host, &on)),
+                Err(_) => return Err(on.timeout()),
+            }
+        }
+    }
+
+    async fn build(
+        &self,
+        request: BuildRequest,
+        log: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<String, Error> {
+        check_image_name(&request.tag)?;
+        let link = self.link().await?;
+        let deadline = Instant::now() + request.timeout;
+        let on = On::build("building an image", &request.tag);
+        let options = build_options(&request, self.instance);
+        let context = bollard::body_full(request.context.clone());
+        let mut output = link.client.build_image(options, None, Some(context));
+        let mut lines = Lines::new(log);
+        let mut image = None;
+        loop {
+            match tokio::time::timeout_at(deadline, output.next()).await {
+                Ok(None) => break,
+                Ok(Some(Ok(info))) => image = lines.take(info).or(image),
+                Ok(Some(Err(e))) => return Err(lines.failed(self.failed(e, &link.host, &on))),
+                Err(_) => return Err(on.timeout()),
+            }
+        }
+        lines.finish();
+        image.ok_or_else(|| lines.failed(unfinished_build()))
+    }
+
+    async fn prepare_network(&self) -> Result<(), Error> {
+        // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
+        *self.network.lock().await = None;
+        self.network_id().await.map(drop)
+    }
+
+    async fn remove_networks(&self) -> Result<(), Error> {
+        *self.network.lock().await = None;
+        for id in self.own_networks().await? {
+            let on = On::network("removing a network", &id);
+            let answer = self
+                .ask(&on, |c| async move { c.remove_network(on.name).await })
+                .await;
+            match answer {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_images(&self) -> Result<u64, Error> {
+        let mut removed = 0;
+        // A parent goes only after its children: again, as long as something went.
+        loop {
+            let before = removed;
+            for id in self.own_images().await? {
+                removed += u64::from(self.remove_image(&id).await?);
+            }
+            if removed == before {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+fn client_for(host: &Host) -> Result<Client, ClientError> {
+    let version = bollard::API_DEFAULT_VERSION;
+    match host {
+        Host::Unix(path) => {
+            Client::connect_with_unix(&path.to_string_lossy(), NEVER_SECONDS, version)
+        }
+        Host::Tcp(address) => Client::connect_with_http(address, NEVER_SECONDS, version),
+    }
+}
+
+/// Filters for objects of this instance and kind: nothing is touched that was not found through them or made by us.
+fn ours(instance: InstanceId, kind: &str) -> HashMap<String, Vec<String>> {
+    let labels = vec![
+        format!("{LABEL_INSTANCE}={instance}"),
+        format!("{LABEL_KIND}={kind}"),
+    ];
+    HashMap::from([("label".to_owned(), labels)])
+}
+
+fn labels(
+    instance: InstanceId,
+    kind: &str,
+    extra: &BTreeMap<String, String>,
+) -> HashMap<String, String> {
+    let mut labels: HashMap<_, _> = extra.clone().into_iter().collect();
+    labels.insert(LABEL_INSTANCE.to_owned(), instance.to_string());
+    labels.insert(LABEL_KIND.to_owned(), kind.to_owned());
+    labels
+}
+
+fn worker_body(
+    spec: &WorkerSpec,
+    instance: InstanceId,
+    network: String,
+) -> models::ContainerCreateBody {
+    let mut labels = labels(instance, "worker", &spec.labels);
+    labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
+    models::ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        hostname: Some("worker".to_owned()),
+        user: Some(USER.to_owned()),
+        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
+        labels: Some(labels),
+        host_config: Some(sandbox(spec, network)),
+        ..Default::default()
+    }
+}
+
+/// The sandbox of every worker. The engine's seccomp profile and process 1 are left as the engine has them.
+fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
+    let memory = signed(spec.memory.bytes());
+    models::HostConfig {
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        privileged: Some(false),
+        readonly_rootfs: Some(true),
+        mounts: Some(vec![directory_mount(&spec.directory)]),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp(spec.tmp_bytes))])),
+        ipc_mode: Some("private".to_owned()),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        pids_limit: Some(i64::from(spec.pids)),
+        ulimits: Some(vec![models::ResourcesUlimits {
+            name: Some("nofile".to_owned()),
+            soft: Some(i64::from(spec.open_files)),
+            hard: Some(i64::from(spec.open_files)),
+        }]),
+        log_config: Some(small_log()),
+        network_mode: Some(network),
+        restart_policy: Some(models::RestartPolicy {
+            name: Some(models::RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        ..Default::default()
+    }
+}
+
+/// A mount, not a bind string: a directory that is missing is an error then, and a colon in its name is only a colon.
+fn directory_mount(directory: &Path) -> models::Mount {
+    models::Mount {
+        typ: Some(models::MountTypeEnum::BIND),
+        source: Some(directory.to_string_lossy().into_owned()),
+        target: Some(INSIDE.to_owned()),
+        read_only: Some(true),
+        ..Default::default()
+    }
+}
+
+/// `exec`, because libraries unpack themselves there; the engine's default is `noexec`.
+fn tmp(bytes: u64) -> String {
+    format!("rw,exec,nosuid,nodev,size={bytes},mode=1777")
+}
+
+fn small_log() -> models::HostConfigLogConfig {
+    let config = [("max-size", "1m"), ("max-file", "1")];
+    models::HostConfigLogConfig {
+        typ: Some("local".to_owned()),
+        config: Some(
+            config
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into_iter()
+                .collect(),
+        ),
+    }
+}
+
+fn network_body(instance: InstanceId) -> models::NetworkCreateRequest {
+    let icc = "com.docker.network.bridge.enable_icc".to_owned();
+    models::NetworkCreateRequest {
+        name: network_name(instance),
+        driver: Some("bridge".to_owned()),
+        options: Some(HashMap::from([(icc, "false".to_owned())])),
+        labels: Some(labels(instance, "network", &BTreeMap::new())),
+        ..Default::default()
+    }
+}
+
+/// From the end of the id, which is random: its beginning is a clock, and two instances of one minute would share it.
+fn network_name(instance: InstanceId) -> String {
+    let id = instance.to_string();
+    let (_, end) = id.split_at(id.len().saturating_sub(8));
+    format!("hob-{end}")
+}
+
+fn build_options(request: &BuildRequest, instance: InstanceId) -> query::BuildImageOptions {
+    let memory = i32::try_from(request.memory_bytes).unwrap_or(i32::MAX);
+    query::BuildImageOptions {
+        dockerfile: request.dockerfile.clone(),
+        t: Some(request.tag.clone()),
+        rm: true,
+        forcerm: true,
+        memory: Some(memory),
+        memswap: Some(memory),
+        buildargs: Some(request.args.clone().into_iter().collect()),
+        labels: Some(labels(instance, "image", &request.labels)),
+        networkmode: request.network.clone(),
+        ..Default::default()
+    }
+}
+
+/// Without a tag the engine would fetch every tag there is.
+fn pull_options(name: &str) -> query::CreateImageOptions {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let tag = (!last.contains([':', '@'])).then(|| "latest".to_owned());
+    query::CreateImageOptions {
+        from_image: Some(name.to_owned()),
+        tag,
+        ..Default::default()
+    }
+}
+
+/// The name becomes part of a request's path: nothing may climb out of it.
+fn check_image_name(name: &str) -> Result<(), Error> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+    let good = !name.is_empty()
+        && name.len() <= 512
+        && name.bytes().all(allowed)
+        && name
+            .split('/')
+            .all(|part| !part.is_empty() && !part.starts_with('.'));
+    if good {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        status: 400,
+        message: format!("`{}` is not an image name", name.escape_debug()),
+    })
+}
+
+fn engine_info(
+    version: models::SystemVersion,
+    info: models::SystemInfo,
+    link: &Link,
+) -> EngineInfo {
+    let components = version.components.unwrap_or_default();
+    let podman = components.iter().any(|c| c.name.contains("Podman"));
+    EngineInfo {
+        name: if podman { "podman" } else { "docker" }.to_owned(),
+        version: version.version.unwrap_or_default(),
+        api_version: link.client.client_version().to_string(),
+        architecture: version.arch.unwrap_or_default(),
+        os: version.os.unwrap_or_default(),
+        cgroup_version: info.cgroup_version.and_then(|v| v.to_string().parse().ok()),
+        memory_bytes: unsigned(info.mem_total),
+        host: link.host.clone(),
+    }
+}
+
+fn image_info(found: models::ImageInspect) -> ImageInfo {
+    let labels = found.config.and_then(|c| c.labels).unwrap_or_default();
+    ImageInfo {
+        id: found.id.unwrap_or_default(),
+        architecture: found.architecture.unwrap_or_default(),
+        size_bytes: unsigned(found.size),
+        labels: labels.into_iter().collect(),
+    }
+}
+
+fn status(state: &models::ContainerState) -> ContainerStatus {
+    let running = state.running.unwrap_or(false);
+    ContainerStatus {
+        running,
+        exit_code: state.exit_code.filter(|_| !running),
+        oom_killed: state.oom_killed.unwrap_or(false),
+    }
+}
+
+fn owned(found: models::ContainerSummary) -> Option<OwnedContainer> {
+    let labels = found.labels.unwrap_or_default();
+    Some(OwnedContainer {
+        id: ContainerId::ours(found.id?),
+        worker: labels.get(LABEL_WORKER).and_then(|w| WorkerId::parse(w)),
+        running: found.state == Some(models::ContainerSummaryStateEnum::RUNNING),
+    })
+}
+
+/// The events' containers; ends after the first error.
+fn exits_of(
+    events: impl Stream<Item = Result<models::EventMessage, ClientError>> + Send + 'static,
+    host: String,
+) -> impl Stream<Item = Result<ContainerId, Error>> + Send + 'static {
+    let exits = events.filter_map(move |event| {
+        let exit = match event {
+            Ok(event) => event
+                .actor
+                .and_then(|a| a.id)
+                .map(|id| Ok(ContainerId::ours(id))),
+            Err(e) => Some(Err(classify(e, &host, &On::engine("waiting for exits")))),
+        };
+        std::future::ready(exit)
+    });
+    exits.scan(false, |ended, exit| {
+        let before = std::mem::replace(ended, exit.is_err());
+        std::future::ready((!before).then_some(exit))
+    })
+}
+
+async fn last_bytes(
+    mut output: impl Stream<Item = Result<bollard::container::LogOutput, ClientError>> + Unpin,
+) -> Result<String, ClientError> {
+    let mut kept = Vec::new();
+    while let Some(part) = output.next().await {
+        kept.extend_from_slice(&part?.into_bytes());
+        if kept.len() > 2 * LOG_BYTES {
+            kept.drain(..kept.len() - LOG_BYTES);
+        }
+    }
+    let from = kept.len().saturating_sub(LOG_BYTES);
+    Ok(String::from_utf8_lossy(&kept[from..]).into_owned())
+}
+
+/// A build's output: cut into lines, passed on, the last ones kept.
+struct Lines<'a> {
+    log: &'a (dyn Fn(&str) + Send + Sync),
+    open: String,
+    last: VecDeque<String>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(log: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+        Self {
+            log,
+            open: String::new(),
+            last: VecDeque::new(),
+        }
+    }
+
+    /// Takes one message; answers the image's id if it tells one.
+    fn take(&mut self, info: models::BuildInfo) -> Option<String> {
+        if let Some(text) = info.stream {
+            self.text(&text);
+        } else if let (Some(status), None) = (&info.status, &info.progress) {
+            self.text(&format!("{status}\n"));
+        }
+        info.aux.and_then(|image| image.id)
+    }
+
+    fn text(&mut self, text: &str) {
+        self.open.push_str(text);
+        while let Some(end) = self.open.find('\n') {
+            let line: String = self.open.drain(..=end).collect();
+            self.line(line.trim_end());
+        }
+        if self.open.len() > LINE_BYTES {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        self.line(open.trim_end());
+    }
+
+    fn line(&mut self, line: &str) {
+        if line.is_empty() {
+            return;
+        }
+        (self.log)(line);
+        if self.last.len() == TAIL_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.to_owned());
+    }
+
+    /// Puts the last lines in front of what the engine said about the failed step.
+    fn failed(&mut self, error: Error) -> Error {
+        self.finish();
+        let Error::Build { tail } = error else {
+            return error;
+        };
+        self.line(&tail);
+        let tail = Vec::from(std::mem::take(&mut self.last)).join("\n");
+        Error::Build { tail }
+    }
+}
+
+fn unfinished_build() -> Error {
+    Error::Build {
+        tail: "the engine ended the build without an image: try again".to_owned(),
+    }
+}
+
+/// What a lost network is called, so that `start_worker` knows it.
+const NETWORK: &str = "the workers' network";
+
+/// What was asked, for the error's words.
+#[derive(Debug, Clone, Copy)]
+struct On<'a> {
+    doing: &'static str,
+    kind: Kind,
+    name: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Engine,
+    Container,
+    Image,
+    Build,
+    Network,
+}
+
+impl<'a> On<'a> {
+    fn engine(doing: &'static str) -> Self {
+        Self::new(doing, Kind::Engine, "")
+    }
+
+    fn container(doing: &'static str, id: &'a str) -> Self {
+        Self::new(doing, Kind::Container, id)
+    }
+
+    fn image(doing: &'static str, name: &'a str) -> Self {
+        Self::new(doing, Kind::Image, name)
+    }
+
+    fn build(doing: &'static str, tag: &'a str) -> Self {
+        Self::new(doing, Kind::Build, tag)
+    }
+
+    fn network(doing: &'static str, name: &'a str) -> Self {
+        Self::new(doing, Kind::Network, name)
+    }
+
+    fn new(doing: &'static str, kind: Kind, name: &'a str) -> Self {
+        Self { doing, kind, name }
+    }
+
+    fn timeout(&self) -> Error {
+        Error::Timeout {
+            doing: self.doing.to_owned(),
+        }
+    }
+
+    fn missing(&self) -> Error {
+        let name = self.name;
+        match self.kind {
+            Kind::Image => Error::ImageMissing {
+                image: name.to_owned(),
+            },
+            Kind::Network => not_found(NETWORK),
+            Kind::Container => not_found(&format!("container {name}")),
+            Kind::Engine | Kind::Build => not_found(self.doing),
+        }
+    }
+}
+
+fn not_found(what: &str) -> Error {
+    Error::NotFound {
+        what: what.to_owned(),
+    }
+}
+
+/// Whether a failed start may have left a container. A conflict is about somebody else's.
+fn leaves_a_container(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::ImageMissing { .. } | Error::Conflict { .. } | Error::Unusable { .. }
+    )
+}
+
+/// Gone, going or not running: what was wanted.
+fn fine_if_gone(answer: Result<(), Error>) -> Result<(), Error> {
+    match answer {
+        Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Every error of the client, in our words.
+fn classify(error: ClientError, host: &str, on: &On<'_>) -> Error {
+    let away = |source| Error::Unreachable {
+        host: host.to_owned(),
+        source,
+    };
+    match error {
+        ClientError::DockerResponseServerError {
+            status_code,
+            message,
+        } => refusal(status_code, message, on),
+        ClientError::DockerStreamError { error } => refusal(0, error, on),
+        ClientError::RequestTimeoutError => on.timeout(),
+        gone @ (ClientError::SocketNotFoundError(_)
+        | ClientError::HyperLegacyError { .. }
+        | ClientError::HyperResponseError { .. }
+        | ClientError::IOError { .. }) => away(Box::new(gone)),
+        strange => Error::Protocol {
+            source: Box::new(strange),
+        },
+    }
+}
+
+/// A refusal by status and, where the status says too little, by the engine's words. Status 0: inside a stream.
+fn refusal(status: u16, message: String, on: &On<'_>) -> Error {
+    let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    if says(&["no space left on device", "disk quota exceeded"]) {
+        return Error::OutOfDisk;
+    }
+    let no_image = [
+        "No such image",
+        "pull access denied",
+        "manifest unknown",
+        "manifest for",
+    ];
+    match (on.kind, status) {
+        (Kind::Build, 0 | 400..) => Error::Build { tail: message },
+        (Kind::Image, _) if says(&no_image) => on.missing(),
+        (Kind::Container | Kind::Image, 404) if says(&["network"]) => not_found(NETWORK),
+        (_, 404) => on.missing(),
+        (_, 409) => Error::Conflict { message },
+        _ => Error::Refused { status, message },
+    }
+}
+
+/// Numbers of the API are signed.
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn unsigned(bytes: Option<i64>) -> u64 {
+    bytes.and_then(|b| u64::try_from(b).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Memory;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn said(status_code: u16, message: &str) -> ClientError {
+        ClientError::DockerResponseServerError {
+            status_code,
+            message: message.to_owned(),
+        }
+    }
+
+    fn streamed(error: &str) -> ClientError {
+        ClientError::DockerStreamError {
+            error: error.to_owned(),
+        }
+    }
+
+    fn check(given: ClientError, on: On<'_>, expect: &str) {
+        let shown = format!("{given:?}");
+        let error = classify(given, "unix:///x", &on);
+        let name = format!("{error:?}");
+        assert!(name.starts_with(expect), "{shown} became {name}");
+    }
+
+    #[test]
+    fn every_answer_of_the_engine_has_a_word() {
+        let container = On::container("x", "c");
+        let image = On::image("x", "i");
+        let build = On::build("x", "b");
+        let pulled = "pull access denied for i, repository does not exist";
+        let network = "network 0123 not found";
+        check(
+            said(404, "No such container: c"),
+            container,
+            "NotFound { what: \"container c\"",
+        );
+        check(
+            said(404, "No such image: i:latest"),
+            image,
+            "ImageMissing { image: \"i\"",
+        );
+        check(said(404, pulled), image, "ImageMissing");
+        check(streamed(pulled), image, "ImageMissing");
+        check(streamed("manifest unknown"), image, "ImageMissing");
+        check(
+            said(404, network),
+            container,
+            "NotFound { what: \"the workers' network\"",
+        );
+        check(said(404, network), On::network("x", "n"), "NotFound");
+        check(
+            said(409, "removal of container c is already in progress"),
+            container,
+            "Conflict",
+        );
+        check(
+            said(500, "mkdir: no space left on device"),
+            container,
+            "OutOfDisk",
+        );
+        check(
+            streamed("write /x: no space left on device"),
+            build,
+            "OutOfDisk",
+        );
+        check(streamed("returned a non-zero code: 1"), build, "Build");
+        check(said(400, "dockerfile parse error"), build, "Build");
+        check(
+            said(400, "bind source path does not exist"),
+            image,
+            "Refused { status: 400",
+        );
+        check(said(500, "boom"), container, "Refused { status: 500");
+        check(
+            streamed("dial tcp: no such host"),
+            image,
+            "Refused { status: 0",
+        );
+        check(
+            ClientError::RequestTimeoutError,
+            container,
+            "Timeout { doing: \"x\"",
+        );
+        check(
+            ClientError::SocketNotFoundError("/x".into()),
+            container,
+            "Unreachable",
+        );
+        check(ClientError::APIVersionParseError {}, container, "Protocol");
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        check(
+            ClientError::IOError { err: broken },
+            container,
+            "Unreachable",
+        );
+    }
+
+    #[test]
+    fn an_image_name_cannot_leave_its_path() {
+        for good in [
+            "a",
+            "hob-base/python",
+            "r.example:5000/a/b:1.2",
+            "a@sha256:00ff",
+        ] {
+            assert!(check_image_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "../containers/x",
+            "a/../b",
+            "a?x=y",
+            "a#b",
+            "a b",
+            "/a",
+            "a//b",
+            "a%2e",
+        ] {
+            assert!(check_image_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pull_asks_for_one_tag() {
+        for (name, tag) in [
+            ("a", Some("latest")),
+            ("r:1/a", Some("latest")),
+            ("a:2", None),
+            ("a@sha256:0", None),
+        ] {
+            assert_eq!(pull_options(name).tag.as_deref(), tag, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_build_is_told_line_by_line_and_fails_with_its_last_lines() {
+        let told = Mutex::new(Vec::new());
+        let log = |line: &str| told.lock().expect("alone").push(line.to_owned());
+        let mut lines = Lines::new(&log);
+        for part in ["Step 1", "/2\r\nx\n", "\n", "open"] {
+            lines.text(part);
+        }
+        let step = Error::Build {
+            tail: "code 1".to_owned(),
+        };
+        let shown = lines.failed(step).to_string();
+        assert!(shown.ends_with("Step 1/2\nx\nopen\ncode 1"), "{shown}");
+        assert_eq!(told.lock().expect("alone").len(), 4);
+    }
+
+    #[test]
+    fn our_labels_win() {
+        let instance = InstanceId::generate();
+        let theirs = BTreeMap::from([(LABEL_INSTANCE.to_owned(), "other".to_owned())]);
+        let labels = labels(instance, "worker", &theirs);
+        assert_eq!(labels[LABEL_INSTANCE], instance.to_string());
+    }
+
+    #[test]
+    fn the_sandbox_is_always_on() {
+        let spec = WorkerSpec {
+            worker: WorkerId::generate(),
+            image: "i".to_owned(),
+            directory: "/d:d".into(),
+            env: vec![],
+            memory: Memory::from_mib(64).expect("in range"),
+            pids: 9,
+            tmp_bytes: 4096,
+            open_files: 8,
+            network: Network::None,
+            labels: BTreeMap::new(),
+        };
+        let host = sandbox(&spec, "none".to_owned());
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(host.memory, host.memory_swap);
+        assert_eq!(host.readonly_rootfs, Some(true));
+        assert_eq!(host.privileged, Some(false));
+        assert_eq!(host.port_bindings, None);
+        assert_eq!(host.binds, None);
+    }
+
+    fn docker_at(socket: &Path) -> Docker {
+        Docker::connect(Options {
+            host: Some(format!("unix://{}", socket.display())),
+            docker_host_env: None,
+            docker_context_env: None,
+            home: None,
+            runtime_dir: None,
+            instance: InstanceId::generate(),
+            request_timeout: Duration::from_secs(10),
+        })
+    }
+
+    async fn answer_once(listener: &tokio::net::UnixListener, body: &str) {
+        let (mut stream, _) = listener.accept().await.expect("asked");
+        let mut asked = [0; 4096];
+        let _ = stream.read(&mut asked).await.expect("read");
+        let length = body.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(answer.as_bytes()).await.expect("written");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_comes_back_is_found_without_a_restart() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let socket = home.path().join("s");
+        let docker = docker_at(&socket);
+        for _ in 0..2 {
+            let down = docker.list().await.expect_err("nobody there");
+            assert!(matches!(down, Error::Unreachable { .. }), "{down:?}");
+        }
+        let listener = tokio::net::UnixListener::bind(&socket).expect("bound");
+        let engine = async {
+            answer_once(&listener, r#"{"ApiVersion":"1.41"}"#).await;
+            answer_once(&listener, "[]").await;
+        };
+        let (answer, ()) = tokio::join!(docker.list(), engine);
+        assert_eq!(answer.expect("back"), vec![]);
+        drop(listener);
+        let down = docker.list().await.expect_err("gone again");
+        assert!(matches!(down, Error::Unreachable { .. }), "{down:?}");
+        assert!(docker.known_link().is_none());
+    }
+}

@@ -1,0 +1,273 @@
+//! Containers: what the house asks of a container engine, and the two that answer.
+//!
+//! Knows nothing of functions, revisions or builds as a plan: it starts, stops and lists what it is told.
+//!
+//! Invariants: every object made here carries the labels below, and no object without our instance's label is touched;
+//! the sandbox of a worker is not an option; nothing waits longer than its deadline.
+
+mod docker;
+mod error;
+pub mod fake;
+mod host;
+
+pub use docker::{Docker, Options};
+pub use error::Error;
+pub use futures_util::stream::BoxStream;
+
+use crate::domain::{Memory, Network, WorkerId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The label that says whose an object is: the instance's id.
+pub const LABEL_INSTANCE: &str = "hob.instance";
+/// The label that says which worker a container is: the worker's id.
+pub const LABEL_WORKER: &str = "hob.worker";
+/// The label that says what an object is: `worker`, `image` or `network`.
+pub const LABEL_KIND: &str = "hob.kind";
+
+/// A container engine. Every call may answer [`Error::Unreachable`] and works again once the engine is back.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// Asks the engine who it is.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Unusable`, `Timeout`.
+    async fn probe(&self) -> Result<EngineInfo, Error>;
+
+    /// Creates and starts a worker. When the start fails, nothing of it is left.
+    ///
+    /// Dropping the future may leave a container behind; `list` tells of it.
+    /// # Errors
+    /// `ImageMissing`, `Conflict` when the worker has a container already, `OutOfDisk`, `Timeout`, `Refused`.
+    async fn start_worker(&self, spec: &WorkerSpec) -> Result<ContainerId, Error>;
+
+    /// Where the worker finds the directory `spec_dir` of the host.
+    fn worker_path(&self, spec_dir: &Path) -> PathBuf;
+
+    /// Changes the memory limit of a running worker; memory and swap together, so swap stays off.
+    ///
+    /// Unit: bytes.
+    /// # Errors
+    /// `NotFound`; `Refused` when more is in use already.
+    async fn set_memory(&self, id: &ContainerId, bytes: u64) -> Result<(), Error>;
+
+    /// Ends a worker with SIGKILL. One that is gone or not running is fine.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn kill(&self, id: &ContainerId) -> Result<(), Error>;
+
+    /// Removes a worker, running or not, with its volumes. One that is gone or going is fine.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn remove(&self, id: &ContainerId) -> Result<(), Error>;
+
+    /// How a container stands; `None` when it is gone.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerStatus>, Error>;
+
+    /// The last lines the container itself wrote, both streams: for a post-mortem. At most 64 KiB.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unreachable`, `Timeout`.
+    async fn log_tail(&self, id: &ContainerId, lines: u32) -> Result<String, Error>;
+
+    /// The worker containers of this instance, running or not.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`.
+    async fn list(&self) -> Result<Vec<OwnedContainer>, Error>;
+
+    /// The exits of this instance's workers, as they happen, after those the engine still remembers: subscribe, then `list`, and no exit is missed.
+    ///
+    /// An exit may be told twice, and may be of a container long gone. The stream ends, or answers an error and ends, when the engine goes away: subscribe again.
+    /// # Errors
+    /// `Unreachable`, `Timeout`.
+    async fn exits(&self) -> Result<BoxStream<'static, Result<ContainerId, Error>>, Error>;
+
+    /// What is known of an image; `None` when the engine has none of that name.
+    ///
+    /// # Errors
+    /// `Refused` when the name is not one, `Unreachable`, `Timeout`.
+    async fn image(&self, name: &str) -> Result<Option<ImageInfo>, Error>;
+
+    /// Fetches an image from its registry. Ends with `Timeout` when the engine says nothing for a request's time.
+    ///
+    /// # Errors
+    /// `ImageMissing`, `OutOfDisk`, `Timeout`, `Refused`.
+    async fn pull(&self, name: &str) -> Result<(), Error>;
+
+    /// Builds an image and answers its id; `log` gets the output line by line.
+    ///
+    /// # Errors
+    /// `Build` with the last lines when a step fails, `OutOfDisk`, `Timeout`.
+    async fn build(
+        &self,
+        request: BuildRequest,
+        log: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<String, Error>;
+
+    /// Makes the network of workers that may reach the outside but not each other. Done again, it changes nothing.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn prepare_network(&self) -> Result<(), Error>;
+
+    /// Removes the networks of this instance.
+    ///
+    /// # Errors
+    /// `Refused` while a worker is on one, `Unreachable`, `Timeout`.
+    async fn remove_networks(&self) -> Result<(), Error>;
+
+    /// Removes the images of this instance that nobody uses, and answers how many went.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`.
+    async fn remove_images(&self) -> Result<u64, Error>;
+}
+
+/// A container of this instance. Only an engine makes one, so nobody else's container can be meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(String);
+
+impl ContainerId {
+    pub(in crate::engine) fn ours(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as the engine writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An id that no engine gave, for tests of rooms that have none.
+    #[cfg(test)]
+    pub(crate) fn invented(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl std::fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who the engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `docker`, `podman` or `fake`.
+    pub name: String,
+    /// The engine's version.
+    pub version: String,
+    /// The version of its API that was agreed on.
+    pub api_version: String,
+    /// The architecture, as images name it (`amd64`).
+    pub architecture: String,
+    /// The operating system of its containers.
+    pub os: String,
+    /// 1 or 2; `None` when the engine does not say.
+    pub cgroup_version: Option<u8>,
+    /// Memory of the engine's machine. Unit: bytes.
+    pub memory_bytes: u64,
+    /// The address it was found at.
+    pub host: String,
+}
+
+/// What a worker is started with. The sandbox is not in it: it is always on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSpec {
+    /// Which worker.
+    pub worker: WorkerId,
+    /// The image it runs.
+    pub image: String,
+    /// The worker's directory on the host, which it sees read-only at [`Engine::worker_path`].
+    pub directory: PathBuf,
+    /// Environment, in addition to the image's.
+    pub env: Vec<(String, String)>,
+    /// Memory, swap included.
+    pub memory: Memory,
+    /// Processes and threads at most.
+    pub pids: u32,
+    /// Size of `/tmp`, which counts as memory. Unit: bytes.
+    pub tmp_bytes: u64,
+    /// Open files at most, in each process.
+    pub open_files: u32,
+    /// What it may reach.
+    pub network: Network,
+    /// Labels in addition to ours; ours win.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a container stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerStatus {
+    /// Whether it runs.
+    pub running: bool,
+    /// What it ended with; `None` while it runs.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel ended a process of it for want of memory.
+    pub oom_killed: bool,
+}
+
+/// A worker container of this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedContainer {
+    /// Which container.
+    pub id: ContainerId,
+    /// Which worker; `None` when its label cannot be read.
+    pub worker: Option<WorkerId>,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// What is known of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// `sha256:` and 64 digits.
+    pub id: String,
+    /// The architecture (`amd64`).
+    pub architecture: String,
+    /// Unit: bytes, all layers.
+    pub size_bytes: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What an image is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// The name it gets.
+    pub tag: String,
+    /// The context: a tar archive.
+    pub context: Bytes,
+    /// Path of the Dockerfile in the context.
+    pub dockerfile: String,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Labels in addition to ours; ours win.
+    pub labels: BTreeMap<String, String>,
+    /// Memory of each step, at most 2 GiB: a higher number means 2 GiB. Unit: bytes.
+    pub memory_bytes: u64,
+    /// The network of its steps; `None` is the engine's default.
+    pub network: Option<String>,
+    /// The whole build takes at most this.
+    pub timeout: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_id_shows_as_the_engine_writes_it() {
+        assert_eq!(ContainerId::invented("c0ffee").to_string(), "c0ffee");
+    }
+}

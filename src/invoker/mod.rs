@@ -1,0 +1,227 @@
+//! The one way a function is called: acquire a slot, call, stream, record.
+//!
+//! Shaped for no outside API: how a failure looks to a caller is theirs to say.
+
+mod exchange;
+mod live;
+mod record;
+
+pub use live::{LogChunk, LogHub};
+
+use crate::domain::{
+    Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings,
+};
+use crate::pool::{self, FunctionError, Pool, Target};
+use crate::store::Store;
+use crate::task::{Clock, Supervisor};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use record::Record;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The most of an asynchronous call's answer that is kept. Unit: bytes.
+pub const RESULT_LIMIT: usize = 6 * 1024 * 1024;
+
+/// A body, whole when small, streamed otherwise.
+pub enum Body {
+    /// At most [`pool::INLINE_BODY`] bytes.
+    Whole(Bytes),
+    /// Any number of bytes, as they come.
+    Stream(BoxStream<'static, io::Result<Bytes>>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// One call to make.
+#[derive(Debug)]
+pub struct Call {
+    /// Its identity.
+    pub id: ExecutionId,
+    /// Which function.
+    pub function: FunctionId,
+    /// Which revision of it.
+    pub target: Arc<Target>,
+    /// HTTP method.
+    pub method: String,
+    /// Path below the function, with its leading slash.
+    pub path: String,
+    /// Query without `?`.
+    pub query: String,
+    /// Header names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The input.
+    pub body: Body,
+    /// Accepted and claimed before: its record exists.
+    pub asynchronous: bool,
+}
+
+/// How a call went, as far as the platform is concerned: well.
+#[derive(Debug)]
+pub struct Answer {
+    /// The call.
+    pub id: ExecutionId,
+    /// Revision number that served it.
+    pub version: u32,
+    /// What it met; `None` when the code could not even be loaded.
+    pub temperature: Option<Temperature>,
+    /// Where the time went, until the answer's head.
+    pub timings: Timings,
+    /// What the function said, or how it failed.
+    pub reply: Reply,
+}
+
+/// What a function said.
+#[derive(Debug)]
+pub enum Reply {
+    /// It answered.
+    Success {
+        /// HTTP status.
+        status: u16,
+        /// Header names and values.
+        headers: Vec<(String, String)>,
+        /// The output.
+        body: Body,
+    },
+    /// It failed: a result, not an error of the platform.
+    Failure(Failure),
+}
+
+/// How a function failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// One word, see [`Outcome::Failed`].
+    pub kind: &'static str,
+    /// The error's type, as the language names it; empty when the process ended.
+    pub error_type: String,
+    /// A sentence.
+    pub message: String,
+    /// Where in the user's code; may be empty.
+    pub traceback: String,
+}
+
+/// Calls functions; clones share it.
+#[derive(Debug, Clone)]
+pub struct Invoker {
+    pool: Pool,
+    store: Store,
+    clock: Clock,
+    supervisor: Supervisor,
+    logs: LogHub,
+    recorded: bool,
+}
+
+impl Invoker {
+    /// `recorded`: whether synchronous calls leave a record.
+    #[must_use]
+    pub fn new(pool: Pool, store: Store, clock: Clock, supervisor: Supervisor, recorded: bool) -> Self {
+        Self { pool, store, clock, supervisor, logs: LogHub::default(), recorded }
+    }
+
+    /// What running calls print.
+    #[must_use]
+    pub fn logs(&self) -> &LogHub {
+        &self.logs
+    }
+
+    /// Makes a call. The record is written when the answer, its body included, has been delivered or given up.
+    ///
+    /// # Errors
+    /// What the platform could not do; a function that fails is an [`Answer`].
+    pub async fn invoke(&self, call: Call) -> Result<Answer, Error> {
+        let begun = Instant::now();
+        let mut record = self.open_record(&call).await;
+        let acquired = self.pool.acquire(&call.target).await;
+        record.timings.queue_us = micros(begun.elapsed());
+        let lease = match acquired {
+            Ok(lease) => lease,
+            Err(pool::Error::Load(error, log)) => return Ok(self.load_failure(&call, record, error, &log).await),
+            Err(error) => return Err(record.platform_error(acquire_error(error)).await),
+        };
+        record.temperature = Some(lease.temperature());
+        record.timings.load_us = micros(lease.load_time());
+        exchange::run(call, lease, record, self.pool.options().grace).await
+    }
+
+    async fn open_record(&self, call: &Call) -> Record {
+        let log_limit = usize::try_from(self.pool.options().log_limit).unwrap_or(usize::MAX);
+        let record = Record::new(self, call, log_limit);
+        if self.recorded && !call.asynchronous {
+            self.store
+                .record_started(crate::store::Started {
+                    id: call.id,
+                    function: call.function,
+                    revision: call.target.demand.revision,
+                    at: record.started_at,
+                })
+                .await;
+        }
+        record
+    }
+
+    async fn load_failure(&self, call: &Call, mut record: Record, error: FunctionError, log: &[u8]) -> Answer {
+        record.keep_log(log);
+        let failure = Failure::from(error);
+        let (id, version) = (call.id, call.target.version);
+        let timings = record.timings_now();
+        record.failed(&failure).await;
+        Answer { id, version, temperature: None, timings, reply: Reply::Failure(failure) }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Failure {
+    fn outcome(&self) -> Outcome {
+        Outcome::Failed { kind: self.kind, message: self.sentence() }
+    }
+
+    /// Type and message in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match (self.error_type.as_str(), self.message.as_str()) {
+            ("", message) => message.to_owned(),
+            (error_type, "") => error_type.to_owned(),
+            (error_type, message) => format!("{error_type}: {message}"),
+        }
+    }
+}
+
+impl From<FunctionError> for Failure {
+    fn from(error: FunctionError) -> Self {
+        let kind = match error.kind.as_str() {
+            "not_json" => "not_json",
+            "bad_input" => "bad_input",
+            "load" => "load",
+            _ => "raised",
+        };
+        Self { kind, error_type: error.error_type, message: error.message, traceback: error.traceback }
+    }
+}
+
+fn acquire_error(error: pool::Error) -> Error {
+    let message = error.to_string();
+    match error {
+        pool::Error::QueueFull(_) => Error::Busy { message, retry_after_seconds: 1 },
+        pool::Error::Start { source, .. } => {
+            Error::NoCapacity { message, source: source.map(|s| Box::new(s) as Box<dyn std::error::Error + Send + Sync>) }
+        }
+        pool::Error::TimedOut(_) | pool::Error::OverBudget(_) | pool::Error::Stopping | pool::Error::Load(..) => {
+            Error::NoCapacity { message, source: None }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,137 @@
+//! The record of one call, kept while it runs and written once when it ends, however it ends.
+
+use super::{Call, Failure, Invoker, LogChunk, RESULT_LIMIT, micros};
+use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings};
+use crate::task::TaskKind;
+use bytes::Bytes;
+use std::time::Instant;
+
+/// A call's record. Dropping it unended writes `cancelled`: the caller went away.
+pub(super) struct Record {
+    invoker: Invoker,
+    id: ExecutionId,
+    function: FunctionId,
+    pub(super) started_at: Timestamp,
+    begun: Instant,
+    pub(super) temperature: Option<Temperature>,
+    pub(super) timings: Timings,
+    log: Vec<u8>,
+    log_limit: usize,
+    dropped: usize,
+    result: Option<Vec<u8>>,
+    asynchronous: bool,
+    ended: bool,
+}
+
+impl Record {
+    pub(super) fn new(invoker: &Invoker, call: &Call, log_limit: usize) -> Self {
+        Self {
+            invoker: invoker.clone(),
+            id: call.id,
+            function: call.function,
+            started_at: invoker.now(),
+            begun: Instant::now(),
+            temperature: None,
+            timings: Timings::default(),
+            log: Vec::new(),
+            log_limit,
+            dropped: 0,
+            result: call.asynchronous.then(Vec::new),
+            asynchronous: call.asynchronous,
+            ended: false,
+        }
+    }
+
+    /// Keeps what the call printed, up to the bound, and shows it to watchers. The shim's own note of a cut fits always.
+    pub(super) fn log(&mut self, bytes: Bytes, is_cut_note: bool) {
+        let room = if is_cut_note { bytes.len().min(1024) } else { self.log_limit.saturating_sub(self.log.len()) };
+        let kept = bytes.slice(..bytes.len().min(room));
+        self.dropped += bytes.len() - kept.len();
+        if kept.is_empty() {
+            return;
+        }
+        self.log.extend_from_slice(&kept);
+        self.invoker.logs.publish(LogChunk { function: self.function, execution: self.id, bytes: kept });
+    }
+
+    pub(super) fn keep_log(&mut self, bytes: &[u8]) {
+        self.log(Bytes::copy_from_slice(bytes), false);
+    }
+
+    /// Keeps a part of the answer, where answers are kept.
+    pub(super) fn keep_result(&mut self, bytes: &[u8]) {
+        if let Some(result) = &mut self.result {
+            let room = RESULT_LIMIT.saturating_sub(result.len());
+            result.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
+    pub(super) fn log_limit(&self) -> u64 {
+        self.log_limit as u64
+    }
+
+    pub(super) fn timings_now(&mut self) -> Timings {
+        self.timings.total_us = micros(self.begun.elapsed());
+        self.timings
+    }
+
+    pub(super) async fn succeeded(self, status: u16) {
+        self.end(Outcome::Succeeded { status }).await;
+    }
+
+    pub(super) async fn failed(mut self, failure: &Failure) {
+        if !failure.traceback.is_empty() {
+            self.keep_log(failure.traceback.as_bytes());
+        }
+        self.end(failure.outcome()).await;
+    }
+
+    pub(super) async fn platform_error(self, error: Error) -> Error {
+        self.end(Outcome::Error { message: error.to_string() }).await;
+        error
+    }
+
+    async fn end(mut self, outcome: Outcome) {
+        self.ended = true;
+        let ending = self.ending(outcome);
+        write(&self.invoker, self.id, ending, self.asynchronous).await;
+    }
+
+    fn ending(&mut self, outcome: Outcome) -> Ending {
+        self.invoker.logs.over(self.id);
+        if self.dropped > 0 {
+            let note = format!("\n[log cut here: {} more bytes were printed; the limit is {}]\n", self.dropped, self.log_limit);
+            self.log.extend_from_slice(note.as_bytes());
+        }
+        Ending {
+            outcome,
+            at: self.invoker.now(),
+            temperature: self.temperature,
+            timings: self.timings_now(),
+            log: std::mem::take(&mut self.log),
+            result: self.result.take(),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let ending = self.ending(Outcome::Cancelled);
+        let (invoker, id, asynchronous) = (self.invoker.clone(), self.id, self.asynchronous);
+        let supervisor = invoker.supervisor.clone();
+        supervisor.spawn(TaskKind::Record, async move { write(&invoker, id, ending, asynchronous).await });
+    }
+}
+
+async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous: bool) {
+    if asynchronous {
+        if let Err(e) = invoker.store.end_async(id, ending).await {
+            tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
+        }
+    } else if invoker.recorded {
+        invoker.store.record_ended(id, ending).await;
+    }
+}

@@ -1,0 +1,378 @@
+//! The wire between daemon and shim: frames on one connection. `runtimes/README.md` is the contract.
+//!
+//! Knows sizes and shapes, not meanings of calls; a frame that does not fit is an error, never repaired.
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The version of the contract this daemon speaks.
+pub const PROTOCOL: u32 = 1;
+/// A body up to this size travels in one frame. Unit: bytes.
+pub const INLINE_BODY: usize = 64 * 1024;
+/// No frame is longer. Unit: bytes.
+const MAX_FRAME: usize = 2 * 1024 * 1024;
+const PREFIX: usize = 9;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// A connection says who it is.
+    Hello = 1,
+    /// Load a revision.
+    Load = 2,
+    /// It is loaded, or why not.
+    Loaded = 3,
+    /// A call.
+    Invoke = 4,
+    /// A part of a body.
+    Body = 5,
+    /// The answer, or the function's failure.
+    Reply = 6,
+    /// What the function printed.
+    Log = 7,
+    /// End what runs in a slot.
+    Cancel = 8,
+    /// Are you there?
+    Ping = 9,
+    /// I am.
+    Pong = 10,
+    /// How many slots to keep.
+    Slots = 11,
+    /// A slot's process ended.
+    Exited = 12,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        use Kind::{Body, Cancel, Exited, Hello, Invoke, Load, Loaded, Log, Ping, Pong, Reply, Slots};
+        let all = [Hello, Load, Loaded, Invoke, Body, Reply, Log, Cancel, Ping, Pong, Slots, Exited];
+        all.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// One received frame.
+#[derive(Debug)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    header: Bytes,
+    /// The bytes behind the header.
+    pub raw: Bytes,
+}
+
+impl Frame {
+    /// Reads the JSON header.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is not of that shape.
+    pub fn header<T: DeserializeOwned>(&self) -> io::Result<T> {
+        let bytes: &[u8] = if self.header.is_empty() { b"{}" } else { &self.header };
+        serde_json::from_slice(bytes).map_err(|e| invalid(format!("a {:?} frame has a bad header: {e}", self.kind)))
+    }
+}
+
+/// One framed connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// What arrives.
+    pub incoming: Incoming,
+    /// What leaves.
+    pub outgoing: Outgoing,
+}
+
+/// The receiving half of a connection.
+#[derive(Debug)]
+pub struct Incoming {
+    stream: OwnedReadHalf,
+    buffer: BytesMut,
+}
+
+/// The sending half of a connection.
+#[derive(Debug)]
+pub struct Outgoing {
+    stream: OwnedWriteHalf,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Frames over an accepted connection.
+    #[must_use]
+    pub fn new(stream: UnixStream) -> Self {
+        let (read, write) = stream.into_split();
+        Self {
+            incoming: Incoming { stream: read, buffer: BytesMut::with_capacity(8 * 1024) },
+            outgoing: Outgoing { stream: write, buffer: Vec::with_capacity(1024) },
+        }
+    }
+
+    /// See [`Incoming::receive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn receive(&mut self) -> io::Result<Option<Frame>> {
+        self.incoming.receive().await
+    }
+
+    /// See [`Outgoing::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send<T: Serialize>(&mut self, kind: Kind, header: &T, raw: &[u8]) -> io::Result<()> {
+        self.outgoing.send(kind, header, raw).await
+    }
+
+    /// Whether nothing has arrived that nobody asked for. A slot that talks out of turn is not reused.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.incoming.buffer.is_empty()
+    }
+}
+
+impl Outgoing {
+    /// Sends one frame in one write.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn send<T: Serialize>(&mut self, kind: Kind, header: &T, raw: &[u8]) -> io::Result<()> {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&[0; PREFIX]);
+        serde_json::to_writer(&mut self.buffer, header).map_err(io::Error::other)?;
+        let header_len = self.buffer.len() - PREFIX;
+        self.buffer.extend_from_slice(raw);
+        let total = self.buffer.len() - PREFIX;
+        self.buffer[0..4].copy_from_slice(&length(total)?.to_be_bytes());
+        self.buffer[4] = kind as u8;
+        self.buffer[5..9].copy_from_slice(&length(header_len)?.to_be_bytes());
+        self.stream.write_all(&self.buffer).await
+    }
+}
+
+impl Incoming {
+    /// The next frame; `None` when the other side closed between frames. Cancel-safe.
+    ///
+    /// # Errors
+    /// `InvalidData` for a frame of unknown type or size, `UnexpectedEof` for half a frame, else the socket's.
+    pub async fn receive(&mut self) -> io::Result<Option<Frame>> {
+        loop {
+            if let Some(frame) = self.take_frame()? {
+                return Ok(Some(frame));
+            }
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return self.closed();
+            }
+        }
+    }
+
+    fn closed(&self) -> io::Result<Option<Frame>> {
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the worker closed its connection within a frame"))
+    }
+
+    fn take_frame(&mut self) -> io::Result<Option<Frame>> {
+        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else { return Ok(None) };
+        let [a, b, c, d, kind, e, f, g, h] = *prefix;
+        let total = u32::from_be_bytes([a, b, c, d]) as usize;
+        let header_len = u32::from_be_bytes([e, f, g, h]) as usize;
+        let kind = Kind::from_byte(kind).ok_or_else(|| invalid(format!("frame type {kind} is not known")))?;
+        if total > MAX_FRAME || header_len > total {
+            return Err(invalid(format!("a {kind:?} frame of {total} bytes, {header_len} of them header, is too large")));
+        }
+        if self.buffer.len() < PREFIX + total {
+            self.buffer.reserve(PREFIX + total - self.buffer.len());
+            return Ok(None);
+        }
+        self.buffer.advance(PREFIX);
+        let mut raw = self.buffer.split_to(total).freeze();
+        let header = raw.split_to(header_len);
+        Ok(Some(Frame { kind, header, raw }))
+    }
+}
+
+fn length(n: usize) -> io::Result<u32> {
+    u32::try_from(n)
+        .ok()
+        .filter(|n| (*n as usize) <= MAX_FRAME)
+        .ok_or_else(|| invalid(format!("a frame of {n} bytes is over the limit of {MAX_FRAME}")))
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+/// Header of `hello`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) protocol: u32,
+    pub(crate) role: String,
+    pub(crate) token: String,
+    #[serde(default)]
+    pub(crate) slot: u16,
+}
+
+/// Header of `load`.
+#[derive(Debug, Serialize)]
+pub(crate) struct LoadHeader<'a> {
+    pub(crate) revision: String,
+    pub(crate) path: &'a str,
+    pub(crate) entry: &'a str,
+    pub(crate) convention: &'a str,
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) timeout_ms: u64,
+    pub(crate) log_limit: u64,
+    pub(crate) function: FunctionHeader<'a>,
+}
+
+/// What user code may know of itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct FunctionHeader<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) version: u32,
+    pub(crate) memory_mib: u32,
+}
+
+/// Header of `loaded`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Loaded {
+    pub(crate) ok: bool,
+    pub(crate) error: Option<FunctionError>,
+    #[serde(default)]
+    pub(crate) duration_us: u64,
+}
+
+/// Header of `invoke`.
+#[derive(Debug, Serialize)]
+pub struct InvokeHeader<'a> {
+    /// The execution.
+    pub id: &'a str,
+    /// Unit: milliseconds.
+    pub timeout_ms: u32,
+    /// HTTP method.
+    pub method: &'a str,
+    /// Path below the function.
+    pub path: &'a str,
+    /// Query without `?`.
+    pub query: &'a str,
+    /// Name and value, in order.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Whether `body` frames follow.
+    pub stream: bool,
+    /// Unit: bytes kept of what the call prints.
+    pub log_limit: u64,
+}
+
+/// Header of `body`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct BodyHeader {
+    /// Nothing follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end: bool,
+}
+
+/// Header of `reply`.
+#[derive(Debug, Deserialize)]
+pub struct ReplyHeader {
+    /// HTTP status; 200 unless said.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// Name and value, in order.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Whether `body` frames follow.
+    #[serde(default)]
+    pub stream: bool,
+    /// The function failed.
+    #[serde(default)]
+    pub error: Option<FunctionError>,
+    /// Unit: microseconds in user code.
+    #[serde(default)]
+    pub duration_us: u64,
+}
+
+/// How user code failed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FunctionError {
+    /// `raised`, `not_json`, `bad_input` or `load`.
+    pub kind: String,
+    /// The error's type, as the language names it.
+    #[serde(default, rename = "type")]
+    pub error_type: String,
+    /// One sentence.
+    #[serde(default)]
+    pub message: String,
+    /// Where, several lines.
+    #[serde(default)]
+    pub traceback: String,
+}
+
+/// Header of `cancel`.
+#[derive(Debug, Serialize)]
+pub(crate) struct CancelHeader {
+    pub(crate) slot: u16,
+}
+
+/// Header of `slots`.
+#[derive(Debug, Serialize)]
+pub(crate) struct SlotsHeader {
+    pub(crate) count: u16,
+}
+
+/// Header of `exited`: why a slot's process ended.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Exited {
+    /// Which slot.
+    pub slot: u16,
+    /// `timeout`, `out_of_memory`, `cancelled`, `exit` or `signal`.
+    pub cause: String,
+    /// Exit code, for `exit`.
+    #[serde(default)]
+    pub code: Option<i32>,
+    /// Signal name, for `signal`.
+    #[serde(default)]
+    pub signal: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pair() -> (Connection, Connection) {
+        let (a, b) = UnixStream::pair().unwrap();
+        (Connection::new(a), Connection::new(b))
+    }
+
+    #[tokio::test]
+    async fn a_frame_arrives_as_it_was_sent() {
+        let (mut a, mut b) = pair().await;
+        a.send(Kind::Body, &BodyHeader { end: true }, b"xyz").await.unwrap();
+        let frame = b.receive().await.unwrap().unwrap();
+        assert_eq!((frame.kind, &frame.raw[..]), (Kind::Body, &b"xyz"[..]));
+        assert!(frame.header::<BodyHeader>().unwrap().end && b.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn nonsense_is_an_error_and_half_a_frame_too() {
+        for bytes in [&[0xff; 9][..], &[0, 0, 0, 1, 99, 0, 0, 0, 0, 0], &[0, 0, 0, 1, 5, 0, 0, 0, 2, 0], &[0, 0, 0, 9, 5]] {
+            let (mut raw, b) = UnixStream::pair().unwrap();
+            let mut b = Connection::new(b);
+            raw.write_all(bytes).await.unwrap();
+            drop(raw);
+            assert!(b.receive().await.is_err(), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_close_between_frames_is_the_end() {
+        let (a, mut b) = pair().await;
+        drop(a);
+        assert!(b.receive().await.unwrap().is_none());
+    }
+}

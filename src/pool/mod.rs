@@ -1,0 +1,428 @@
+//! Warm workers: starts containers, loads revisions into them and lends their slots to calls.
+//!
+//! `state` decides (pure), `worker` carries out for one container, `lease` is a slot in use, `frame` the wire,
+//! `staging` the code trees on their way. Does not know what a call means, nor records it.
+
+mod frame;
+mod lease;
+mod staging;
+mod state;
+mod worker;
+
+pub use frame::{BodyHeader, Connection, Exited, Frame, FunctionError, INLINE_BODY, Incoming, InvokeHeader, Kind, Outgoing, ReplyHeader};
+pub use lease::{Death, Lease};
+pub use state::{Class, Demand, Policy, WorkerView};
+
+use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Temperature, WorkerId};
+use crate::engine::Engine;
+use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
+use staging::Staging;
+use state::{CallId, Command, Event, Refusal, State};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use worker::{Order, WorkerHandle};
+
+/// How often the policy is told that time went by.
+const TICK: Duration = Duration::from_millis(200);
+/// How often containers that no worker knows are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// The room's settings.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Workers' directories and staged trees live below it; on the file system of the trees.
+    pub directory: PathBuf,
+    /// What the policy goes by.
+    pub policy: Policy,
+    /// Processes and threads per worker.
+    pub pids: u32,
+    /// Size of `/tmp` in a worker. Unit: bytes.
+    pub tmp_bytes: u64,
+    /// Open files per process.
+    pub open_files: u32,
+    /// From the container's creation to its shim's call.
+    pub start_timeout: Duration,
+    /// For importing user code.
+    pub load_timeout: Duration,
+    /// What a shim is granted beyond a deadline before we act.
+    pub grace: Duration,
+    /// Kept of what one call prints. Unit: bytes.
+    pub log_limit: u64,
+}
+
+/// A revision, ready to be served: what a worker loads.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What the policy needs.
+    pub demand: Demand,
+    /// The extracted code.
+    pub tree: PathBuf,
+    /// Where user code begins.
+    pub entry: String,
+    /// How it is called.
+    pub convention: Convention,
+    /// The user's environment variables.
+    pub env: BTreeMap<String, String>,
+    /// For the user's code to know.
+    pub function: String,
+    /// For the user's code to know.
+    pub namespace: String,
+    /// The revision's number.
+    pub version: u32,
+}
+
+/// Why no slot could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Too many calls wait; the number is the bound.
+    #[error("{0} calls wait for this function already: raise max workers or concurrency, or ask again later")]
+    QueueFull(usize),
+    /// Waited too long.
+    #[error("no worker of this function fell free in {0:?}: raise max workers or concurrency, or ask again later")]
+    TimedOut(Duration),
+    /// The memory budget cannot hold such a worker.
+    #[error("a worker of {0} MiB does not fit into the memory budget: lower the function's memory or raise pool.memory_budget_mib")]
+    OverBudget(u32),
+    /// The user's code could not be loaded: the function's fault.
+    #[error("the function's code could not be loaded")]
+    Load(FunctionError, Vec<u8>),
+    /// The container could not be started: ours.
+    #[error("{message}")]
+    Start {
+        /// What to do.
+        message: String,
+        /// For the log.
+        #[source]
+        source: Option<Arc<crate::engine::Error>>,
+    },
+    /// The daemon is stopping.
+    #[error("Hob is stopping: ask again when it is back")]
+    Stopping,
+}
+
+/// Why a worker never came to serve.
+#[derive(Debug, Clone)]
+enum Failure {
+    Load(FunctionError, Vec<u8>),
+    Start { message: String, source: Option<Arc<crate::engine::Error>> },
+}
+
+/// The pool; clones share it.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    engine: Arc<dyn Engine>,
+    supervisor: Supervisor,
+    clock: Clock,
+    options: Options,
+    staging: Staging,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    calls: HashMap<CallId, oneshot::Sender<Result<Handed, Error>>>,
+    slots: HashMap<(WorkerId, u16), Connection>,
+    workers: HashMap<WorkerId, WorkerHandle>,
+    targets: HashMap<RevisionId, Arc<Target>>,
+    images: HashMap<RuntimeRef, String>,
+    failures: HashMap<RevisionId, Failure>,
+    next_call: u64,
+    stopping: bool,
+}
+
+/// A slot on its way to a call.
+struct Handed {
+    worker: WorkerId,
+    slot: u16,
+    temperature: Temperature,
+    connection: Connection,
+    handle: WorkerHandle,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// An empty pool.
+    ///
+    /// # Errors
+    /// When its directories cannot be made.
+    pub fn open(
+        engine: Arc<dyn Engine>,
+        supervisor: Supervisor,
+        clock: Clock,
+        options: Options,
+    ) -> std::io::Result<Self> {
+        let workers = options.directory.join("workers");
+        if workers.exists() {
+            std::fs::remove_dir_all(&workers)?;
+        }
+        std::fs::create_dir_all(&workers)?;
+        let staging = Staging::open(options.directory.join("staging"))?;
+        let inner = Inner {
+            state: State::new(options.policy.clone()),
+            calls: HashMap::new(),
+            slots: HashMap::new(),
+            workers: HashMap::new(),
+            targets: HashMap::new(),
+            images: HashMap::new(),
+            failures: HashMap::new(),
+            next_call: 0,
+            stopping: false,
+        };
+        Ok(Self(Arc::new(Shared { engine, supervisor, clock, options, staging, inner: Mutex::new(inner) })))
+    }
+
+    /// Says which image a runtime's workers run, and how many stay pre-warmed.
+    pub fn offer_runtime(&self, class: Class, image: String, prewarm: usize) {
+        self.0.lock().images.insert(class.runtime.clone(), image);
+        self.0.apply(Event::Prewarm { class, count: prewarm });
+    }
+
+    /// Takes a slot of the target: an idle one, a pre-warmed worker loaded for it, or a new container.
+    ///
+    /// Order: calls that wait are served first come, first served. Dropping the future gives the place up.
+    /// # Errors
+    /// See [`Error`]; nothing is held then.
+    pub async fn acquire(&self, target: &Arc<Target>) -> Result<Lease, Error> {
+        let revision = target.demand.revision;
+        let (call, receiver) = match self.0.ask(target)? {
+            Asked::Handed(handed) => return Ok(self.lease(handed)),
+            Asked::Waits(call, receiver) => (call, receiver),
+        };
+        let mut place = Place { shared: &self.0, call, revision, open: true };
+        let answer = receiver.await;
+        place.open = false;
+        answer.map_err(|_| Error::Stopping)?.map(|handed| self.lease(handed))
+    }
+
+    /// Lays a copy of the target's code ready, so that the next worker loads it by a rename.
+    pub async fn stage(&self, target: &Target) {
+        let (shared, revision, tree) = (Arc::clone(&self.0), target.demand.revision, target.tree.clone());
+        let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree)).await;
+        if let Ok(Err(e)) = done {
+            tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
+        }
+    }
+
+    /// Lets no new call in on this revision and its workers go as they fall idle.
+    pub fn retire(&self, revision: RevisionId) {
+        self.0.apply(Event::Retire { revision });
+        let mut inner = self.0.lock();
+        inner.targets.remove(&revision);
+        inner.failures.remove(&revision);
+        drop(inner);
+        self.0.staging.forget(revision);
+    }
+
+    /// Every worker, for people.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerView> {
+        self.0.lock().state.workers()
+    }
+
+    /// Calls in a slot or waiting for one.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.0.lock().state.open_calls()
+    }
+
+    /// The room's settings.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Tells the policy that time goes by, and removes containers nobody knows, until shutdown.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut tick = tokio::time::interval(TICK);
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => return,
+                _ = tick.tick() => self.0.apply(Event::Tick),
+                _ = sweep.tick() => self.sweep().await,
+            }
+        }
+    }
+
+    /// Removes every worker. Calls that still wait are refused.
+    pub fn stop(&self) {
+        let handles: Vec<_> = {
+            let mut inner = self.0.lock();
+            inner.stopping = true;
+            inner.calls.clear();
+            inner.workers.drain().map(|(_, handle)| handle).collect()
+        };
+        for handle in handles {
+            handle.order(Order::Remove);
+        }
+    }
+
+    /// Removes containers of our instance that no worker stands for: what a crash or a lost answer left.
+    async fn sweep(&self) {
+        let Ok(found) = self.0.engine.list().await else { return };
+        let known: HashSet<WorkerId> = self.0.lock().state.workers().iter().map(|w| w.worker).collect();
+        let ending: HashSet<WorkerId> = self.0.lock().workers.keys().copied().collect();
+        for container in found {
+            let stands = container.worker.is_some_and(|w| known.contains(&w) || ending.contains(&w));
+            if !stands {
+                tracing::info!(container.id = %container.id, "Removing a container left by an earlier run");
+                let _ = self.0.engine.remove(&container.id).await;
+            }
+        }
+    }
+
+    fn lease(&self, handed: Handed) -> Lease {
+        Lease::new(Arc::clone(&self.0), handed)
+    }
+}
+
+enum Asked {
+    Handed(Handed),
+    Waits(CallId, oneshot::Receiver<Result<Handed, Error>>),
+}
+
+/// A place in the queue; dropping it gives the place up.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    call: CallId,
+    revision: RevisionId,
+    open: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.shared.lock().calls.remove(&self.call);
+            self.shared.apply(Event::Abandon { call: self.call, revision: self.revision });
+        }
+    }
+}
+
+impl Shared {
+    /// A few lines at a time and never across an await: a plain mutex is right.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(self: &Arc<Self>, target: &Arc<Target>) -> Result<Asked, Error> {
+        let mut inner = self.lock();
+        if inner.stopping {
+            return Err(Error::Stopping);
+        }
+        inner.next_call += 1;
+        let call = CallId(inner.next_call);
+        let event = Event::Acquire { call, demand: target.demand.clone() };
+        let commands = inner.state.on(event, self.clock.now());
+        if let [Command::Hand { worker, slot, temperature, .. }] = commands[..] {
+            let handed = inner.take_slot(worker, slot, temperature);
+            return handed.map(Asked::Handed).ok_or(Error::Stopping);
+        }
+        inner.targets.entry(target.demand.revision).or_insert_with(|| Arc::clone(target));
+        let (sender, receiver) = oneshot::channel();
+        inner.calls.insert(call, sender);
+        let events = self.carry_out(&mut inner, commands);
+        drop(inner);
+        events.into_iter().for_each(|event| self.apply(event));
+        Ok(Asked::Waits(call, receiver))
+    }
+
+    /// Feeds the policy one event and carries out what it says, and what follows from that.
+    fn apply(self: &Arc<Self>, event: Event) {
+        let mut inner = self.lock();
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let commands = inner.state.on(event, self.clock.now());
+            events.extend(self.carry_out(&mut inner, commands));
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, inner: &mut Inner, commands: Vec<Command>) -> Vec<Event> {
+        let mut events = Vec::new();
+        for command in commands {
+            match command {
+                Command::Hand { call, worker, slot, temperature } => {
+                    events.extend(inner.hand(call, worker, slot, temperature));
+                }
+                Command::Refuse { call, why } => inner.refuse(call, why, &self.options),
+                Command::Start { worker, class, memory } => self.start(inner, worker, class, memory),
+                Command::Load { worker, revision } => inner.load(worker, revision),
+                Command::Remove { worker } => inner.remove(worker),
+            }
+        }
+        events
+    }
+
+    fn start(self: &Arc<Self>, inner: &mut Inner, worker: WorkerId, class: Class, memory: Memory) {
+        if inner.stopping {
+            return;
+        }
+        let (handle, orders) = WorkerHandle::new();
+        inner.workers.insert(worker, handle.clone());
+        let image = inner.images.get(&class.runtime).cloned();
+        let life = worker::live(Arc::clone(self), worker, class, memory, image, handle, orders);
+        self.supervisor.spawn(TaskKind::Worker, life);
+    }
+}
+
+impl Inner {
+    fn take_slot(&mut self, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Handed> {
+        let handle = self.workers.get(&worker)?.clone();
+        let connection = self.slots.remove(&(worker, slot))?;
+        Some(Handed { worker, slot, temperature, connection, handle })
+    }
+
+    /// Hands the slot over; when the call is gone by now, the slot comes back.
+    fn hand(&mut self, call: CallId, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Event> {
+        let handed = self.take_slot(worker, slot, temperature)?;
+        let refused = match self.calls.remove(&call) {
+            Some(sender) => sender.send(Ok(handed)).err().and_then(Result::ok),
+            None => Some(handed),
+        };
+        self.slots.insert((worker, slot), refused?.connection);
+        Some(Event::Released { worker, slot, reusable: true })
+    }
+
+    fn refuse(&mut self, call: CallId, why: Refusal, options: &Options) {
+        let Some(sender) = self.calls.remove(&call) else { return };
+        let error = match why {
+            Refusal::QueueFull => Error::QueueFull(options.policy.queue_bound),
+            Refusal::TimedOut => Error::TimedOut(options.policy.queue_timeout),
+            Refusal::OverBudget => {
+                Error::OverBudget(u32::try_from(options.policy.memory_budget / 1_048_576).unwrap_or(u32::MAX))
+            }
+            Refusal::NoWorker(revision) => self.failure(revision),
+        };
+        let _ = sender.send(Err(error));
+    }
+
+    fn failure(&self, revision: RevisionId) -> Error {
+        match self.failures.get(&revision).cloned() {
+            Some(Failure::Load(error, log)) => Error::Load(error, log),
+            Some(Failure::Start { message, source }) => Error::Start { message, source },
+            None => Error::Start { message: "the worker ended before it could serve".to_owned(), source: None },
+        }
+    }
+
+    fn load(&mut self, worker: WorkerId, revision: RevisionId) {
+        if let (Some(handle), Some(target)) = (self.workers.get(&worker), self.targets.get(&revision)) {
+            handle.order(Order::Load(Arc::clone(target)));
+        }
+    }
+
+    fn remove(&mut self, worker: WorkerId) {
+        self.slots.retain(|(owner, _), _| *owner != worker);
+        if let Some(handle) = self.workers.get(&worker) {
+            handle.order(Order::Remove);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Language environments: reads `runtimes/*/runtime.toml` and resolves what a user asks for.
+//!
+//! Knows no language by name; adding one is adding a folder. Builds nothing: the builder does.
+
+use crate::domain::{Convention, RuntimeRef};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// One language environment, as its `runtime.toml` says.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// The folder with Dockerfile and shim.
+    pub directory: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The conventions its shim has.
+    pub conventions: Vec<Convention>,
+    /// The one taken when none is said.
+    pub default_convention: Convention,
+}
+
+/// The file `runtime.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The family's name.
+    pub name: String,
+    /// Other names people use for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// The version meant when none is said.
+    pub default_version: String,
+    /// What there is.
+    pub version: Vec<Version>,
+    /// The image `scripts/setup` makes from the distribution's packages where no registry answers.
+    pub local_base: String,
+    /// The version in `local_base`.
+    pub local_version: String,
+    /// Where the shim lies in the image.
+    pub shim: String,
+    /// Conventions by name.
+    conventions: Vec<String>,
+    /// The convention taken when none is said.
+    default_convention: String,
+    /// Where code begins when none is said.
+    pub default_entry: String,
+    /// What a single source file ends with.
+    pub extension: String,
+    /// Files that name dependencies.
+    #[serde(default)]
+    pub dependency_files: Vec<String>,
+    /// Memory of a function when none is said, and of a pre-warmed worker. Unit: MiB.
+    pub memory_mib: u32,
+    /// Workers kept pre-warmed.
+    pub prewarm: usize,
+}
+
+/// One version of a family.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Its name, as in `family:name`.
+    pub name: String,
+    /// The ordinary base image, pulled where a registry answers.
+    pub base: String,
+}
+
+/// Why runtimes cannot be read or found.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be read.
+    #[error("the runtimes' folder {0} cannot be read: set runtimes.directory to the folder `runtimes` of Hob")]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// A manifest is wrong.
+    #[error("{0} is not a valid runtime manifest: {1}")]
+    Manifest(PathBuf, String),
+    /// Nobody knows that runtime.
+    #[error("runtime `{asked}` is not known: use one of {known}")]
+    Unknown {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+/// All families.
+#[derive(Debug, Clone)]
+pub struct Runtimes(Vec<Family>);
+
+impl Runtimes {
+    /// Reads every folder that holds a `runtime.toml`. Blocking.
+    ///
+    /// # Errors
+    /// When the folder or a manifest cannot be read.
+    pub fn read(directory: &Path) -> Result<Self, Error> {
+        let folder = |e| Error::Folder(directory.to_owned(), e);
+        let mut families = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(folder)? {
+            let path = entry.map_err(folder)?.path();
+            if path.join("runtime.toml").is_file() {
+                families.push(read_family(&path)?);
+            }
+        }
+        families.sort_by(|a: &Family, b| a.manifest.name.cmp(&b.manifest.name));
+        Ok(Self(families))
+    }
+
+    /// Every family, by name.
+    #[must_use]
+    pub fn families(&self) -> &[Family] {
+        &self.0
+    }
+
+    /// Finds `family` or `family:version`, by name or alias.
+    ///
+    /// # Errors
+    /// `Unknown`, with the names there are.
+    pub fn resolve(&self, asked: &str) -> Result<(&Family, RuntimeRef), Error> {
+        let (name, version) = asked.split_once(':').map_or((asked, None), |(n, v)| (n, Some(v)));
+        let family = self.0.iter().find(|f| f.is_called(name));
+        let found = family.and_then(|f| f.version(version).map(|v| (f, v)));
+        let (family, version) =
+            found.ok_or_else(|| Error::Unknown { asked: asked.to_owned(), known: self.names() })?;
+        let reference = RuntimeRef { family: family.manifest.name.clone(), version: version.name.clone() };
+        Ok((family, reference))
+    }
+
+    /// The family of a reference that was resolved before.
+    #[must_use]
+    pub fn family(&self, reference: &RuntimeRef) -> Option<&Family> {
+        self.0.iter().find(|f| f.manifest.name == reference.family)
+    }
+
+    fn names(&self) -> String {
+        let one = |f: &Family| {
+            let versions: Vec<_> = f.manifest.version.iter().map(|v| v.name.as_str()).collect();
+            format!("{} ({})", f.manifest.name, versions.join(", "))
+        };
+        self.0.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Family {
+    /// The base image of a version.
+    #[must_use]
+    pub fn base(&self, version: &str) -> Option<&str> {
+        self.manifest.version.iter().find(|v| v.name == version).map(|v| v.base.as_str())
+    }
+
+    /// What a single source file is stored as.
+    #[must_use]
+    pub fn single_file(&self) -> String {
+        format!("main{}", self.manifest.extension)
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.manifest.name == name || self.manifest.aliases.iter().any(|a| a == name)
+    }
+
+    fn version(&self, asked: Option<&str>) -> Option<&Version> {
+        let name = asked.unwrap_or(&self.manifest.default_version);
+        self.manifest.version.iter().find(|v| v.name == name)
+    }
+}
+
+fn read_family(directory: &Path) -> Result<Family, Error> {
+    let path = directory.join("runtime.toml");
+    let bad = |why: String| Error::Manifest(path.clone(), why);
+    let text = std::fs::read_to_string(&path).map_err(|e| bad(e.to_string()))?;
+    let manifest: Manifest = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    if !manifest.version.iter().any(|v| v.name == manifest.default_version) {
+        return Err(bad("its default_version is none of its [[version]]".to_owned()));
+    }
+    let convention = |name: &String| Convention::parse(name).map_err(|e| bad(e.to_string()));
+    let conventions = manifest.conventions.iter().map(convention).collect::<Result<Vec<_>, _>>()?;
+    let default_convention = convention(&manifest.default_convention)?;
+    Ok(Family { directory: directory.to_owned(), manifest, conventions, default_convention })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtimes() -> Runtimes {
+        Runtimes::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes")).unwrap()
+    }
+
+    #[test]
+    fn every_runtime_of_the_house_can_be_resolved_by_all_its_names() {
+        let all = runtimes();
+        assert!(!all.families().is_empty());
+        for family in all.families() {
+            for name in std::iter::once(&family.manifest.name).chain(&family.manifest.aliases) {
+                assert_eq!(all.resolve(name).unwrap().1.family, family.manifest.name);
+            }
+            assert!(family.conventions.contains(&family.default_convention));
+        }
+    }
+
+    #[test]
+    fn an_unknown_runtime_is_answered_with_the_known_ones() {
+        let message = runtimes().resolve("cobol:85").unwrap_err().to_string();
+        assert!(message.contains("cobol:85") && message.contains("use one of"), "{message}");
+    }
+}

@@ -1,0 +1,355 @@
+//! Revisions: their SQL and their rows, and what building them left. The reconciler's work list is here too.
+
+use super::{Error, Store, function, row};
+use crate::domain::{
+    Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
+};
+use rusqlite::{Connection, Row, named_params};
+use std::collections::{BTreeMap, HashSet};
+
+const COLUMNS: &str = "id, function, number, family, version, entry, convention, code, env,
+    memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, state, failure,
+    created_at_ms";
+
+/// A revision to be: the store gives it its number, and it begins as pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRevision {
+    /// Its identity.
+    pub id: RevisionId,
+    /// What it runs on.
+    pub runtime: RuntimeRef,
+    /// Where the user's code begins.
+    pub entry: String,
+    /// How it is called.
+    pub convention: Convention,
+    /// The code package.
+    pub code: Digest,
+    /// Environment variables of the user.
+    pub env: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What building a revision left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The image, where one was made.
+    pub image: Option<String>,
+    /// What the build said.
+    pub log: String,
+}
+
+impl Store {
+    /// Writes a revision down, to be brought on by the reconciler.
+    ///
+    /// # Errors
+    /// `NotFound` when the function is gone.
+    pub async fn create_revision(
+        &self,
+        function: FunctionId,
+        new: NewRevision,
+        now: Timestamp,
+    ) -> Result<Revision, Error> {
+        self.write("create a revision", move |c| {
+            insert(c, function, new, now)
+        })
+        .await
+    }
+
+    /// Writes a deploy down as one: the function, unless it is there, and its next revision.
+    ///
+    /// # Errors
+    /// When the database cannot be written; neither is there then.
+    pub async fn deploy(
+        &self,
+        namespace: &Namespace,
+        name: &FunctionName,
+        now: Timestamp,
+        new: NewRevision,
+    ) -> Result<(Function, Revision), Error> {
+        let (namespace, name) = (namespace.clone(), name.clone());
+        self.write("deploy a function", move |c| {
+            let function = function::find_or_create(c, &namespace, &name, now)?;
+            let revision = insert(c, function.id, new, now)?;
+            Ok((function, revision))
+        })
+        .await
+    }
+
+    /// The revision of that identity, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn revision(&self, id: RevisionId) -> Result<Option<Revision>, Error> {
+        let sql = format!("select {COLUMNS} from revision where id = :id");
+        self.read("read a revision", move |c| {
+            row::maybe(c, &sql, named_params! {":id": id.as_bytes()}, read)
+        })
+        .await
+    }
+
+    /// A function's revisions. Order: by number, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_revisions(&self, function: FunctionId) -> Result<Vec<Revision>, Error> {
+        let sql = format!(
+            "select {COLUMNS} from revision where function = :function order by number desc"
+        );
+        self.read("list revisions", move |c| {
+            row::all(c, &sql, named_params! {":function": function.as_bytes()}, read)
+        })
+        .await
+    }
+
+    /// What the reconciler has to bring on. Order: oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pending_revisions(&self) -> Result<Vec<Revision>, Error> {
+        let sql = format!("select {COLUMNS} from revision where state = 'pending' order by id");
+        self.read("list pending revisions", move |c| {
+            row::all(c, &sql, [], read)
+        })
+        .await
+    }
+
+    /// Marks a revision able to serve, and lets it serve unless a newer one does.
+    /// Returns the revision it replaced, for draining; `None` when it replaced none.
+    ///
+    /// # Errors
+    /// `NotFound` when the revision is gone.
+    pub async fn mark_ready(
+        &self,
+        id: RevisionId,
+        now: Timestamp,
+    ) -> Result<Option<RevisionId>, Error> {
+        self.write("mark a revision ready", move |c| {
+            set_ready(c, id)?;
+            promote(c, id, now)
+        })
+        .await
+    }
+
+    /// Marks a revision that cannot serve, with the reason. `false` when it serves already, or is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn mark_failed(&self, id: RevisionId, reason: String) -> Result<bool, Error> {
+        self.write("mark a revision failed", move |c| {
+            let sql = "update revision set state = 'failed', failure = :reason
+                       where id = :id and state <> 'ready'";
+            let params = named_params! {":id": id.as_bytes(), ":reason": reason};
+            Ok(row::change(c, sql, params)? > 0)
+        })
+        .await
+    }
+
+    /// Removes a revision; `false` when there was none. Its number is not given again, and a function it served has no current one then.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn delete_revision(&self, id: RevisionId) -> Result<bool, Error> {
+        self.write("delete a revision", move |c| {
+            let sql = "delete from revision where id = :id";
+            Ok(row::change(c, sql, named_params! {":id": id.as_bytes()})? > 0)
+        })
+        .await
+    }
+
+    /// Keeps what building a revision left, in place of what an earlier try left.
+    ///
+    /// # Errors
+    /// `NotFound` when the revision is gone.
+    pub async fn set_build(
+        &self,
+        revision: RevisionId,
+        image: Option<String>,
+        log: String,
+    ) -> Result<(), Error> {
+        self.write("keep a build", move |c| {
+            let sql = "insert into build (revision, image, log) values (:revision, :image, :log)
+                       on conflict do update set image = excluded.image, log = excluded.log";
+            let params = named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
+            row::change(c, sql, params)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What building a revision left, if it was built.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn build(&self, revision: RevisionId) -> Result<Option<Build>, Error> {
+        self.read("read a build", move |c| {
+            let sql = "select image, log from build where revision = :revision";
+            let key = named_params! {":revision": revision.as_bytes()};
+            row::maybe(c, sql, key, |r| {
+                Ok(Build {
+                    image: r.get("image")?,
+                    log: r.get("log")?,
+                })
+            })
+        })
+        .await
+    }
+
+    /// The code packages that revisions refer to: what [`super::Blobs::sweep`] must leave.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn live_digests(&self) -> Result<HashSet<Digest>, Error> {
+        let sql = "select distinct code from revision";
+        let digests = self.read("list code packages", move |c| row::all(c, sql, [], digest));
+        Ok(digests.await?.into_iter().collect())
+    }
+}
+
+fn insert(
+    connection: &Connection,
+    function: FunctionId,
+    new: NewRevision,
+    now: Timestamp,
+) -> Result<Revision, Error> {
+    let revision = Revision {
+        id: new.id,
+        function,
+        number: next_number(connection, function, now)?,
+        runtime: new.runtime,
+        entry: new.entry,
+        convention: new.convention,
+        code: new.code,
+        env: new.env,
+        limits: new.limits,
+        state: RevisionState::Pending,
+        created_at: now,
+    };
+    write(connection, &revision)?;
+    Ok(revision)
+}
+
+fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u32, Error> {
+    let sql = "update function set last_number = last_number + 1, updated_at_ms = :now
+               where id = :id returning last_number";
+    let params = named_params! {":id": function.as_bytes(), ":now": now.as_millis()};
+    row::maybe(c, sql, params, |r| r.get(0))?.ok_or_else(|| Error::not_found("function", function))
+}
+
+fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
+    let sql = "insert into revision (id, function, number, family, version, entry, convention,
+                   code, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers,
+                   network, state, created_at_ms)
+               values (:id, :function, :number, :family, :version, :entry, :convention,
+                   :code, :env, :memory, :timeout, :concurrency, :min, :max,
+                   :network, 'pending', :created_at)";
+    let env = serde_json::to_string(&revision.env)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let limits = &revision.limits;
+    let params = named_params! {
+        ":id": revision.id.as_bytes(),
+        ":function": revision.function.as_bytes(),
+        ":number": revision.number,
+        ":family": revision.runtime.family,
+        ":version": revision.runtime.version,
+        ":entry": revision.entry,
+        ":convention": revision.convention.as_str(),
+        ":code": revision.code.as_str(),
+        ":env": env,
+        ":memory": limits.memory.mib(),
+        ":timeout": limits.timeout.millis(),
+        ":concurrency": limits.concurrency.get(),
+        ":min": limits.scale.min(),
+        ":max": limits.scale.max(),
+        ":network": network_name(limits.network),
+        ":created_at": revision.created_at.as_millis(),
+    };
+    row::change(connection, sql, params).map(drop)
+}
+
+fn set_ready(connection: &Connection, id: RevisionId) -> Result<(), Error> {
+    let sql = "update revision set state = 'ready', failure = null where id = :id";
+    if row::change(connection, sql, named_params! {":id": id.as_bytes()})? == 0 {
+        return Err(Error::not_found("revision", id));
+    }
+    Ok(())
+}
+
+fn promote(c: &Connection, id: RevisionId, now: Timestamp) -> Result<Option<RevisionId>, Error> {
+    let older = "select function.id, function.current from function
+        join revision on revision.function = function.id
+        left join revision as serving on serving.id = function.current
+        where revision.id = :id and revision.number > coalesce(serving.number, 0)";
+    let key = named_params! {":id": id.as_bytes()};
+    let found = row::maybe(c, older, key, |r| {
+        let function = row::id(r, "id", FunctionId::from_bytes)?;
+        Ok((function, row::maybe_id(r, "current", RevisionId::from_bytes)?))
+    })?;
+    let Some((function, previous)) = found else {
+        return Ok(None);
+    };
+    let sql = "update function set current = :current, updated_at_ms = :now where id = :id";
+    let params = named_params! {":id": function.as_bytes(), ":current": id.as_bytes(), ":now": now.as_millis()};
+    row::change(c, sql, params)?;
+    Ok(previous)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    Ok(Revision {
+        id: row::id(row, "id", RevisionId::from_bytes)?,
+        function: row::id(row, "function", FunctionId::from_bytes)?,
+        number: row.get("number")?,
+        runtime: RuntimeRef {
+            family: row.get("family")?,
+            version: row.get("version")?,
+        },
+        entry: row.get("entry")?,
+        convention: row::checked(row, "convention", |t: String| Convention::parse(&t))?,
+        code: digest(row)?,
+        env: row::checked(row, "env", |t: String| serde_json::from_str(&t))?,
+        limits: limits(row)?,
+        state: state(row)?,
+        created_at: row::time(row, "created_at_ms")?,
+    })
+}
+
+fn limits(row: &Row<'_>) -> rusqlite::Result<Limits> {
+    let min = row.get("min_workers")?;
+    Ok(Limits {
+        memory: row::checked(row, "memory_mib", Memory::from_mib)?,
+        timeout: row::checked(row, "timeout_ms", Timeout::from_millis)?,
+        concurrency: row::checked(row, "concurrency", Concurrency::new)?,
+        scale: row::checked(row, "max_workers", |max| Scale::new(min, max))?,
+        network: row::checked(row, "network", |t: String| network(&t))?,
+    })
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<RevisionState> {
+    let failure: Option<String> = row.get("failure")?;
+    row::checked(row, "state", |t: String| match t.as_str() {
+        "pending" => Ok(RevisionState::Pending),
+        "ready" => Ok(RevisionState::Ready),
+        "failed" => Ok(RevisionState::Failed(failure.unwrap_or_default())),
+        _ => Err(format!("no such state of a revision: {t}")),
+    })
+}
+
+fn digest(row: &Row<'_>) -> rusqlite::Result<Digest> {
+    row::checked(row, "code", |t: String| Digest::parse(&t))
+}
+
+fn network_name(network: Network) -> &'static str {
+    match network {
+        Network::Outbound => "outbound",
+        Network::None => "none",
+    }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    match text {
+        "outbound" => Ok(Network::Outbound),
+        "none" => Ok(Network::None),
+        _ => Err(format!("no such network: {text}")),
+    }
+}

@@ -1,0 +1,94 @@
+//! Which tasks there are, and what happens when one fails and when the daemon stops.
+
+/// A task the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// Accepts connections on one address.
+    Listener,
+    /// Serves one connection.
+    Connection,
+    /// Carries out what the pool's state machine commands.
+    PoolLoop,
+    /// Reads what one worker sends.
+    Worker,
+    /// Finishes what was written down but not done.
+    Reconciler,
+    /// Runs accepted asynchronous executions.
+    Dispatcher,
+    /// Removes old records.
+    Retention,
+    /// Replaces pre-warmed workers that were taken.
+    Refill,
+    /// Follows the engine's events.
+    EngineWatch,
+    /// Builds one image.
+    Build,
+}
+
+/// What to do when a task fails: panics, or ends with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Say so, and carry on without it: what it worked on has its own ending.
+    Log,
+    /// Start it again, later each time. Only `Supervisor::spawn_restarting` can; otherwise as `Log`.
+    Restart,
+    /// Stop the daemon: without this task it would only seem to work.
+    ShutDown,
+}
+
+/// What to do with a task when the daemon stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// It listens to `Shutdown` and ends on its own; wait for it.
+    Wait,
+    /// It may be cut off anywhere.
+    Abort,
+}
+
+impl TaskKind {
+    /// The name in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Connection => "connection",
+            Self::PoolLoop => "pool loop",
+            Self::Worker => "worker",
+            Self::Reconciler => "reconciler",
+            Self::Dispatcher => "dispatcher",
+            Self::Retention => "retention",
+            Self::Refill => "refill",
+            Self::EngineWatch => "engine watch",
+            Self::Build => "build",
+        }
+    }
+
+    /// What happens when it fails.
+    #[must_use]
+    pub const fn on_failure(self) -> OnFailure {
+        match self {
+            Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
+            Self::Reconciler
+            | Self::Dispatcher
+            | Self::Retention
+            | Self::Refill
+            | Self::EngineWatch => OnFailure::Restart,
+            Self::Connection | Self::Worker | Self::Build => OnFailure::Log,
+        }
+    }
+
+    /// What happens to it when the daemon stops. A build is cut off: it is written down and done again after a start.
+    #[must_use]
+    pub const fn on_shutdown(self) -> OnShutdown {
+        match self {
+            Self::Listener
+            | Self::Connection
+            | Self::PoolLoop
+            | Self::Reconciler
+            | Self::Dispatcher => OnShutdown::Wait,
+            Self::Worker | Self::Retention | Self::Refill | Self::EngineWatch | Self::Build => {
+                OnShutdown::Abort
+            }
+        }
+    }
+}

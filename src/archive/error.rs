@@ -91,13 +91,17 @@ pub enum Error {
         other: String,
     },
     /// Too many files, directories and links.
-    #[error("the archive holds more than {limit} entries; leave out what the function does not need")]
+    #[error(
+        "the archive holds more than {limit} entries; leave out what the function does not need"
+    )]
     TooManyEntries {
         /// Entries allowed.
         limit: usize,
     },
     /// Too many bytes when unpacked.
-    #[error("unpacked, the archive is larger than {limit} bytes (at {entry:?}); leave out what the function does not need")]
+    #[error(
+        "unpacked, the archive is larger than {limit} bytes (at {entry:?}); leave out what the function does not need"
+    )]
     TooLarge {
         /// The entry in which the limit was passed.
         entry: String,
@@ -105,7 +109,9 @@ pub enum Error {
         limit: u64,
     },
     /// Names, extensions or padding of a tar that are larger than any tool makes them.
-    #[error("after {entry:?} the archive holds more than {limit} bytes that belong to no file; make it with an ordinary tool")]
+    #[error(
+        "after {entry:?} the archive holds more than {limit} bytes that belong to no file; make it with an ordinary tool"
+    )]
     HeaderTooLarge {
         /// The last entry that was read; empty if it is the first.
         entry: String,
@@ -113,7 +119,9 @@ pub enum Error {
         limit: u64,
     },
     /// It unpacks to suspiciously more than it was.
-    #[error("unpacked, the archive is more than {limit} times as large as packed (at {entry:?}); it looks like a bomb")]
+    #[error(
+        "unpacked, the archive is more than {limit} times as large as packed (at {entry:?}); it looks like a bomb"
+    )]
     Ratio {
         /// The entry in which the limit was passed.
         entry: String,
@@ -178,7 +186,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Extraction failed, and its leftovers could not be removed either.
-    #[error("extraction failed ({because}), and what it had written could not be removed; remove it by hand")]
+    #[error(
+        "extraction failed ({because}), and what it had written could not be removed; remove it by hand"
+    )]
     NotCleaned {
         /// Why the extraction had failed.
         because: Box<Error>,
@@ -249,10 +259,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_apart_from_other_failures() {
         let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert!(matches!(
-            Error::writing("a", full),
-            Error::DiskFull { .. }
-        ));
+        assert!(matches!(Error::writing("a", full), Error::DiskFull { .. }));
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(matches!(Error::writing("a", denied), Error::Io { .. }));
     }

@@ -76,10 +76,16 @@ impl<'a> Meter<'a> {
         let entry = || shown(entry);
         if self.unpacked > self.limits.total_bytes {
             let limit = self.limits.total_bytes;
-            Err(Error::TooLarge { entry: entry(), limit })
+            Err(Error::TooLarge {
+                entry: entry(),
+                limit,
+            })
         } else if self.unpacked > RATIO_FROM && self.unpacked > allowed {
             let limit = self.limits.ratio;
-            Err(Error::Ratio { entry: entry(), limit })
+            Err(Error::Ratio {
+                entry: entry(),
+                limit,
+            })
         } else {
             Ok(())
         }
@@ -92,12 +98,19 @@ mod tests {
 
     #[test]
     fn limits_are_inclusive() {
-        let limits = Limits { total_bytes: 10, entries: 1, ..Limits::default() };
+        let limits = Limits {
+            total_bytes: 10,
+            entries: 1,
+            ..Limits::default()
+        };
         let mut meter = Meter::new(&limits, 1000);
         assert!(meter.count_entry().is_ok());
         assert!(meter.count_entry().is_err());
         assert!(meter.count_bytes(10, "a").is_ok());
-        assert!(matches!(meter.count_bytes(1, "a"), Err(Error::TooLarge { limit: 10, .. })));
+        assert!(matches!(
+            meter.count_bytes(1, "a"),
+            Err(Error::TooLarge { limit: 10, .. })
+        ));
     }
 
     #[test]
@@ -105,6 +118,9 @@ mod tests {
         let limits = Limits::default();
         let mut meter = Meter::new(&limits, 1);
         assert!(meter.count_bytes(1 << 20, "a").is_ok());
-        assert!(matches!(meter.count_bytes(1, "a"), Err(Error::Ratio { limit: 200, .. })));
+        assert!(matches!(
+            meter.count_bytes(1, "a"),
+            Err(Error::Ratio { limit: 200, .. })
+        ));
     }
 }

@@ -24,6 +24,7 @@ pub use pack::{TarPacker, pack_tar, pack_tar_entries, pack_zip};
 
 use limits::Meter;
 use std::fs::File;
+use std::io::Seek;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tree::Tree;
@@ -66,7 +67,7 @@ pub fn sniff(head: &[u8]) -> Option<Format> {
     }
 }
 
-/// Extracts `source` into the existing, empty directory `into`.
+/// Extracts `source`, from its first byte, into the existing, empty directory `into`.
 ///
 /// Directories become 0755, files 0644, or 0755 if any exec bit was set. Links stay only if they are
 /// relative and cannot leave the tree. What macOS adds (`__MACOSX/`, `.DS_Store`) is left out.
@@ -81,7 +82,8 @@ pub fn extract(source: File, into: &Path, limits: &Limits) -> Result<Summary, Er
     }
 }
 
-fn fill(source: &File, tree: &mut Tree, limits: &Limits) -> Result<Summary, Error> {
+fn fill(mut source: &File, tree: &mut Tree, limits: &Limits) -> Result<Summary, Error> {
+    source.rewind().map_err(|e| Error::reading("", e))?;
     let head = read_head(source)?;
     let format = sniff(&head).ok_or_else(|| Error::not_an_archive(&head))?;
     let packed = source.metadata().map_err(|e| Error::reading("", e))?.len();

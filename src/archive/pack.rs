@@ -42,11 +42,7 @@ pub fn pack_zip<W: Write + Seek>(
 ///
 /// # Errors
 /// As [`pack_zip`].
-pub fn pack_tar<W: Write>(
-    dir: &Path,
-    writer: W,
-    keep: impl Fn(&Path) -> bool,
-) -> Result<W, Error> {
+pub fn pack_tar<W: Write>(dir: &Path, writer: W, keep: impl Fn(&Path) -> bool) -> Result<W, Error> {
     let mut packer = TarPacker::new(writer);
     packer.tree("", dir, keep)?;
     packer.finish()
@@ -121,9 +117,7 @@ impl<W: Write> TarPacker<W> {
     /// # Errors
     /// `Io`, `DiskFull`.
     pub fn finish(self) -> Result<W, Error> {
-        self.builder
-            .into_inner()
-            .map_err(|e| Error::writing("", e))
+        self.builder.into_inner().map_err(|e| Error::writing("", e))
     }
 }
 
@@ -204,26 +198,28 @@ fn open_file(file: File) -> io::Result<Content> {
     Ok(Content::File { file, size, mode })
 }
 
-fn tar_item<W: Write>(
-    builder: &mut tar::Builder<W>,
-    path: &str,
-    item: Item,
-) -> Result<(), Error> {
+fn tar_item<W: Write>(builder: &mut tar::Builder<W>, path: &str, item: Item) -> Result<(), Error> {
     let failed = |e| Error::writing(path, e);
     match item.content {
         Content::Directory => {
             let mut header = header(EntryType::Directory, 0o755, 0);
             let path = format!("{path}/");
-            builder.append_data(&mut header, path, io::empty()).map_err(failed)
+            builder
+                .append_data(&mut header, path, io::empty())
+                .map_err(failed)
         }
         Content::Link { target } => {
             let mut header = header(EntryType::Symlink, 0o777, 0);
-            builder.append_link(&mut header, path, target).map_err(failed)
+            builder
+                .append_link(&mut header, path, target)
+                .map_err(failed)
         }
         Content::File { file, size, mode } => {
             let mut header = header(EntryType::Regular, mode, size);
             let mut content = file.take(size);
-            builder.append_data(&mut header, path, &mut content).map_err(failed)?;
+            builder
+                .append_data(&mut header, path, &mut content)
+                .map_err(failed)?;
             unchanged(content.limit(), path)
         }
     }
@@ -243,7 +239,9 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 fn zip_item<W: Write + Seek>(zip: &mut ZipWriter<W>, item: Item) -> Result<(), Error> {
     let name = item.name.as_str();
     if name.contains('\\') {
-        return Err(Error::BadName { entry: lossy(name.as_bytes()) });
+        return Err(Error::BadName {
+            entry: lossy(name.as_bytes()),
+        });
     }
     let failed = |e| zip_failed(name, e);
     match item.content {
@@ -279,7 +277,9 @@ fn zip_failed(entry: &str, error: ZipError) -> Error {
 fn unchanged(missing: u64, entry: &str) -> Result<(), Error> {
     match missing {
         0 => Ok(()),
-        _ => Err(Error::Changed { entry: shown(entry) }),
+        _ => Err(Error::Changed {
+            entry: shown(entry),
+        }),
     }
 }
 

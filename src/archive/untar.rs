@@ -24,7 +24,11 @@ pub(super) fn is_header(block: &[u8]) -> bool {
         return false;
     };
     let declared = tar::Header::from_byte_slice(block).cksum();
-    let sum: u32 = block[..148].iter().chain(&block[156..]).map(|b| u32::from(*b)).sum();
+    let sum: u32 = block[..148]
+        .iter()
+        .chain(&block[156..])
+        .map(|b| u32::from(*b))
+        .sum();
     &block[257..262] == b"ustar" || (block[0] != 0 && declared.is_ok_and(|d| d == sum + 8 * 32))
 }
 
@@ -45,7 +49,10 @@ pub(super) fn fill_gz(source: &File, tree: &mut Tree, meter: &mut Meter<'_>) -> 
 
 pub(super) fn fill(source: impl Read, tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
     let state = State::default();
-    let mut archive = tar::Archive::new(Watched { inner: source, state: &state });
+    let mut archive = tar::Archive::new(Watched {
+        inner: source,
+        state: &state,
+    });
     let mut last = String::new();
     let mut entries = archive.entries().map_err(|e| Error::reading("", e))?;
     loop {
@@ -82,7 +89,10 @@ fn place<R: Read>(
     }
     let parsed = EntryName::parse(&raw, Style::Unix, meter.limits())?;
     match (parsed, kind) {
-        (_, Kind::Other(kind)) => Err(Error::UnsupportedKind { entry: lossy(&raw), kind }),
+        (_, Kind::Other(kind)) => Err(Error::UnsupportedKind {
+            entry: lossy(&raw),
+            kind,
+        }),
         (None, Kind::Directory) => copy(entry, None, "", meter).map(drop),
         (None, _) => Err(Error::BadName { entry: lossy(&raw) }),
         (Some(name), _) if name.is_junk() => copy(entry, None, name.as_str(), meter).map(drop),
@@ -112,7 +122,9 @@ fn place_file<R: Read>(
         .mode()
         .map_err(|e| Error::reading(name.as_str(), e))?;
     if tree.file(name, mode, entry, meter)? < declared {
-        return Err(Error::Truncated { entry: lossy(name.as_str().as_bytes()) });
+        return Err(Error::Truncated {
+            entry: lossy(name.as_str().as_bytes()),
+        });
     }
     Ok(())
 }

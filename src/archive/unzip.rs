@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
-use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
+use zip::{CompressionMethod as Method, ZipArchive};
 
 const DIRECTORY_END: &[u8] = b"PK\x05\x06";
 const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";
@@ -24,8 +24,7 @@ type Archive<'a> = ZipArchive<BufReader<&'a File>>;
 type Entry<'a, 'f> = ZipFile<'a, BufReader<&'f File>>;
 
 pub(super) fn fill(source: &File, tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
-    let mut archive =
-        ZipArchive::new(BufReader::new(source)).map_err(|e| opening(source, e))?;
+    let mut archive = ZipArchive::new(BufReader::new(source)).map_err(|e| opening(source, e))?;
     check_before_writing(source, &mut archive, meter)?;
     for index in 0..archive.len() {
         let name = raw_name(&archive, index)?;
@@ -49,6 +48,10 @@ fn check_before_writing(
         if entry.encrypted() {
             let entry = lossy(entry.name_raw());
             return Err(Error::Encrypted { entry });
+        }
+        if !matches!(entry.compression(), Method::Stored | Method::Deflated) {
+            let entry = lossy(entry.name_raw());
+            return Err(Error::UnsupportedCompression { entry });
         }
         EntryName::parse(entry.name_raw(), Style::Windows, meter.limits())?;
     }
@@ -162,7 +165,11 @@ fn check_duplicates(source: &File, mut at: u64) -> Result<(), Error> {
             let entry = lossy(&name);
             return Err(Error::Duplicate { entry });
         }
-        at += 46 + [28, 30, 32].map(|i| u64::from(length(i))).iter().sum::<u64>();
+        at += 46
+            + [28, 30, 32]
+                .map(|i| u64::from(length(i)))
+                .iter()
+                .sum::<u64>();
     }
     Ok(())
 }

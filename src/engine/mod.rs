@@ -110,7 +110,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn build(
         &self,
         request: BuildRequest,
-        log: &(dyn Fn(&str) + Send + Sync),
+        log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
     ) -> Result<String, Error>;
 
     /// Makes the network of workers that may reach the outside but not each other. Done again, it changes nothing.

@@ -44,7 +44,7 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
     let (temperature, timings) = (record.temperature, record.timings_now());
     record.keep_result(&first);
     let body = if header.stream {
-        Body::Stream(stream_reply(Streaming { lease, record: Some(record), status, deadline, grace }, first))
+        Body::Stream(stream_reply(Streaming { lease, record: Some(record), status, over: false, deadline, limit, grace }, first))
     } else {
         lease.give_back();
         record.succeeded(status).await;
@@ -156,6 +156,7 @@ async fn broken_call(broken: Broken, lease: &mut Lease, limit: Duration, grace: 
             lease.kill(grace).await;
             Ok(failure("timeout", timeout_message(limit)))
         }
+        Broken::Input(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge(e.to_string())),
         Broken::Input(e) => Err(Error::invalid(format!("the request's body could not be read: {e}"))),
         Broken::Wire(e) if e.kind() == io::ErrorKind::InvalidData => {
             lease.end_worker();
@@ -204,7 +205,10 @@ struct Streaming {
     lease: Lease,
     record: Option<Record>,
     status: u16,
+    /// The last body frame has come.
+    over: bool,
     deadline: Instant,
+    limit: Duration,
     grace: Duration,
 }
 
@@ -228,7 +232,7 @@ fn stream_reply(streaming: Streaming, first: Bytes) -> BoxStream<'static, io::Re
 
 impl Streaming {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        let Some(record) = self.record.as_mut() else { return Ok(None) };
+        let Some(record) = self.record.as_mut().filter(|_| !self.over) else { return Ok(None) };
         let frame = next_frame(&mut self.lease.connection().incoming, record);
         let frame = timeout_at(self.deadline, frame).await.map_err(|_| Broken::Deadline)?.map_err(Broken::Wire)?;
         if frame.kind != Kind::Body {
@@ -236,7 +240,8 @@ impl Streaming {
         }
         let header: BodyHeader = frame.header().map_err(Broken::Wire)?;
         record.keep_result(&frame.raw);
-        Ok((!header.end || !frame.raw.is_empty()).then_some(frame.raw))
+        self.over = header.end;
+        Ok((!self.over || !frame.raw.is_empty()).then_some(frame.raw))
     }
 
     async fn finish(mut self) {
@@ -247,8 +252,7 @@ impl Streaming {
     }
 
     async fn abandon(mut self, broken: Broken) -> String {
-        let limit = self.deadline.saturating_duration_since(Instant::now());
-        let found = broken_call(broken, &mut self.lease, limit, self.grace).await;
+        let found = broken_call(broken, &mut self.lease, self.limit, self.grace).await;
         let Some(record) = self.record.take() else { return String::new() };
         match found {
             Ok(failure) => {

@@ -138,12 +138,15 @@ impl Invoker {
     /// What the platform could not do; a function that fails is an [`Answer`].
     pub async fn invoke(&self, call: Call) -> Result<Answer, Error> {
         let begun = Instant::now();
-        let mut record = self.open_record(&call).await;
+        let mut record = Record::new(self, &call, self.log_limit());
+        self.record_start(&record).await?;
         let acquired = self.pool.acquire(&call.target).await;
         record.timings.queue_us = micros(begun.elapsed());
         let lease = match acquired {
             Ok(lease) => lease,
-            Err(pool::Error::Load(error, log)) => return Ok(self.load_failure(&call, record, error, &log).await),
+            Err(pool::Error::Load(error, log)) => return {
+                return Ok(load_failure(call.target.version, record, error, &log).await);
+            },
             Err(error) => return Err(record.platform_error(acquire_error(error)).await),
         };
         record.temperature = Some(lease.temperature());
@@ -151,29 +154,13 @@ impl Invoker {
         exchange::run(call, lease, record, self.pool.options().grace).await
     }
 
-    async fn open_record(&self, call: &Call) -> Record {
-        let log_limit = usize::try_from(self.pool.options().log_limit).unwrap_or(usize::MAX);
-        let record = Record::new(self, call, log_limit);
-        if self.recorded && !call.asynchronous {
-            self.store
-                .record_started(crate::store::Started {
-                    id: call.id,
-                    function: call.function,
-                    revision: call.target.demand.revision,
-                    at: record.started_at,
-                })
-                .await;
-        }
-        record
+    fn log_limit(&self) -> usize {
+        usize::try_from(self.pool.options().log_limit).unwrap_or(usize::MAX)
     }
 
-    async fn load_failure(&self, call: &Call, mut record: Record, error: FunctionError, log: &[u8]) -> Answer {
-        record.keep_log(log);
-        let failure = Failure::from(error);
-        let (id, version) = (call.id, call.target.version);
-        let timings = record.timings_now();
-        record.failed(&failure).await;
-        Answer { id, version, temperature: None, timings, reply: Reply::Failure(failure) }
+    async fn record_start(&self, record: &Record) -> Result<(), Error> {
+        let Some(started) = record.started().filter(|_| self.recorded) else { return Ok(()) };
+        Ok(self.store.record_started(started).await?)
     }
 
     fn now(&self) -> Timestamp {
@@ -207,6 +194,14 @@ impl From<FunctionError> for Failure {
         };
         Self { kind, error_type: error.error_type, message: error.message, traceback: error.traceback }
     }
+}
+
+async fn load_failure(version: u32, mut record: Record, error: FunctionError, log: &[u8]) -> Answer {
+    record.keep_log(log);
+    let failure = Failure::from(error);
+    let (id, timings) = (record.id, record.timings_now());
+    record.failed(&failure).await;
+    Answer { id, version, temperature: None, timings, reply: Reply::Failure(failure) }
 }
 
 fn acquire_error(error: pool::Error) -> Error {

@@ -1,7 +1,8 @@
 //! The record of one call, kept while it runs and written once when it ends, however it ends.
 
 use super::{Call, Failure, Invoker, LogChunk, RESULT_LIMIT, micros};
-use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings};
+use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
+use crate::store::Started;
 use crate::task::TaskKind;
 use bytes::Bytes;
 use std::time::Instant;
@@ -9,9 +10,10 @@ use std::time::Instant;
 /// A call's record. Dropping it unended writes `cancelled`: the caller went away.
 pub(super) struct Record {
     invoker: Invoker,
-    id: ExecutionId,
+    pub(super) id: ExecutionId,
     function: FunctionId,
-    pub(super) started_at: Timestamp,
+    revision: RevisionId,
+    started_at: Timestamp,
     begun: Instant,
     pub(super) temperature: Option<Temperature>,
     pub(super) timings: Timings,
@@ -29,6 +31,7 @@ impl Record {
             invoker: invoker.clone(),
             id: call.id,
             function: call.function,
+            revision: call.target.demand.revision,
             started_at: invoker.now(),
             begun: Instant::now(),
             temperature: None,
@@ -40,6 +43,18 @@ impl Record {
             asynchronous: call.asynchronous,
             ended: false,
         }
+    }
+
+    /// What is written down when it starts; an asynchronous call has been written down before.
+    pub(super) fn started(&self) -> Option<Started> {
+        let started = Started {
+            id: self.id,
+            function: self.function,
+            revision: self.revision,
+            created_at: self.started_at,
+            started_at: self.started_at,
+        };
+        (!self.asynchronous).then_some(started)
     }
 
     /// Keeps what the call printed, up to the bound, and shows it to watchers. The shim's own note of a cut fits always.
@@ -127,11 +142,12 @@ impl Drop for Record {
 }
 
 async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous: bool) {
-    if asynchronous {
-        if let Err(e) = invoker.store.end_async(id, ending).await {
-            tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
-        }
-    } else if invoker.recorded {
-        invoker.store.record_ended(id, ending).await;
+    let written = match (asynchronous, invoker.recorded) {
+        (true, _) => invoker.store.end_async(id, ending).await.map(|_| ()),
+        (false, true) => invoker.store.record_ended(id, ending).await,
+        (false, false) => Ok(()),
+    };
+    if let Err(e) = written {
+        tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
     }
 }

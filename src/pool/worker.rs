@@ -316,12 +316,12 @@ impl Life {
         Ok(())
     }
 
-    async fn set_memory(&self, memory: Memory) -> Result<(), End> {
+    async fn set_memory(&mut self, memory: Memory) -> Result<(), End> {
         let Some(container) = &self.container else { return Ok(()) };
         self.shared.engine.set_memory(container, memory.bytes()).await.map_err(start_failed)
     }
 
-    async fn place_code(&self, target: &Arc<Target>) -> Result<(), End> {
+    async fn place_code(&mut self, target: &Arc<Target>) -> Result<(), End> {
         let (shared, place) = (Arc::clone(&self.shared), self.directory.join("code"));
         let (target, again) = (Arc::clone(target), Arc::clone(target));
         let revision = target.demand.revision;
@@ -424,7 +424,7 @@ impl Life {
         }
     }
 
-    async fn last_words(&self) -> String {
+    async fn last_words(&mut self) -> String {
         let Some(container) = &self.container else { return String::new() };
         match self.shared.engine.log_tail(container, 20).await {
             Ok(text) if !text.trim().is_empty() => format!("; it printed last: {}", text.trim()),

@@ -6,8 +6,9 @@
 
 use crate::archive::{self, BLOCK, Format, Limits, sniff};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Directories of version control, never part of a function.
@@ -76,7 +77,7 @@ pub fn unpack(
         return store_single(file, &into.join(single_file_name), limits);
     }
     let summary = archive::extract(file, into, limits)?;
-    if summary.bytes == 0 && !has_file(into)? {
+    if summary.bytes == 0 && !has_file(into, |_| true)? {
         empty(into)?;
         return Err(Error::Empty);
     }
@@ -92,7 +93,7 @@ pub fn unpack(
 /// # Errors
 /// `Archive`, as [`archive::pack_zip`]; `Empty` if no file is there.
 pub fn pack_directory<W: Write + Seek>(dir: &Path, writer: W) -> Result<W, Error> {
-    if !has_file(dir)? {
+    if !has_file(dir, is_wanted)? {
         return Err(Error::Empty);
     }
     Ok(archive::pack_zip(dir, writer, is_wanted)?)
@@ -130,34 +131,41 @@ fn store_single(file: File, to: &Path, limits: &Limits) -> Result<Unpacked, Erro
     let entry = || to.file_name().unwrap_or_default().to_string_lossy().into();
     if size > limits.total_bytes {
         let limit = limits.total_bytes;
-        return Err(archive::Error::TooLarge { entry: entry(), limit }.into());
+        return Err(archive::Error::TooLarge {
+            entry: entry(),
+            limit,
+        }
+        .into());
     }
-    match copy_new(file.take(size), to) {
+    let failed = |source| archive::Error::writing(&entry(), source);
+    let mut target = File::create_new(to).map_err(failed)?;
+    match copy_readable(file.take(size), &mut target) {
         Ok(bytes) => Ok(Unpacked {
             shape: Shape::SingleFile,
             entries: 1,
             bytes,
         }),
         Err(source) => {
-            fs::remove_file(to).ok();
-            Err(archive::Error::writing(&entry(), source).into())
+            fs::remove_file(to).map_err(io_error("remove"))?;
+            Err(failed(source).into())
         }
     }
 }
 
-fn copy_new(mut from: impl Read, to: &Path) -> io::Result<u64> {
-    let mut file = File::create_new(to)?;
-    io::copy(&mut from, &mut file)
+/// The mode is set because the umask may have hidden the file from the worker's user.
+fn copy_readable(mut from: impl Read, to: &mut File) -> io::Result<u64> {
+    to.set_permissions(Permissions::from_mode(0o644))?;
+    io::copy(&mut from, to)
 }
 
-/// Whether anything but directories is below `dir`, what is left out of packing not counted.
-fn has_file(dir: &Path) -> Result<bool, Error> {
+/// Whether anything but directories is below `dir`, looking only at what `keep` wants.
+fn has_file(dir: &Path, keep: fn(&Path) -> bool) -> Result<bool, Error> {
     let mut waiting: Vec<PathBuf> = vec![dir.to_owned()];
     while let Some(directory) = waiting.pop() {
         for child in fs::read_dir(directory).map_err(io_error("list"))? {
             let child = child.map_err(io_error("list"))?;
             let kind = child.file_type().map_err(io_error("list"))?;
-            if !is_wanted(&child.path()) {
+            if !keep(&child.path()) {
                 continue;
             } else if !kind.is_dir() {
                 return Ok(true);

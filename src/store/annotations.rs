@@ -82,7 +82,8 @@ impl Store {
         self.read("read an annotation", move |c| {
             let sql = "select text from annotation
                        where kind = :kind and id = :id and dialect = :dialect";
-            let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
+            let key =
+                named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
             row::maybe(c, sql, key, |r| r.get("text"))
         })
         .await
@@ -97,7 +98,8 @@ impl Store {
         self.write("remove an annotation", move |c| {
             let sql = "delete from annotation
                        where kind = :kind and id = :id and dialect = :dialect";
-            let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
+            let key =
+                named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
             Ok(row::change(c, sql, key)? > 0)
         })
         .await

@@ -27,9 +27,8 @@ impl Store {
         name: &FunctionName,
     ) -> Result<Option<Function>, Error> {
         let (namespace, name) = (namespace.clone(), name.clone());
-        let sql = format!(
-            "select {COLUMNS} from function where namespace = :namespace and name = :name"
-        );
+        let sql =
+            format!("select {COLUMNS} from function where namespace = :namespace and name = :name");
         self.read("find a function", move |c| {
             let key = named_params! {":namespace": namespace.as_str(), ":name": name.as_str()};
             row::maybe(c, &sql, key, read)
@@ -62,8 +61,7 @@ impl Store {
             Some(_) => "namespace = :namespace",
             None => ":namespace is null",
         };
-        let sql =
-            format!("select {COLUMNS} from function where {filter} order by namespace, name");
+        let sql = format!("select {COLUMNS} from function where {filter} order by namespace, name");
         self.read("list functions", move |c| {
             row::all(c, &sql, named_params! {":namespace": namespace}, read)
         })

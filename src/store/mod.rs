@@ -63,6 +63,12 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("instance", &self.inner.instance).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     writer: Writer,
     readers: Readers,

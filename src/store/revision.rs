@@ -51,10 +51,8 @@ impl Store {
         new: NewRevision,
         now: Timestamp,
     ) -> Result<Revision, Error> {
-        self.write("create a revision", move |c| {
-            insert(c, function, new, now)
-        })
-        .await
+        self.write("create a revision", move |c| insert(c, function, new, now))
+            .await
     }
 
     /// Writes a deploy down as one: the function, unless it is there, and its next revision.
@@ -98,7 +96,12 @@ impl Store {
             "select {COLUMNS} from revision where function = :function order by number desc"
         );
         self.read("list revisions", move |c| {
-            row::all(c, &sql, named_params! {":function": function.as_bytes()}, read)
+            row::all(
+                c,
+                &sql,
+                named_params! {":function": function.as_bytes()},
+                read,
+            )
         })
         .await
     }
@@ -171,7 +174,8 @@ impl Store {
         self.write("keep a build", move |c| {
             let sql = "insert into build (revision, image, log) values (:revision, :image, :log)
                        on conflict do update set image = excluded.image, log = excluded.log";
-            let params = named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
+            let params =
+                named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
             row::change(c, sql, params)?;
             Ok(())
         })
@@ -284,7 +288,10 @@ fn promote(c: &Connection, id: RevisionId, now: Timestamp) -> Result<Option<Revi
     let key = named_params! {":id": id.as_bytes()};
     let found = row::maybe(c, older, key, |r| {
         let function = row::id(r, "id", FunctionId::from_bytes)?;
-        Ok((function, row::maybe_id(r, "current", RevisionId::from_bytes)?))
+        Ok((
+            function,
+            row::maybe_id(r, "current", RevisionId::from_bytes)?,
+        ))
     })?;
     let Some((function, previous)) = found else {
         return Ok(None);

@@ -359,7 +359,10 @@ impl Worker {
         let last = self.failing && queue.jobs.is_empty() && queue.records.is_empty();
         if last {
             let n_records = self.records.len();
-            tracing::error!(n_records, "The last {n_records} execution records are lost: they could not be written");
+            tracing::error!(
+                n_records,
+                "The last {n_records} execution records are lost: they could not be written"
+            );
         }
         last
     }
@@ -392,7 +395,11 @@ impl Worker {
         if self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
             let n_records = self.records.len();
-            tracing::error!(error = error as &dyn std::error::Error, n_records, "Cannot commit; {n_records} execution records wait and are tried again");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                n_records,
+                "Cannot commit; {n_records} execution records wait and are tried again"
+            );
         }
     }
 }

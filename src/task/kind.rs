@@ -9,7 +9,7 @@ pub enum TaskKind {
     Connection,
     /// Carries out what the pool's state machine commands.
     PoolLoop,
-    /// Reads what one worker sends.
+    /// One worker, until its container is removed.
     Worker,
     /// Finishes what was written down but not done.
     Reconciler,
@@ -17,12 +17,14 @@ pub enum TaskKind {
     Dispatcher,
     /// Removes old records.
     Retention,
-    /// Replaces pre-warmed workers that were taken.
-    Refill,
     /// Follows the engine's events.
     EngineWatch,
     /// Builds one image.
     Build,
+    /// Makes one accepted asynchronous call.
+    Execution,
+    /// Writes the record of a call whose caller went away.
+    Record,
 }
 
 /// What to do when a task fails: panics, or ends with an error.
@@ -57,9 +59,10 @@ impl TaskKind {
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
             Self::Retention => "retention",
-            Self::Refill => "refill",
             Self::EngineWatch => "engine watch",
             Self::Build => "build",
+            Self::Execution => "execution",
+            Self::Record => "record",
         }
     }
 
@@ -71,9 +74,12 @@ impl TaskKind {
             Self::Reconciler
             | Self::Dispatcher
             | Self::Retention
-            | Self::Refill
             | Self::EngineWatch => OnFailure::Restart,
-            Self::Connection | Self::Worker | Self::Build => OnFailure::Log,
+            Self::Connection
+            | Self::Worker
+            | Self::Build
+            | Self::Execution
+            | Self::Record => OnFailure::Log,
         }
     }
 
@@ -85,10 +91,13 @@ impl TaskKind {
             | Self::Connection
             | Self::PoolLoop
             | Self::Reconciler
-            | Self::Dispatcher => OnShutdown::Wait,
-            Self::Worker | Self::Retention | Self::Refill | Self::EngineWatch | Self::Build => {
-                OnShutdown::Abort
-            }
+            | Self::Dispatcher
+            | Self::Worker
+            | Self::Record => OnShutdown::Wait,
+            Self::Retention
+            | Self::EngineWatch
+            | Self::Build
+            | Self::Execution => OnShutdown::Abort,
         }
     }
 }

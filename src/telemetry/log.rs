@@ -100,7 +100,7 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
 
 /// A lone word that is no level would be taken for a part of the program and silence everything else.
 fn is_unknown(part: &str) -> bool {
-    !part.contains(['=', '[', ']', '{', '}']) && part.parse::<LevelFilter>().is_err()
+    part.is_empty() || !part.contains(['=', '[', ']', '{', '}']) && part.parse::<LevelFilter>().is_err()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Image {
     name: String,
+    network: String,
     folder: PathBuf,
 }
 
@@ -30,18 +31,19 @@ pub(crate) struct Image {
 #[derive(Debug)]
 pub(crate) struct Container {
     id: String,
-    published: Option<SocketAddr>,
+    published: SocketAddr,
 }
 
 impl Image {
-    /// Builds the baseline on `base`, the image Hob's own runtime stands on.
+    /// Builds the baseline on `base`, the image Hob's own runtime stands on; its containers join `network`.
     ///
     /// # Errors
     /// There is no engine, or `base` is missing: `scripts/setup` makes both.
-    pub(crate) fn build(base: &str, folder: &Path) -> Result<Self> {
+    pub(crate) fn build(base: &str, network: &str, folder: &Path) -> Result<Self> {
         let own = std::process::id();
         let image = Self {
             name: format!("hob-bench/server:{own}"),
+            network: network.to_owned(),
             folder: folder.to_path_buf(),
         };
         let steps = format!(
@@ -60,7 +62,7 @@ impl Image {
     /// The container does not start or does not answer.
     pub(crate) fn run_to_first_answer(&self, request: &str) -> Result<Duration> {
         let started = Instant::now();
-        let container = Container::run_published(&self.name, &[])?;
+        let container = self.run_published(&self.name, &[])?;
         container.wait_for_answer(request)?;
         Ok(started.elapsed())
     }
@@ -75,7 +77,7 @@ impl Image {
         let folder = self.folder.join("upload");
         let started = Instant::now();
         build(&folder, &name, &steps, &[("main.py", handler)])?;
-        let container = Container::run_published(&name, &[])?;
+        let container = self.run_published(&name, &[])?;
         container.wait_for_answer(request)?;
         let took = started.elapsed();
         drop(container);
@@ -90,39 +92,35 @@ impl Image {
     pub(crate) fn serve(&self, processes: usize, connections: usize) -> Result<Container> {
         let each = connections.div_ceil(processes);
         let container =
-            Container::run_published(&self.name, &[&processes.to_string(), &each.to_string()])?;
+            self.run_published(&self.name, &[&processes.to_string(), &each.to_string()])?;
         container.wait_for_answer("{}")?;
         Ok(container)
+    }
+
+    fn run_published(&self, image: &str, arguments: &[&str]) -> Result<Container> {
+        let published = free_address()?;
+        let port = format!("{published}:{PORT}");
+        let run = ["run", "-d", "--network", &self.network, "-p", &port, image];
+        let id = docker(run.iter().chain(arguments))?;
+        Ok(Container {
+            id: id.trim().to_owned(),
+            published,
+        })
     }
 }
 
 impl Container {
-    fn run_published(image: &str, arguments: &[&str]) -> Result<Self> {
-        let address = free_address()?;
-        let publish = format!("{address}:{PORT}");
-        let id = docker(
-            ["run", "-d", "-p", &publish, image]
-                .iter()
-                .chain(arguments),
-        )?;
-        Ok(Self {
-            id: id.trim().to_owned(),
-            published: Some(address),
-        })
-    }
-
     /// Its published port on loopback.
-    pub(crate) fn published(&self, body: &str) -> Result<Target> {
-        let address = self.published.context("no port is published")?;
-        Ok(Target::post(address, "/", body))
+    pub(crate) fn published(&self, body: &str) -> Target {
+        Target::post(self.published, "/", body)
     }
 
-    /// Its own address on the engine's bridge.
+    /// Its own address on its network's bridge.
     ///
     /// # Errors
     /// It has none: the engine does not run on this machine.
     pub(crate) fn bridged(&self, body: &str) -> Result<Target> {
-        let format = "{{.NetworkSettings.IPAddress}}";
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         let ip = docker(["inspect", "--format", format, &self.id])?;
         let ip = ip.trim().parse::<Ipv4Addr>().context("no bridge address")?;
         Ok(Target::post((ip, PORT).into(), "/", body))
@@ -130,7 +128,7 @@ impl Container {
 
     /// Asks every 0.5 ms until the answer is 200.
     fn wait_for_answer(&self, body: &str) -> Result<()> {
-        let target = self.published(body)?;
+        let target = self.published(body);
         let deadline = Instant::now() + PATIENCE;
         while !target.send().is_ok_and(|answer| answer.status == 200) {
             ensure!(
@@ -147,15 +145,26 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         // What is left is found by its label at the end.
-        let _ = docker(["rm", "-fv", &self.id]);
+        let _ = docker_always(["rm", "-fv", &self.id]);
     }
 }
 
 /// Runs the `docker` command and returns what it printed.
 ///
 /// # Errors
-/// It is not installed, or it failed: then with what it said on standard error.
+/// The bench is closing, docker is not installed, or it failed: then with what it said on standard error.
 pub(crate) fn docker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<String> {
+    let _leave = cleanup::leave_to_start()?;
+    docker_always(arguments)
+}
+
+/// The same for removing things, which the closing bench does too.
+///
+/// # Errors
+/// docker is not installed, or it failed.
+pub(crate) fn docker_always<A: AsRef<OsStr>>(
+    arguments: impl IntoIterator<Item = A>,
+) -> Result<String> {
     let mut command = Command::new("docker");
     command.args(arguments).env("DOCKER_BUILDKIT", "0");
     let output = command.output().context("cannot run docker")?;
@@ -178,6 +187,5 @@ fn build(folder: &Path, name: &str, steps: &str, files: &[(&str, &str)]) -> Resu
 
 /// A loopback port that was free a moment ago: asking docker for one afterwards would cost the baseline a command.
 fn free_address() -> Result<SocketAddr> {
-    cleanup::check_open()?;
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -1,13 +1,13 @@
 //! Nothing outlives the bench: what it starts is known here, and ended on success, failure and Ctrl-C alike.
 //!
-//! Containers and images are known by a label that carries our process id; one whose process is gone belonged to a bench
-//! that was killed, and the next bench removes it. Others' containers are never touched.
+//! Containers and images are known by a label that carries our process id, those of a daemon by its instance id. What a
+//! bench left that was killed is removed by the next one. Others' containers are never touched.
 
-use crate::baseline::docker;
+use crate::baseline::docker_always;
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 /// The label's name; its value is the process id of the bench that made the thing.
@@ -16,60 +16,54 @@ pub(crate) const LABEL: &str = "hob.bench.pid";
 /// What a daemon may take to drain and remove its containers.
 const GRACE: Duration = Duration::from_secs(20);
 
-static STARTED: Mutex<Started> = Mutex::new(Started {
-    closing: false,
-    children: BTreeSet::new(),
-});
+/// Held for reading by whoever starts something, for writing once, when nothing may start any more.
+static CLOSING: RwLock<bool> = RwLock::new(false);
+/// The daemons that run: process id, and instance id once known.
+static DAEMONS: Mutex<BTreeMap<u32, Option<String>>> = Mutex::new(BTreeMap::new());
 
-struct Started {
-    closing: bool,
-    children: BTreeSet<u32>,
-}
-
-/// Starts a child under the registry's eye: after [`close`], nothing starts any more.
+/// Leave to start something, for as long as it is held.
 ///
 /// # Errors
-/// The bench is closing, or `start` failed.
-pub(crate) fn start<T>(start: impl FnOnce() -> Result<T>, pid: impl Fn(&T) -> u32) -> Result<T> {
-    let mut started = STARTED.lock().unwrap_or_else(|broken| broken.into_inner());
-    ensure!(!started.closing, "the bench was interrupted");
-    let child = start()?;
-    started.children.insert(pid(&child));
-    Ok(child)
+/// The bench is closing.
+pub(crate) fn leave_to_start() -> Result<RwLockReadGuard<'static, bool>> {
+    let closing = CLOSING.read().unwrap_or_else(PoisonError::into_inner);
+    ensure!(!*closing, "the bench was interrupted");
+    Ok(closing)
 }
 
-/// Asks the child `pid` to end, waits, and ends it by force when it does not.
-pub(crate) fn end(pid: u32) {
+/// Takes note of the daemon `pid`; call it while holding leave to start.
+pub(crate) fn note_daemon(pid: u32, instance: Option<String>) {
+    daemons().insert(pid, instance);
+}
+
+/// Ends the daemon `pid`, by force when it does not end in time, and removes what it left in the engine.
+pub(crate) fn end_daemon(pid: u32) {
     signal(pid, Signal::TERM);
     if !wait_until(GRACE, || is_gone(pid)) {
         signal(pid, Signal::KILL);
     }
-    let mut started = STARTED.lock().unwrap_or_else(|broken| broken.into_inner());
-    started.children.remove(&pid);
+    let instance = daemons().remove(&pid).flatten();
+    if let Some(instance) = instance {
+        remove_labelled(&format!("hob.instance={instance}"));
+    }
 }
 
-/// Ends every child and removes every container and image of this bench. From here on nothing can be started.
+/// Ends every daemon and removes every container and image of this bench. From here on nothing can be started.
 pub(crate) fn close() {
-    let children = {
-        let mut started = STARTED.lock().unwrap_or_else(|broken| broken.into_inner());
-        started.closing = true;
-        started.children.clone()
-    };
-    children.into_iter().for_each(end);
+    *CLOSING.write().unwrap_or_else(PoisonError::into_inner) = true;
+    let running: Vec<u32> = daemons().keys().copied().collect();
+    running.into_iter().for_each(end_daemon);
     remove_labelled(&format!("{LABEL}={}", std::process::id()));
 }
 
-/// Removes what benches left behind that were killed before they could clean up.
+/// Removes what benches left behind that were killed before they could clean up: an image is what each of them had.
 pub(crate) fn sweep_the_dead() {
-    let format = format!("{{{{.Label \"{LABEL}\"}}}}");
-    let listed = docker(["ps", "-a", "--filter", &filter(LABEL), "--format", &format]);
-    let owners: BTreeSet<u32> = listed
-        .unwrap_or_default()
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .collect();
-    for owner in owners.into_iter().filter(|pid| is_gone(*pid)) {
-        remove_labelled(&format!("{LABEL}={owner}"));
+    let filter = format!("label={LABEL}");
+    let listed = docker_always(["images", "--filter", &filter, "--format", "{{.Tag}}"]);
+    for owner in listed.unwrap_or_default().lines() {
+        if owner.parse().is_ok_and(is_gone) {
+            remove_labelled(&format!("{LABEL}={owner}"));
+        }
     }
 }
 
@@ -87,22 +81,25 @@ pub(crate) fn wait_until(patience: Duration, mut condition: impl FnMut() -> bool
     }
 }
 
-fn remove_labelled(label: &str) {
-    for (list, remove) in [
-        (["ps", "-aq", "--filter"], ["rm", "-fv"]),
-        (["images", "-q", "--filter"], ["rmi", "-f"]),
-    ] {
-        let found = docker(list.into_iter().chain([filter(label).as_str()])).unwrap_or_default();
-        let found: BTreeSet<&str> = found.lines().collect();
-        if !found.is_empty() {
-            // A thing that is gone already is what was wanted.
-            let _ = docker(remove.into_iter().chain(found));
-        }
-    }
+fn daemons() -> MutexGuard<'static, BTreeMap<u32, Option<String>>> {
+    DAEMONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn filter(label: &str) -> String {
-    format!("label={label}")
+/// Containers first: they use the other two.
+fn remove_labelled(label: &str) {
+    let filter = format!("label={label}");
+    for (list, remove) in [
+        (&["ps", "-aq"][..], &["rm", "-fv"][..]),
+        (&["network", "ls", "-q"], &["network", "rm"]),
+        (&["images", "-q"], &["rmi", "-f"]),
+    ] {
+        let listing = list.iter().copied().chain(["--filter", &filter]);
+        let found = docker_always(listing).unwrap_or_default();
+        for id in found.lines() {
+            // What is gone already, by another name for example, is as it should be.
+            let _ = docker_always(remove.iter().copied().chain([id]));
+        }
+    }
 }
 
 fn signal(pid: u32, signal: Signal) {
@@ -115,6 +112,8 @@ fn signal(pid: u32, signal: Signal) {
 /// A process nobody has waited for yet still has its folder, but is a zombie.
 fn is_gone(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
     matches!(state, None | Some('Z'))
 }

@@ -29,7 +29,10 @@ def kill_group(leader):
 
 
 def my_children():
-    """(pid, session) of each living child of this process."""
+    """(pid, session) of each child of this process, those included that are dead but not yet reaped.
+
+    A process with threads may look dead while the last of them still holds its children.
+    """
     me = os.getpid()
     return [(pid, session) for pid, parent, session in _everybody() if parent == me]
 
@@ -41,11 +44,10 @@ def _everybody():
         try:
             with open("/proc/%s/stat" % name, "rb") as file:
                 # The name, in brackets, may hold anything: look behind the last bracket.
-                state, parent, _, session = file.read().rpartition(b")")[2].split()[:4]
+                _, parent, _, session = file.read().rpartition(b")")[2].split()[:4]
         except (OSError, ValueError):
             continue
-        if state not in (b"Z", b"X"):
-            yield int(name), int(parent), int(session)
+        yield int(name), int(parent), int(session)
 
 
 def adopt_orphans():

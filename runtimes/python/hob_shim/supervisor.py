@@ -281,26 +281,29 @@ class _Supervisor:
             place.start_at = now + min(1.0, 0.05 * 2 ** min(late, 10)) if late > 0 else now
 
     def _end_orphans(self):
-        """Kills what dead slots have left behind: every child of ours that no living slot leads.
+        """Kills and reaps what dead slots have left behind: each child of ours that no living slot leads.
 
-        Ends after two looks that found nobody: during the first, somebody's parent may have died
-        after its child was looked at and before it was itself.
+        Done when none is left: a child is ours until it is reaped, and reaped only after its own
+        children have become ours.
         """
         if os.getpid() == 1 and not any(place.pid for place in self._places.values()):
             self._kill_everybody()
         deadline = monotonic() + _STRAGGLERS_MS / 1000
-        n_quiet = 0
-        while n_quiet < 2 and monotonic() < deadline:
-            alive = {place.pid for place in self._places.values() if place.pid}
-            strangers = [pid for pid, session in processes.my_children()
-                         if pid not in alive and session not in alive]
-            n_quiet = 0 if strangers else n_quiet + 1
+        while True:
+            strangers = self._strangers()
+            if not strangers:
+                return
+            if monotonic() > deadline:
+                break
             for pid in strangers:
                 processes.kill_group(pid)
-            if strangers:
-                self._bury(alive)
-        if n_quiet < 2 and os.getpid() == 1:
+            self._bury(strangers)
+        if os.getpid() == 1:
             self._kill_everybody()  # they multiply faster than we look: the neighbours are lost too
+
+    def _strangers(self):
+        alive = {place.pid for place in self._places.values() if place.pid}
+        return [pid for pid, session in processes.my_children() if pid not in alive and session not in alive]
 
     def _kill_everybody(self):
         """One system call ends all but us: even those that fork faster than we can look."""
@@ -309,20 +312,17 @@ class _Supervisor:
         except (ProcessLookupError, PermissionError):
             pass
 
-    def _bury(self, alive):
-        """Waits a moment for dead orphans. Slots are left for `_reap`, which reports them."""
+    def _bury(self, strangers):
+        """Waits a moment for them to be dead. Slots are left for `_reap`, which reports them."""
         waiter = select.poll()
         waiter.register(self._wake, select.POLLIN)
         waiter.poll(5)
         self._drain_wake()
-        for _ in range(4096):
+        for pid in strangers:
             try:
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
-                return
-            if dead is None or dead.si_pid in alive:
-                return
-            os.waitpid(dead.si_pid, 0)
+                pass
 
     def end_all(self):
         """Leaves no process behind. Says nothing: whoever could hear it is gone."""

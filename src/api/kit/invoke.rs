@@ -1,0 +1,164 @@
+//! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
+
+use super::problem;
+use crate::app::{App, Incoming, InvokeOptions};
+use crate::domain::{Error, ExecutionId, Temperature};
+use crate::invoker::{Answer, Body, Failure, Reply};
+use crate::pool::INLINE_BODY;
+use axum::body::Body as HttpBody;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
+use std::io;
+use std::time::Instant;
+
+/// Headers that belong to one connection, not to the message.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::CONTENT_LENGTH,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+];
+
+/// A request, but for its body.
+#[derive(Debug)]
+pub struct CallParts {
+    /// HTTP method.
+    pub method: Method,
+    /// Path below the function, with its leading slash.
+    pub path: String,
+    /// Query without `?`.
+    pub query: String,
+    /// Headers as they came.
+    pub headers: HeaderMap,
+    /// Largest body. Unit: bytes.
+    pub body_limit: u64,
+}
+
+/// Calls a function and answers with what it said, or how it or the platform failed.
+pub async fn invoke(app: &App, namespace: &str, name: &str, call: CallParts, body: HttpBody) -> Response {
+    let begun = Instant::now();
+    let id = ExecutionId::generate();
+    let answered = match incoming(call, body).await {
+        Ok(incoming) => app.invoke(namespace, name, InvokeOptions { id }, incoming).await,
+        Err(e) => Err(e),
+    };
+    let mut response = match answered {
+        Ok(answer) => respond(answer),
+        Err(e) => problem::answer(&e, Some(&id.to_string())),
+    };
+    let headers = response.headers_mut();
+    put(headers, "x-call-id", &id.to_string());
+    put(headers, "x-duration-seconds", &format!("{:.6}", begun.elapsed().as_secs_f64()));
+    response
+}
+
+/// Turns a request into a call's input; a small body is read at once.
+///
+/// # Errors
+/// `TooLarge` when the body is over the limit, `Invalid` when it cannot be read.
+pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error> {
+    let size = body.size_hint();
+    let limit = call.body_limit;
+    if size.lower() > limit {
+        return Err(too_large(limit));
+    }
+    let small = size.upper().is_some_and(|n| n <= INLINE_BODY as u64);
+    let body = if small { read_small(body).await? } else { Body::Stream(bounded(body, limit)) };
+    let headers = call.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Ok(Incoming {
+        method: call.method.as_str().to_owned(),
+        path: call.path,
+        query: call.query,
+        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        body,
+    })
+}
+
+async fn read_small(body: HttpBody) -> Result<Body, Error> {
+    let read = axum::body::to_bytes(body, INLINE_BODY).await;
+    read.map(Body::Whole).map_err(|e| Error::invalid(format!("the request's body could not be read: {e}")))
+}
+
+fn bounded(body: HttpBody, limit: u64) -> futures_util::stream::BoxStream<'static, io::Result<Bytes>> {
+    let mut left = limit;
+    let count = move |chunk: Result<Bytes, axum::Error>| {
+        let chunk = chunk.map_err(io::Error::other)?;
+        left = left
+            .checked_sub(chunk.len() as u64)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, too_large(limit).to_string()))?;
+        Ok(chunk)
+    };
+    body.into_data_stream().map(count).boxed()
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::TooLarge(format!("the request's body is over the limit of {limit} bytes: send less, or raise server.body_limit_mib"))
+}
+
+fn respond(answer: Answer) -> Response {
+    let timing = server_timing(&answer);
+    let cold = !matches!(answer.temperature, Some(Temperature::Warm));
+    let mut response = match answer.reply {
+        Reply::Success { status, headers, body } => success(status, headers, body),
+        Reply::Failure(failure) => failed(&failure, &answer.id.to_string()),
+    };
+    let headers = response.headers_mut();
+    headers.insert("x-cold-start", HeaderValue::from_static(if cold { "true" } else { "false" }));
+    headers.insert("x-function-version", HeaderValue::from(answer.version));
+    put(headers, "server-timing", &timing);
+    response
+}
+
+fn server_timing(answer: &Answer) -> String {
+    let ms = |us: u64| us as f64 / 1000.0;
+    let t = answer.timings;
+    let worker = answer.temperature.map_or("none", Temperature::as_str);
+    let (queue, load, run) = (ms(t.queue_us), ms(t.load_us), ms(t.run_us));
+    format!("queue;dur={queue:.3}, load;dur={load:.3}, run;dur={run:.3}, worker;desc={worker}")
+}
+
+fn success(status: u16, headers: Vec<(String, String)>, body: Body) -> Response {
+    let body = match body {
+        Body::Whole(bytes) => HttpBody::from(bytes),
+        Body::Stream(stream) => HttpBody::from_stream(stream),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else { continue };
+        if !HOP_BY_HOP.contains(&name) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn failed(failure: &Failure, call_id: &str) -> Response {
+    let hint = (!failure.traceback.is_empty()).then_some(failure.traceback.as_str());
+    let mut response = problem::body(failure_status(failure.kind), failure.kind, &failure.sentence(), hint, Some(call_id));
+    let source = if failure.kind == "bad_input" { "caller" } else { "function" };
+    response.headers_mut().insert("x-error-source", HeaderValue::from_static(source));
+    response
+}
+
+/// A function that fails is answered as a failed upstream is; input that does not fit, as the caller's mistake.
+fn failure_status(kind: &str) -> StatusCode {
+    match kind {
+        "bad_input" => StatusCode::BAD_REQUEST,
+        "timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "exit" | "signal" | "out_of_memory" | "cancelled" => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}

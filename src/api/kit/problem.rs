@@ -1,0 +1,87 @@
+//! The error answer of the native API and the ingress: `{code, message, call_id}`.
+//!
+//! The map from domain errors to HTTP for doors that have no format of their own; dialects with one map for themselves.
+
+use crate::domain::{Error, Fault};
+use crate::telemetry::chain;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// What the body of an error answer holds.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<&'a str>,
+}
+
+/// Status and code word of a platform error.
+#[must_use]
+pub fn status_of(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Error::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+        Error::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+        Error::NoCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_capacity"),
+        Error::WorkerDied(_) => (StatusCode::BAD_GATEWAY, "worker_died"),
+        Error::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, "engine"),
+        Error::DiskFull(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+        Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// Answers a platform error; our own faults are logged here, once.
+#[must_use]
+pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
+    if error.fault() == Fault::Ours {
+        tracing::error!(call.id = call_id, "{}", chain(error));
+    }
+    let (status, code) = status_of(error);
+    let mut response = body(status, code, &error.to_string(), None, call_id);
+    let headers = response.headers_mut();
+    headers.insert("x-error-source", HeaderValue::from_static("platform"));
+    if let Error::Busy { retry_after_seconds, .. } = error {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+    }
+    response
+}
+
+/// An error answer with the given words.
+#[must_use]
+pub fn body(status: StatusCode, code: &str, message: &str, hint: Option<&str>, call_id: Option<&str>) -> Response {
+    let bytes = serde_json::to_vec(&Body { code, message, hint, call_id }).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_faults_are_never_answered_as_the_callers() {
+        let ours = [
+            Error::NoCapacity { message: String::new(), source: None },
+            Error::WorkerDied(String::new()),
+            Error::Engine { message: String::new(), source: None },
+            Error::DiskFull(String::new()),
+            Error::Internal { message: String::new(), source: None },
+        ];
+        for error in ours {
+            assert!(status_of(&error).0.is_server_error(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_busy_answer_says_when_to_ask_again() {
+        let response = answer(&Error::Busy { message: "full".to_owned(), retry_after_seconds: 3 }, None);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()["retry-after"], "3");
+    }
+}

@@ -1,0 +1,273 @@
+//! Deploying: checks what was sent, writes it down, and answers; the reconciler does the rest.
+
+use super::App;
+use crate::archive;
+use crate::domain::{
+    Concurrency, Convention, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network, Revision,
+    RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
+};
+use crate::pool::{Class, Demand, Target};
+use crate::runtime::Family;
+use crate::source;
+use crate::store::{BlobWriter, NewRevision};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// All environment variables of a function together. Unit: bytes.
+const ENV_LIMIT: usize = 64 * 1024;
+
+/// Settings as far as somebody gave them; the rest comes from the previous revision or the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `family` or `family:version`.
+    pub runtime: Option<String>,
+    /// Where user code begins.
+    pub entry: Option<String>,
+    /// How it is called.
+    pub convention: Option<Convention>,
+    /// Environment variables, all of them.
+    pub env: Option<BTreeMap<String, String>>,
+    /// Memory of a worker.
+    pub memory: Option<Memory>,
+    /// How long one call may take.
+    pub timeout: Option<Timeout>,
+    /// Calls at once in one worker.
+    pub concurrency: Option<Concurrency>,
+    /// Workers kept.
+    pub min_workers: Option<u16>,
+    /// Workers at most.
+    pub max_workers: Option<u16>,
+    /// What it may reach.
+    pub network: Option<Network>,
+    /// Whether one worker is loaded ahead; yes unless said.
+    pub preload: Option<bool>,
+}
+
+/// A code package that has been stored.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Its address.
+    pub digest: Digest,
+    /// What the sender called it: tells a single source file from an archive.
+    pub file_name: Option<String>,
+}
+
+/// A deploy.
+#[derive(Debug, Clone)]
+pub struct Deploy {
+    /// Whose function.
+    pub namespace: Namespace,
+    /// Which function; made when it is not there.
+    pub name: FunctionName,
+    /// What changes.
+    pub settings: Settings,
+    /// New code; `None`: the same as before.
+    pub code: Option<Upload>,
+}
+
+/// What a deploy wrote down.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// The function.
+    pub function: Function,
+    /// Its new revision, pending.
+    pub revision: Revision,
+}
+
+impl App {
+    /// Begins to store a code package; nothing is left of one that is not finished.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn begin_upload(&self) -> Result<BlobWriter, Error> {
+        Ok(self.0.store.blobs().begin(self.0.options.upload_limit).await?)
+    }
+
+    /// Writes a deploy down. It happens, whatever becomes of the daemon.
+    ///
+    /// # Errors
+    /// `Invalid` for settings or code that cannot work; nothing has changed then.
+    pub async fn deploy(&self, deploy: Deploy) -> Result<Deployed, Error> {
+        let previous = self.latest(&deploy.namespace, &deploy.name).await?;
+        let new = self.new_revision(&deploy, previous.as_ref()).await?;
+        let lazy = deploy.settings.preload == Some(false);
+        if lazy {
+            self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).insert(new.id);
+        }
+        let now = self.0.clock.now();
+        let (function, revision) = self.0.store.deploy(&deploy.namespace, &deploy.name, now, new).await?;
+        if self.0.directory.find(function.namespace.as_str(), function.name.as_str()).is_none() {
+            self.0.directory.put(function.clone(), None);
+        }
+        self.changed();
+        self.0.pending.notify_one();
+        Ok(Deployed { function, revision })
+    }
+
+    /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.
+    ///
+    /// # Errors
+    /// `NotFound` when it was deleted meanwhile.
+    pub async fn wait_for(&self, id: RevisionId, limit: Duration) -> Result<Revision, Error> {
+        let mut changes = self.0.changes.subscribe();
+        let settled = async {
+            loop {
+                changes.mark_unchanged();
+                let revision = self.revision(id).await?;
+                if revision.state != RevisionState::Pending || changes.changed().await.is_err() {
+                    return Ok(revision);
+                }
+            }
+        };
+        match tokio::time::timeout(limit, settled).await {
+            Ok(done) => done,
+            Err(_) => self.revision(id).await,
+        }
+    }
+
+    async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
+        let found = self.0.store.revision(id).await?;
+        found.ok_or_else(|| Error::not_found("the function was deleted while it was deployed".to_owned()))
+    }
+
+    async fn latest(&self, namespace: &Namespace, name: &FunctionName) -> Result<Option<Revision>, Error> {
+        let Some(function) = self.0.store.find_function(namespace, name).await? else { return Ok(None) };
+        let revisions = self.0.store.list_revisions(function.id).await?;
+        Ok(revisions.into_iter().max_by_key(|r| r.number))
+    }
+
+    async fn new_revision(&self, deploy: &Deploy, previous: Option<&Revision>) -> Result<NewRevision, Error> {
+        let settings = &deploy.settings;
+        let (family, runtime) = self.runtime_of(settings, previous)?;
+        let same_family = previous.filter(|p| p.runtime.family == runtime.family);
+        let convention = convention_of(settings, same_family, family)?;
+        let limits = self.limits_of(settings, previous.map(|p| p.limits), family)?;
+        let entry = settings.entry.clone().or_else(|| same_family.map(|p| p.entry.clone()));
+        let env = settings.env.clone().or_else(|| previous.map(|p| p.env.clone())).unwrap_or_default();
+        check_env(&env)?;
+        let code = self.code_of(deploy, previous, family).await?;
+        Ok(NewRevision {
+            id: RevisionId::generate(),
+            runtime,
+            entry: entry.unwrap_or_else(|| family.manifest.default_entry.clone()),
+            convention,
+            code,
+            env,
+            limits,
+        })
+    }
+
+    fn runtime_of(&self, settings: &Settings, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
+        let asked = settings.runtime.clone().or_else(|| previous.map(|p| p.runtime.to_string()));
+        let asked = asked.ok_or_else(|| Error::invalid("say which runtime (`--runtime`): `hob runtimes` lists them"))?;
+        self.0.runtimes.resolve(&asked).map_err(|e| Error::invalid(e.to_string()))
+    }
+
+    fn limits_of(&self, settings: &Settings, previous: Option<Limits>, family: &Family) -> Result<Limits, Error> {
+        let mut base = self.0.options.defaults.limits;
+        base.memory = Memory::from_mib(family.manifest.memory_mib.max(base.memory.mib()))?;
+        let base = previous.unwrap_or(base);
+        let max = settings.max_workers.unwrap_or_else(|| base.scale.max());
+        let min = settings.min_workers.unwrap_or_else(|| base.scale.min().min(max));
+        let timeout = settings.timeout.unwrap_or(base.timeout);
+        let longest = self.0.options.defaults.timeout_max;
+        if timeout.duration() > longest {
+            return Err(Error::invalid(format!(
+                "timeout {} ms is over the limit of {} ms: lower it, or raise function.timeout_max_seconds",
+                timeout.millis(),
+                longest.as_millis()
+            )));
+        }
+        Ok(Limits {
+            memory: settings.memory.unwrap_or(base.memory),
+            timeout,
+            concurrency: settings.concurrency.unwrap_or(base.concurrency),
+            scale: Scale::new(min, max)?,
+            network: settings.network.unwrap_or(base.network),
+        })
+    }
+
+    async fn code_of(&self, deploy: &Deploy, previous: Option<&Revision>, family: &Family) -> Result<Digest, Error> {
+        if let Some(upload) = &deploy.code {
+            self.extract(&upload.digest, upload.file_name.clone(), family.single_file()).await?;
+            return Ok(upload.digest.clone());
+        }
+        let previous = previous.ok_or_else(|| Error::invalid("a new function needs code: send a zip, a tar or a source file"))?;
+        Ok(previous.code.clone())
+    }
+
+    /// Extracts a package, unless its tree is there.
+    pub(super) async fn extract(&self, digest: &Digest, file_name: Option<String>, single: String) -> Result<PathBuf, Error> {
+        let (store, digest, limits) = (self.0.store.clone(), digest.clone(), self.0.options.archive.clone());
+        let work = move || -> Result<PathBuf, Error> {
+            let blobs = store.blobs();
+            if let Some(tree) = blobs.tree(&digest) {
+                return Ok(tree);
+            }
+            let into = blobs.temp_dir()?;
+            source::unpack(&blobs.path(&digest), file_name.as_deref(), &single, into.path(), &limits).map_err(source_error)?;
+            Ok(blobs.install_tree(&digest, into)?)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|e| Error::internal("the upload could not be unpacked", e))?
+    }
+
+    /// What a worker loads for a revision.
+    pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
+        Target {
+            demand: Demand {
+                revision: revision.id,
+                class: Class { runtime: revision.runtime.clone(), network: revision.limits.network },
+                limits: revision.limits,
+            },
+            tree: self.0.store.blobs().tree_path(&revision.code),
+            entry: revision.entry.clone(),
+            convention: revision.convention,
+            env: revision.env.clone(),
+            function: function.name.to_string(),
+            namespace: function.namespace.to_string(),
+            version: revision.number,
+        }
+    }
+}
+
+fn convention_of(settings: &Settings, previous: Option<&Revision>, family: &Family) -> Result<Convention, Error> {
+    let said = settings.convention.or_else(|| previous.map(|p| p.convention));
+    let convention = said.unwrap_or(family.default_convention);
+    if family.conventions.contains(&convention) {
+        return Ok(convention);
+    }
+    let known: Vec<_> = family.conventions.iter().map(|c| c.as_str()).collect();
+    let (name, asked) = (&family.manifest.name, convention.as_str());
+    Err(Error::invalid(format!("runtime {name} does not have convention `{asked}`: use {}", known.join(", "))))
+}
+
+fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
+    let size: usize = env.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if size > ENV_LIMIT {
+        return Err(Error::invalid(format!("the environment has {size} bytes, the limit is {ENV_LIMIT}: put large values into a file")));
+    }
+    let bad = |k: &&String| k.is_empty() || k.contains(['=', '\0']);
+    if let Some(name) = env.keys().find(bad) {
+        return Err(Error::invalid(format!("`{}` is no name for an environment variable", name.escape_debug())));
+    }
+    match env.iter().find(|(_, v)| v.contains('\0')) {
+        Some((name, _)) => Err(Error::invalid(format!("the value of {name} contains a NUL byte, which no environment can hold"))),
+        None => Ok(()),
+    }
+}
+
+fn source_error(error: source::Error) -> Error {
+    match error {
+        source::Error::Archive(archive::Error::DiskFull { .. }) => {
+            Error::DiskFull("the disk is full: free some space and deploy again".to_owned())
+        }
+        source::Error::Io { .. } => Error::internal("the upload could not be unpacked", error),
+        source::Error::Archive(e @ (archive::Error::Io { .. } | archive::Error::NotEmpty { .. } | archive::Error::NotCleaned { .. })) => {
+            Error::internal("the upload could not be unpacked", e)
+        }
+        other => Error::invalid(crate::telemetry::chain(&other)),
+    }
+}

@@ -1,0 +1,102 @@
+//! Watches the engine: when it comes (back), networks and images are made ready and pending work goes on.
+
+use super::App;
+use crate::domain::Error;
+use crate::engine::EngineInfo;
+use crate::task::Shutdown;
+use std::time::Duration;
+
+/// Between two looks at an engine that answers.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Whether the engine answers.
+#[derive(Debug, Clone)]
+pub enum EngineStatus {
+    /// Nobody asked yet.
+    Unknown,
+    /// It answers.
+    Up(EngineInfo),
+    /// It does not; what to do.
+    Down(String),
+}
+
+impl App {
+    /// How the engine stands.
+    #[must_use]
+    pub fn engine_status(&self) -> EngineStatus {
+        self.0.engine_status.borrow().clone()
+    }
+
+    /// Whether everything that calls need is there.
+    #[must_use]
+    pub fn engine_answers(&self) -> bool {
+        matches!(*self.0.engine_status.borrow(), EngineStatus::Up(_))
+    }
+
+    /// Looks at the engine until shutdown.
+    pub async fn watch_engine(self, shutdown: Shutdown) {
+        loop {
+            let wait = self.look_at_engine().await;
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn look_at_engine(&self) -> Duration {
+        match self.0.engine.probe().await {
+            Ok(info) => {
+                if !self.engine_answers() {
+                    self.engine_came(info).await;
+                }
+                LOOK
+            }
+            Err(e) => {
+                self.engine_went(&e);
+                self.0.options.reconnect
+            }
+        }
+    }
+
+    async fn engine_came(&self, info: EngineInfo) {
+        tracing::info!("{} {} answers at {}", info.name, info.version, info.host);
+        if let Err(e) = self.0.engine.prepare_network().await {
+            return self.engine_went(&e);
+        }
+        self.0.builder.forget_images();
+        let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
+        for family in self.0.runtimes.families() {
+            let name = &family.manifest.name;
+            if let Err(e) = self.prepare_default(name).await {
+                tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));
+            }
+        }
+        self.preload_min().await;
+        self.0.pending.notify_one();
+    }
+
+    async fn prepare_default(&self, family: &str) -> Result<(), Error> {
+        let (_, runtime) = self.0.runtimes.resolve(family).map_err(|e| Error::invalid(e.to_string()))?;
+        self.prepare_runtime(&runtime).await.map(|_| ())
+    }
+
+    /// Brings up functions that keep a minimum of workers.
+    async fn preload_min(&self) {
+        for target in self.0.directory.targets().into_iter().filter(|t| t.demand.limits.scale.min() > 0) {
+            match self.0.pool.acquire(&target).await {
+                Ok(lease) => lease.give_back(),
+                Err(e) => tracing::warn!("Could not bring up `{}`: {e}", target.function),
+            }
+        }
+    }
+
+    fn engine_went(&self, error: &crate::engine::Error) {
+        let message = error.to_string();
+        let was_down = matches!(&*self.0.engine_status.borrow(), EngineStatus::Down(_));
+        if !was_down {
+            tracing::warn!("The container engine cannot be used: {}", crate::telemetry::chain(error));
+        }
+        let _ = self.0.engine_status.send_replace(EngineStatus::Down(message));
+    }
+}

@@ -1,0 +1,279 @@
+//! Use cases: what a user can ask for, shaped for no outside API.
+//!
+//! Every dialect, the ingress and the command line come through here. Keeps what serves calls in memory, so
+//! that a call asks no database.
+
+mod call;
+mod deploy;
+mod directory;
+mod engine;
+mod queue;
+mod reconcile;
+mod records;
+
+pub use call::{Incoming, InvokeOptions};
+pub use deploy::{Deploy, Deployed, Settings, Upload};
+pub use engine::EngineStatus;
+pub use records::ExecutionDetail;
+
+use crate::builder::{Builder, ImageState};
+use crate::domain::{
+    Error, Function, FunctionId, FunctionName, Limits, Namespace, Revision, RevisionId, RuntimeRef, Timestamp,
+};
+use crate::engine::Engine;
+use crate::invoker::{Invoker, LogHub};
+use crate::pool::{Pool, WorkerView};
+use crate::runtime::Runtimes;
+use crate::store::Store;
+use crate::task::{Clock, Supervisor};
+use directory::Directory;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// What a function gets when nothing is said.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// Limits of a new function.
+    pub limits: Limits,
+    /// The longest timeout a function may ask for.
+    pub timeout_max: Duration,
+}
+
+/// The room's settings.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What a function gets when nothing is said.
+    pub defaults: Defaults,
+    /// Bounds of uploaded code.
+    pub archive: crate::archive::Limits,
+    /// Largest upload. Unit: bytes.
+    pub upload_limit: u64,
+    /// Largest input of an asynchronous call. Unit: bytes.
+    pub async_input_limit: u64,
+    /// Asynchronous calls that run at once.
+    pub async_concurrency: usize,
+    /// Waiting for a dead engine between two tries.
+    pub reconnect: Duration,
+    /// Workers pre-warmed per runtime; `None`: as the runtime says.
+    pub prewarm: Option<usize>,
+    /// Records kept per function.
+    pub keep_count: u32,
+    /// Records kept this long.
+    pub keep: Duration,
+    /// Whether an image of each function is made in the background.
+    pub function_images: bool,
+}
+
+/// The application; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    store: Store,
+    engine: Arc<dyn Engine>,
+    runtimes: Arc<Runtimes>,
+    builder: Builder,
+    pool: Pool,
+    invoker: Invoker,
+    supervisor: Supervisor,
+    clock: Clock,
+    directory: Directory,
+    started: Timestamp,
+    engine_status: watch::Sender<EngineStatus>,
+    /// Something was written down that the reconciler should finish.
+    pending: Notify,
+    /// Something was accepted that the dispatcher should run.
+    queued: Notify,
+    /// Counts changes of revisions, for those who wait for one.
+    changes: watch::Sender<u64>,
+    /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
+    lazy: Mutex<HashSet<RevisionId>>,
+    running: queue::Running,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+/// What the application is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// Settings.
+    pub options: Options,
+    /// What survives.
+    pub store: Store,
+    /// Containers.
+    pub engine: Arc<dyn Engine>,
+    /// Language environments.
+    pub runtimes: Arc<Runtimes>,
+    /// Images.
+    pub builder: Builder,
+    /// Warm workers.
+    pub pool: Pool,
+    /// Calls.
+    pub invoker: Invoker,
+    /// Tasks.
+    pub supervisor: Supervisor,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Puts the application together; nothing runs yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let started = parts.clock.now();
+        Self(Arc::new(Inner {
+            options: parts.options,
+            store: parts.store,
+            engine: parts.engine,
+            runtimes: parts.runtimes,
+            builder: parts.builder,
+            pool: parts.pool,
+            invoker: parts.invoker,
+            supervisor: parts.supervisor,
+            clock: parts.clock,
+            directory: Directory::default(),
+            started,
+            engine_status: watch::channel(EngineStatus::Unknown).0,
+            pending: Notify::new(),
+            queued: Notify::new(),
+            changes: watch::channel(0).0,
+            lazy: Mutex::default(),
+            running: queue::Running::default(),
+        }))
+    }
+
+    /// Brings what the last run left to order: interrupted calls end, functions that were ready serve again.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn recover(&self) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let ended = self.0.store.end_interrupted(now, "the daemon stopped while the call ran".to_owned()).await?;
+        if ended > 0 {
+            tracing::warn!("Ended {ended} calls that were running when the daemon stopped");
+        }
+        for function in self.0.store.list_functions(None).await? {
+            self.remember(function).await?;
+        }
+        Ok(())
+    }
+
+    /// A function by name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn function(&self, namespace: &Namespace, name: &FunctionName) -> Result<Function, Error> {
+        let found = self.0.store.find_function(namespace, name).await?;
+        found.ok_or_else(|| no_such_function(namespace, name))
+    }
+
+    /// All functions of a namespace, or of all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_functions(&self, namespace: Option<&Namespace>) -> Result<Vec<Function>, Error> {
+        Ok(self.0.store.list_functions(namespace).await?)
+    }
+
+    /// A function's revisions, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_revisions(&self, function: FunctionId) -> Result<Vec<Revision>, Error> {
+        let mut all = self.0.store.list_revisions(function).await?;
+        all.sort_by_key(|r| std::cmp::Reverse(r.number));
+        Ok(all)
+    }
+
+    /// The image and the build log of a revision, once made.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn build_of(&self, revision: RevisionId) -> Result<Option<crate::store::Build>, Error> {
+        Ok(self.0.store.build(revision).await?)
+    }
+
+    /// Deletes a function, its revisions and records; its workers leave when their calls are over.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn delete_function(&self, namespace: &Namespace, name: &FunctionName) -> Result<(), Error> {
+        let function = self.function(namespace, name).await?;
+        let revisions = self.0.store.list_revisions(function.id).await?;
+        self.0.store.delete_function(function.id).await?;
+        self.0.directory.remove(namespace, name);
+        revisions.iter().for_each(|r| self.0.pool.retire(r.id));
+        self.changed();
+        Ok(())
+    }
+
+    /// The runtimes there are.
+    #[must_use]
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.0.runtimes
+    }
+
+    /// How a runtime's image stands.
+    #[must_use]
+    pub fn image_state(&self, runtime: &RuntimeRef) -> ImageState {
+        self.0.builder.image_state(runtime)
+    }
+
+    /// Every worker.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerView> {
+        self.0.pool.workers()
+    }
+
+    /// What running calls print.
+    #[must_use]
+    pub fn logs(&self) -> &LogHub {
+        self.0.invoker.logs()
+    }
+
+    /// When the application was put together.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.0.started
+    }
+
+    /// Now, by the application's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The name and number of what a revision is, while it serves.
+    #[must_use]
+    pub fn serving_names(&self) -> BTreeMap<RevisionId, (String, u32)> {
+        self.0.directory.names()
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|n| *n += 1);
+    }
+
+    /// Takes a function into memory, with its serving revision.
+    async fn remember(&self, function: Function) -> Result<(), Error> {
+        let revision = match function.current {
+            Some(id) => self.0.store.revision(id).await?,
+            None => None,
+        };
+        let target = revision.map(|r| Arc::new(self.target(&function, &r)));
+        self.0.directory.put(function, target);
+        Ok(())
+    }
+}
+
+fn no_such_function(namespace: &Namespace, name: &FunctionName) -> Error {
+    Error::not_found(format!(
+        "there is no function `{name}` in namespace `{namespace}`: `hob list` shows what there is"
+    ))
+}

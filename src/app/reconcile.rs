@@ -1,0 +1,166 @@
+//! Finishes what was written down: brings pending revisions to ready or failed, after any crash.
+
+use super::{App, EngineStatus};
+use crate::domain::{Error, Function, Revision, RevisionId, RuntimeRef};
+use crate::pool::{self, Target};
+use crate::task::{Shutdown, TaskKind};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// What is still pending is looked at again after this time, should a wake-up have been missed.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How an attempt to bring a revision on ended.
+enum Attempt {
+    Ready,
+    Failed(String),
+    /// The engine is away: the revision waits for it.
+    Later,
+}
+
+impl App {
+    /// Brings pending revisions on, until shutdown. Several at once, each once.
+    pub async fn reconcile(self, shutdown: Shutdown) {
+        let mut active = FuturesUnordered::new();
+        let mut known = HashSet::new();
+        loop {
+            for revision in self.0.store.pending_revisions().await.unwrap_or_default() {
+                if known.insert(revision.id) {
+                    let app = self.clone();
+                    active.push(async move { (revision.id, app.bring_on(revision).await) });
+                }
+            }
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = self.0.pending.notified() => {}
+                () = tokio::time::sleep(AGAIN) => {}
+                Some((id, ())) = active.next() => { known.remove(&id); }
+            }
+        }
+    }
+
+    async fn bring_on(&self, revision: Revision) {
+        let id = revision.id;
+        if let Err(e) = self.try_to_bring_on(revision).await {
+            tracing::error!(revision.id = %id, "Could not bring a revision on: {}", crate::telemetry::chain(&e));
+        }
+    }
+
+    async fn try_to_bring_on(&self, revision: Revision) -> Result<(), Error> {
+        let Some(function) = self.0.store.function(revision.function).await? else { return Ok(()) };
+        let target = Arc::new(self.target(&function, &revision));
+        let attempt = self.attempt(&revision, &target).await;
+        let id = revision.id;
+        match attempt {
+            Attempt::Later => {
+                self.engine_is_back().await;
+                self.0.pending.notify_one();
+            }
+            Attempt::Failed(reason) => {
+                tracing::warn!(function.name = %function.name, revision.number = revision.number, "Revision {} of `{}` failed: {}", revision.number, function.name, first_line(&reason));
+                self.0.store.mark_failed(id, reason).await?;
+                self.0.pool.retire(id);
+            }
+            Attempt::Ready => self.switch(function, &revision, target).await?,
+        }
+        self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.changed();
+        Ok(())
+    }
+
+    async fn attempt(&self, revision: &Revision, target: &Arc<Target>) -> Attempt {
+        let image = match self.prepare_runtime(&revision.runtime).await {
+            Ok(image) => image,
+            Err(e) => return self.blame(&e),
+        };
+        tracing::debug!(revision.id = %revision.id, image, "Loading a worker ahead");
+        self.0.pool.stage(target).await;
+        if self.is_lazy(revision.id) {
+            return Attempt::Ready;
+        }
+        match self.0.pool.acquire(target).await {
+            Ok(lease) => {
+                lease.give_back();
+                Attempt::Ready
+            }
+            Err(pool::Error::Load(error, log)) => Attempt::Failed(load_report(&error, &log)),
+            Err(pool::Error::Stopping) => Attempt::Later,
+            Err(error) => self.blame(&error),
+        }
+    }
+
+    /// An error while the engine is away is no fault of the revision.
+    fn blame(&self, error: &dyn std::error::Error) -> Attempt {
+        if self.engine_answers() {
+            return Attempt::Failed(crate::telemetry::chain(error));
+        }
+        Attempt::Later
+    }
+
+    fn is_lazy(&self, id: RevisionId) -> bool {
+        self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// Lets the revision serve, then the one before go: no call is lost.
+    async fn switch(&self, function: Function, revision: &Revision, target: Arc<Target>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let previous = self.0.store.mark_ready(revision.id, now).await?;
+        let Some(function) = self.0.store.function(function.id).await? else {
+            self.0.pool.retire(revision.id);
+            return Ok(());
+        };
+        let serves = function.current == Some(revision.id);
+        tracing::info!(function.name = %function.name, revision.number = revision.number, "Revision {} of `{}` is ready", revision.number, function.name);
+        if !serves {
+            self.0.pool.retire(revision.id);
+            return Ok(());
+        }
+        self.0.directory.put(function, Some(Arc::clone(&target)));
+        previous.into_iter().filter(|p| *p != revision.id).for_each(|p| self.0.pool.retire(p));
+        if self.0.options.function_images {
+            let (app, revision) = (self.clone(), revision.clone());
+            self.0.supervisor.spawn(TaskKind::Build, async move { app.make_image(&revision, &target).await });
+        }
+        Ok(())
+    }
+
+    async fn make_image(&self, revision: &Revision, target: &Target) {
+        let Ok(runtime_image) = self.0.builder.runtime_image(&revision.runtime).await else { return };
+        let made = self.0.builder.function_image(&runtime_image, revision.code.as_str(), target.tree.clone()).await;
+        if let Err(e) = self.0.store.set_build(revision.id, made.image, made.log).await {
+            tracing::warn!(revision.id = %revision.id, "Could not keep a build's log: {e}");
+        }
+    }
+
+    /// Makes the runtime's image if need be and tells the pool; answers the image's name.
+    pub(super) async fn prepare_runtime(&self, runtime: &RuntimeRef) -> Result<String, Error> {
+        let image = self.0.builder.runtime_image(runtime).await?;
+        let family = self.0.runtimes.family(runtime);
+        let prewarm = self.0.options.prewarm.unwrap_or_else(|| family.map_or(0, |f| f.manifest.prewarm));
+        let class = pool::Class { runtime: runtime.clone(), network: self.0.options.defaults.limits.network };
+        self.0.pool.offer_runtime(class, image.clone(), prewarm);
+        Ok(image)
+    }
+
+    async fn engine_is_back(&self) {
+        let mut status = self.0.engine_status.subscribe();
+        let _ = status.wait_for(|s| matches!(s, EngineStatus::Up(_))).await;
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn load_report(error: &pool::FunctionError, log: &[u8]) -> String {
+    let sentence = match error.error_type.as_str() {
+        "" => error.message.clone(),
+        error_type => format!("{error_type}: {}", error.message),
+    };
+    let parts = [sentence, error.traceback.clone(), String::from_utf8_lossy(log).into_owned()];
+    let parts: Vec<_> = parts.iter().map(|p| p.trim_end()).filter(|p| !p.is_empty()).collect();
+    parts.join("\n")
+}

@@ -1,0 +1,116 @@
+//! Looking at executions, and keeping their number bounded.
+
+use super::App;
+use crate::domain::{Error, Execution, ExecutionId, FunctionId};
+use crate::store::{ExecutionFilter, LogEntry};
+use crate::task::Shutdown;
+use std::time::Duration;
+
+/// Between two clean-ups.
+const CLEAN: Duration = Duration::from_secs(600);
+/// Code that nobody uses is kept this long: a deploy may be on its way to it.
+const UNUSED_CODE: Duration = Duration::from_secs(3600);
+
+/// An execution and what it printed.
+#[derive(Debug)]
+pub struct ExecutionDetail {
+    /// The record.
+    pub execution: Execution,
+    /// What it printed so far.
+    pub log: Vec<u8>,
+}
+
+impl App {
+    /// One execution.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or its record has not been written yet.
+    pub async fn execution(&self, id: ExecutionId) -> Result<Execution, Error> {
+        if let Some(found) = self.0.store.execution(id).await? {
+            return Ok(found);
+        }
+        // The record may still be on its way to the disk.
+        self.0.store.flush().await?;
+        let found = self.0.store.execution(id).await?;
+        found.ok_or_else(|| Error::not_found(format!("there is no execution {id}: `hob runs list` shows what there is")))
+    }
+
+    /// Executions, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
+        self.0.store.flush().await?;
+        Ok(self.0.store.list_executions(filter).await?)
+    }
+
+    /// What an execution printed; of a running one, so far.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn execution_log(&self, id: ExecutionId) -> Result<ExecutionDetail, Error> {
+        let execution = self.execution(id).await?;
+        let log = match self.logs().so_far(id) {
+            Some(log) => log,
+            None => self.0.store.execution_log(id).await?.unwrap_or_default(),
+        };
+        Ok(ExecutionDetail { execution, log })
+    }
+
+    /// The answer of an asynchronous execution.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or none was kept.
+    pub async fn execution_result(&self, id: ExecutionId) -> Result<Vec<u8>, Error> {
+        let execution = self.execution(id).await?;
+        let found = self.0.store.execution_result(id).await?;
+        found.ok_or_else(|| {
+            let state = execution.state.as_str();
+            Error::not_found(format!("execution {id} is {state} and has no kept result: only asynchronous calls keep one, once they have succeeded"))
+        })
+    }
+
+    /// A function's executions with their logs, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn function_log(
+        &self,
+        function: FunctionId,
+        after: Option<ExecutionId>,
+        limit: u32,
+    ) -> Result<Vec<LogEntry>, Error> {
+        self.0.store.flush().await?;
+        Ok(self.0.store.function_log_since(function, after, limit).await?)
+    }
+
+    /// How many executions there are, by state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_executions(&self) -> Result<Vec<(crate::domain::ExecutionState, u64)>, Error> {
+        Ok(self.0.store.count_executions().await?)
+    }
+
+    /// Removes old records and unused code from time to time, until shutdown.
+    pub async fn retain(self, shutdown: Shutdown) {
+        loop {
+            if let Err(e) = self.clean_up().await {
+                tracing::warn!("Could not remove old records: {}", crate::telemetry::chain(&e));
+            }
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = tokio::time::sleep(CLEAN) => {}
+            }
+        }
+    }
+
+    async fn clean_up(&self) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let options = &self.0.options;
+        self.0.store.prune_executions(options.keep_count, now.minus(options.keep)).await?;
+        let live = self.0.store.live_digests().await?;
+        self.0.store.blobs().sweep(live, now.minus(UNUSED_CODE)).await?;
+        Ok(())
+    }
+}

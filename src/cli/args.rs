@@ -1,0 +1,406 @@
+//! What can be typed. Reads words into values; does nothing with them.
+
+use crate::domain::{Concurrency, Convention, FunctionName, Memory, Namespace, Timeout};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
+5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
+
+/// A function runtime for one machine.
+#[derive(Debug, Parser)]
+#[command(name = "hob", version, about, after_help = AFTER, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Where the daemon is
+    #[arg(
+        long,
+        global = true,
+        env = "HOB_URL",
+        default_value = "http://127.0.0.1:7070",
+        hide_env_values = true
+    )]
+    pub(crate) url: String,
+    /// Whose functions
+    #[arg(short, long, global = true, default_value = "default", value_parser = namespace)]
+    pub(crate) namespace: String,
+    /// How data is printed
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "HOB_OUTPUT",
+        default_value = "text",
+        hide_env_values = true
+    )]
+    pub(crate) output: Format,
+    /// No colours
+    #[arg(long, global = true, env = "NO_COLOR", hide = true)]
+    pub(crate) no_color: Option<String>,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon in the foreground
+    Serve(ServeArgs),
+    /// Make or change a function from a directory, an archive or one source file
+    Deploy(Box<DeployArgs>),
+    /// Call a function and print its answer
+    Invoke(Box<InvokeArgs>),
+    /// List functions
+    List,
+    /// Show one function
+    Get {
+        /// The function
+        name: String,
+    },
+    /// Show what a function printed
+    Logs(LogsArgs),
+    /// Look at past and running calls
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Remove functions
+    Rm {
+        /// The functions
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// List the languages there are
+    Runtimes,
+    /// Show how the daemon is
+    Status,
+    /// End the daemon when its running calls are done
+    Stop {
+        /// Also remove the images and networks it made
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Print the version
+    Version,
+}
+
+/// Options of `hob serve`; what is absent comes from the environment, the configuration file or the defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Where state is kept
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Never pull an image; name at once what is missing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file
+    #[arg(value_name = "DIR|ARCHIVE|FILE")]
+    pub(crate) source: PathBuf,
+    /// The function's name [default: that of the directory or file]
+    #[arg(long, value_parser = function_name)]
+    pub(crate) name: Option<String>,
+    /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION
+    #[arg(long)]
+    pub(crate) runtime: Option<String>,
+    /// Where the code begins, as the runtime writes it
+    #[arg(long)]
+    pub(crate) entry: Option<String>,
+    /// How the code is called: kwargs, event-context, context-event, http
+    #[arg(long, value_parser = convention)]
+    pub(crate) convention: Option<String>,
+    /// Environment variable; may be repeated
+    #[arg(short, long = "env", value_name = "K=V", value_parser = key_value)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Memory of one worker
+    #[arg(long, value_name = "MIB", value_parser = memory)]
+    pub(crate) memory: Option<u32>,
+    /// How long one call may take: 500ms, 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    pub(crate) timeout: Option<u32>,
+    /// Calls at once in one worker
+    #[arg(long, value_name = "N", value_parser = concurrency)]
+    pub(crate) concurrency: Option<u16>,
+    /// Workers kept even when idle
+    #[arg(long, value_name = "N")]
+    pub(crate) min: Option<u16>,
+    /// Workers at most
+    #[arg(long, value_name = "N")]
+    pub(crate) max: Option<u16>,
+    /// What it may reach
+    #[arg(long)]
+    pub(crate) network: Option<Reach>,
+    /// Do not wait until it is ready
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// What a function may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reach {
+    /// The outside, but no other worker.
+    Outbound,
+    /// Nothing.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArgs {
+    /// The function
+    pub(crate) name: String,
+    /// The input: JSON, @FILE, or - for standard input
+    #[arg(short, long, value_name = "JSON|@FILE|-", allow_negative_numbers = true)]
+    pub(crate) data: Option<String>,
+    /// One field of a JSON object: text (k=v), JSON (k:=v) or a file's text (k=@FILE); may be repeated
+    #[arg(long, value_name = "K=V", conflicts_with = "data")]
+    pub(crate) field: Vec<String>,
+    /// A header; may be repeated
+    #[arg(short = 'H', long, value_name = "K: V", value_parser = header)]
+    pub(crate) header: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// The method the function sees [default: POST]
+    #[arg(short = 'X', long)]
+    pub(crate) method: Option<http::Method>,
+    /// The path, with query, the function sees [default: /]
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// Accept the call, print its id, run it later
+    #[arg(long = "async")]
+    pub(crate) asynchronous: bool,
+    /// Say where the time went
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Show what the function printed
+    #[arg(long)]
+    pub(crate) logs: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The function
+    pub(crate) name: String,
+    /// Stay and print what comes
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin with the last so many calls
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) tail: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List calls, newest first
+    List(RunsListArgs),
+    /// Show one call: how it ended, where the time went, what it printed
+    Show {
+        /// The call's id
+        id: String,
+    },
+    /// End a call that waits or runs
+    Cancel {
+        /// The call's id
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsListArgs {
+    /// Only calls of this function
+    pub(crate) name: Option<String>,
+    /// Only calls in this state
+    #[arg(long, value_parser = ["queued", "running", "succeeded", "failed", "error", "cancelled"])]
+    pub(crate) state: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    let checked = Namespace::parse(text).map_err(|error| error.to_string())?;
+    Ok(checked.as_str().to_owned())
+}
+
+fn function_name(text: &str) -> Result<String, String> {
+    let checked = FunctionName::parse(text).map_err(|error| error.to_string())?;
+    Ok(checked.as_str().to_owned())
+}
+
+fn convention(text: &str) -> Result<String, String> {
+    let checked = Convention::parse(text).map_err(|error| error.to_string())?;
+    Ok(checked.as_str().to_owned())
+}
+
+fn memory(text: &str) -> Result<u32, String> {
+    let mib = text.parse().map_err(|_| "give a number of MiB".to_owned())?;
+    let checked = Memory::from_mib(mib).map_err(|error| error.to_string())?;
+    Ok(checked.mib())
+}
+
+fn concurrency(text: &str) -> Result<u16, String> {
+    let slots = text.parse().map_err(|_| "give a number of calls".to_owned())?;
+    let checked = Concurrency::new(slots).map_err(|error| error.to_string())?;
+    Ok(checked.get())
+}
+
+/// Unit of the answer: milliseconds.
+fn timeout(text: &str) -> Result<u32, String> {
+    let checked = Timeout::from_millis(millis(text)?).map_err(|error| error.to_string())?;
+    Ok(checked.millis())
+}
+
+/// Reads `500ms`, `1.5s`, `5m`, `1h`.
+fn millis(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is not a time: write it with its unit, as 500ms, 30s or 5m");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return Err(wrong()),
+    };
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number: f64 = digits.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
+    let millis = (number * unit).round();
+    if millis > f64::from(u32::MAX) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be in range, and digits have no sign"
+    )]
+    Ok(millis as u32)
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not K=V")),
+    }
+}
+
+fn header(text: &str) -> Result<(http::HeaderName, http::HeaderValue), String> {
+    let wrong = || format!("`{text}` is not a header: write it as `name: value`");
+    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
+    let name = name.trim().parse().map_err(|_| wrong())?;
+    let value = value.trim().parse().map_err(|_| wrong())?;
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        for (text, expect) in [
+            ("500ms", Some(500)),
+            ("30s", Some(30_000)),
+            ("1.5s", Some(1_500)),
+            ("5m", Some(300_000)),
+            ("1h", Some(3_600_000)),
+            ("30", None),
+            ("s", None),
+            ("", None),
+            ("-3s", None),
+            ("1e3s", None),
+            ("infs", None),
+            ("99999999h", None),
+            ("3d", None),
+            ("1.2.3s", None),
+            ("30 s", None),
+        ] {
+            assert_eq!(millis(text).ok(), expect, "{text}");
+        }
+        assert!(timeout("0ms").is_err() && timeout("2h").is_err());
+    }
+
+    #[test]
+    fn key_and_value_are_split_at_the_first_sign() {
+        let pair = |k: &str, v: &str| Some((k.to_owned(), v.to_owned()));
+        assert_eq!(key_value("A=b=c").ok(), pair("A", "b=c"));
+        assert_eq!(key_value("A=").ok(), pair("A", ""));
+        assert_eq!(key_value("=b").ok(), None);
+        assert_eq!(key_value("A").ok(), None);
+    }
+
+    #[test]
+    fn headers_have_a_name_and_a_value() {
+        let (name, value) = header("X-A: b: c").expect("valid");
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-a", &b"b: c"[..]));
+        assert!(header("nothing").is_err() && header("a b: c").is_err());
+    }
+
+    #[test]
+    fn what_can_be_typed_is_understood() {
+        for line in [
+            "hob serve --listen 127.0.0.1:0 --data-dir d --config c --offline",
+            "hob deploy . --name a --runtime x:1 --entry m.f --convention kwargs -e A=b -e C=d --memory 128 --timeout 30s --concurrency 2 --min 0 --max 3 --network none -n other --no-wait",
+            "hob invoke f -d {} -H a:b -X GET --path /x?y=z -v --logs",
+            "hob invoke f -d - --async",
+            "hob invoke f -d -5",
+            "hob invoke f --field a=b --field c:=1 --field d=@e",
+            "hob list -o json",
+            "hob --url http://h:1 get f",
+            "hob logs f -f --tail 3",
+            "hob runs list f --state failed --limit 3",
+            "hob runs show id",
+            "hob rm a b",
+            "hob stop --purge",
+            "hob version",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for line in [
+            "hob",
+            "hob deploy",
+            "hob deploy . --memory 1",
+            "hob deploy . --timeout 30",
+            "hob deploy . --convention other",
+            "hob deploy . --name a/b",
+            "hob deploy . -e A",
+            "hob invoke f -d {} --field a=b",
+            "hob runs list --state odd",
+            "hob rm",
+            "hob list -n a/b",
+            "hob list -o xml",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

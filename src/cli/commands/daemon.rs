@@ -1,0 +1,56 @@
+//! `status`, `runtimes`, `stop`, `version`.
+
+use super::Context;
+use crate::api::native::wire::{RuntimeList, Status};
+use crate::cli::client::{Call, query};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::show;
+use http::Method;
+use std::time::Duration;
+
+/// The daemon's own grace for running calls, and then some.
+const DRAIN: Duration = Duration::from_secs(90);
+const STEP: Duration = Duration::from_millis(50);
+
+pub(super) async fn status(context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let status: Status = context.client.get("/status".to_owned()).await?;
+    context
+        .output
+        .value(&status, |colours| show::status(&status, colours))?;
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn runtimes(context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let list: RuntimeList = context.client.get("/runtimes".to_owned()).await?;
+    context
+        .output
+        .value(&list, |colours| show::runtimes(&list.runtimes, colours))?;
+    Ok(Exit::Ok)
+}
+
+/// Asks the daemon to end and waits until nobody answers any more.
+pub(super) async fn stop(context: &mut Context<'_>, purge: bool) -> Result<Exit, Failure> {
+    let path = query("/stop".to_owned(), &[("purge", purge.then_some("true"))]);
+    context.client.ask(Call::new(Method::POST, path)).await?;
+    let gone = async {
+        while context.client.is_up().await {
+            tokio::time::sleep(STEP).await;
+        }
+    };
+    let waited = tokio::time::timeout(DRAIN, gone).await;
+    waited.map_err(|_| {
+        let message = format!("the daemon still answers after {} s", DRAIN.as_secs());
+        Failure::new(Exit::Timeout, "timeout", message)
+            .hint("see what runs with `hob runs list --state running`")
+    })?;
+    context.output.note("the daemon has stopped");
+    Ok(Exit::Ok)
+}
+
+pub(super) fn version(context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    let value = serde_json::json!({ "version": version });
+    context.output.value(&value, |_| format!("hob {version}"))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,146 @@
+//! `deploy`: packs, sends, waits until the function is ready or has failed.
+
+use super::Context;
+use crate::api::native::wire::{DeploySettings, DeployState, FunctionView, Network, code};
+use crate::cli::args::{DeployArgs, Reach};
+use crate::cli::client::Call;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::multipart;
+use crate::cli::package::Package;
+use crate::cli::show;
+use http::{HeaderValue, Method};
+use std::time::Duration;
+
+/// How long the daemon holds the answer. Unit: seconds.
+const HELD: &str = "30";
+const UPLOAD: Duration = Duration::from_secs(15 * 60);
+const BUILD: Duration = Duration::from_secs(20 * 60);
+const STEP: Duration = Duration::from_millis(300);
+
+pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
+    let path = args.source.clone();
+    let packing = tokio::task::spawn_blocking(move || Package::open(&path));
+    let package = packing
+        .await
+        .map_err(|error| Failure::usage(format!("packing broke off: {error}")))??;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => package.function_name()?,
+    };
+    let mut settings = settings(&args);
+    if settings.runtime.is_none() && is_new(context, &name).await? {
+        settings.runtime = Some(detected(context, &package).await?);
+    }
+    let function = send(context, &name, &settings, package, args.no_wait).await?;
+    let function = if args.no_wait {
+        function
+    } else {
+        settled(context, function).await?
+    };
+    say(context, &function)
+}
+
+fn settings(args: &DeployArgs) -> DeploySettings {
+    DeploySettings {
+        runtime: args.runtime.clone(),
+        entry: args.entry.clone(),
+        convention: args.convention.clone(),
+        env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
+        memory_mib: args.memory,
+        timeout_ms: args.timeout,
+        concurrency: args.concurrency,
+        min_workers: args.min,
+        max_workers: args.max,
+        network: args.network.map(|reach| match reach {
+            Reach::Outbound => Network::Outbound,
+            Reach::None => Network::None,
+        }),
+    }
+}
+
+/// An existing function keeps its runtime; only a new one has to be told.
+async fn is_new(context: &Context<'_>, name: &str) -> Result<bool, Failure> {
+    let path = context.function_path(name, &[], &[]);
+    let answer = context.client.send(Call::new(Method::GET, path)).await?;
+    if answer.status() == 404 {
+        return Ok(true);
+    }
+    answer.checked().await.map(|_| false)
+}
+
+async fn detected(context: &mut Context<'_>, package: &Package) -> Result<String, Failure> {
+    let list = context.client.get("/runtimes".to_owned()).await?;
+    let family = package.detect(&list)?.family.clone();
+    let note = format!("runtime {family}, told by the files (--runtime chooses another)");
+    context.output.note(&note);
+    Ok(family)
+}
+
+async fn send(
+    context: &Context<'_>,
+    name: &str,
+    settings: &DeploySettings,
+    package: Package,
+    no_wait: bool,
+) -> Result<FunctionView, Failure> {
+    let wait = if no_wait { "0" } else { HELD };
+    let path = context.function_path(name, &[], &[("wait", Some(wait))]);
+    let settings = serde_json::to_vec(settings)
+        .map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
+    let form = multipart::form(&settings, &package.file_name, package.file, package.length);
+    let content_type = HeaderValue::from_str(&form.content_type)
+        .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
+    let call = Call::new(Method::PUT, path)
+        .header(http::header::CONTENT_TYPE, content_type)
+        .body(form.body, Some(form.length))
+        .patience(UPLOAD);
+    context.client.ask(call).await?.document().await
+}
+
+/// Asks again until the function is ready or has failed.
+async fn settled(context: &Context<'_>, first: FunctionView) -> Result<FunctionView, Failure> {
+    let name = first.name.clone();
+    let asking = async {
+        let mut function = first;
+        while function.state == DeployState::Pending {
+            tokio::time::sleep(STEP).await;
+            let path = context.function_path(&function.name, &[], &[]);
+            function = context.client.get(path).await?;
+        }
+        Ok(function)
+    };
+    tokio::time::timeout(BUILD, asking).await.unwrap_or_else(|_| {
+        let message = format!("`{name}` is still not ready after {} s", BUILD.as_secs());
+        Err(Failure::new(Exit::Timeout, code::TIMEOUT, message)
+            .hint(format!("it goes on; look again with `hob get {name}`")))
+    })
+}
+
+fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failure> {
+    let (name, number) = (&function.name, function.latest.number);
+    if function.state == DeployState::Failed {
+        return Err(failed(function));
+    }
+    context.output.value(function, |_| match function.state {
+        DeployState::Pending => format!("{name} version {number} is being made"),
+        _ => format!("{name} version {number} is ready at {}", function.url),
+    })?;
+    let next = match function.state {
+        DeployState::Pending => format!("see when it is ready with `hob get {name}`"),
+        _ => format!("call it with `hob invoke {name}`"),
+    };
+    context.output.note(&next);
+    Ok(Exit::Ok)
+}
+
+fn failed(function: &FunctionView) -> Failure {
+    let (name, latest) = (&function.name, &function.latest);
+    let why = latest.error.as_deref().unwrap_or("no reason was given");
+    let message = format!("{name} version {} failed: {why}", latest.number);
+    let hint = match &function.current {
+        Some(current) => format!("version {} goes on serving; mend the code and deploy again", current.number),
+        None => "mend the code and deploy again".to_owned(),
+    };
+    Failure::new(Exit::Build, code::BUILD_FAILED, message).hint(hint)
+}

@@ -1,0 +1,80 @@
+//! `logs`: newline-delimited entries, as they come.
+
+use super::Context;
+use crate::api::native::wire::LogEntry;
+use crate::cli::args::LogsArgs;
+use crate::cli::client::Call;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::show;
+use http::Method;
+
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+pub(super) async fn logs(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
+    let limit = args.tail.to_string();
+    let follow = args.follow.then_some("true");
+    let pairs = [("limit", Some(limit.as_str())), ("follow", follow)];
+    let path = context.function_path(&args.name, &["logs"], &pairs);
+    let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
+    let mut lines = Lines::default();
+    while let Some(piece) = answer.piece().await? {
+        for line in lines.push(&piece)? {
+            print(context.output, &line)?;
+        }
+    }
+    print(context.output, &lines.rest)?;
+    Ok(Exit::Ok)
+}
+
+/// An empty line keeps the connection alive and says nothing.
+fn print(output: &mut Output, line: &[u8]) -> Result<(), Failure> {
+    if line.is_empty() {
+        return Ok(());
+    }
+    if output.is_json() {
+        return output.text(&String::from_utf8_lossy(line));
+    }
+    let entry: LogEntry = serde_json::from_slice(line).map_err(|error| {
+        Failure::new(Exit::Engine, "internal", format!("a log entry cannot be read: {error}"))
+            .hint("compare `hob version` with the version in `hob status`")
+    })?;
+    output.text(&show::log_lines(&entry))
+}
+
+/// Whole lines of pieces.
+#[derive(Default)]
+struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, piece: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut whole = Vec::new();
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            self.rest.extend_from_slice(part);
+            if self.rest.last() == Some(&b'\n') {
+                self.rest.pop();
+                whole.push(std::mem::take(&mut self.rest));
+            }
+        }
+        if self.rest.len() > LONGEST_LINE {
+            return Err(Failure::usage("a log entry is longer than 16 MiB"));
+        }
+        Ok(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_together_from_pieces() {
+        let mut lines = Lines::default();
+        assert!(lines.push(b"a").expect("short").is_empty());
+        assert_eq!(lines.push(b"b\n\nc").expect("short"), [b"ab".to_vec(), vec![]]);
+        assert_eq!(lines.rest, b"c");
+    }
+}

@@ -1,0 +1,59 @@
+//! The commands, one file a subject. Each asks the daemon and says the answer.
+
+mod daemon;
+mod deploy;
+mod functions;
+mod invoke;
+mod logs;
+mod runs;
+
+use super::args::{Arguments, Command, RunsCommand};
+use super::client::{Client, path, query};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::Output;
+
+/// What every command works with.
+struct Context<'a> {
+    client: Client,
+    namespace: String,
+    output: &'a mut Output,
+}
+
+impl Context<'_> {
+    /// The path of a function and what is below it, with the namespace and further pairs.
+    fn function_path(&self, name: &str, below: &[&str], pairs: &[(&str, Option<&str>)]) -> String {
+        let mut segments = vec!["functions", name];
+        segments.extend(below);
+        let mut all = vec![("namespace", Some(self.namespace.as_str()))];
+        all.extend(pairs);
+        query(path(&segments), &all)
+    }
+}
+
+/// Runs one command (`serve` is not one of them: it is given to [`super::run`]).
+pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Failure> {
+    let Arguments { global, command } = arguments;
+    let mut context = Context {
+        client: Client::new(&global.url)?,
+        namespace: global.namespace,
+        output,
+    };
+    let context = &mut context;
+    match command {
+        Command::Serve(_) => Err(Failure::usage("`serve` is started by the program itself")),
+        Command::Deploy(args) => deploy::deploy(context, *args).await,
+        Command::Invoke(args) => invoke::invoke(context, *args).await,
+        Command::List => functions::list(context).await,
+        Command::Get { name } => functions::get(context, &name).await,
+        Command::Rm { names } => functions::remove(context, &names).await,
+        Command::Logs(args) => logs::logs(context, &args).await,
+        Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
+        Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
+        Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
+        Command::Runtimes => daemon::runtimes(context).await,
+        Command::Status => daemon::status(context).await,
+        Command::Stop { purge } => daemon::stop(context, purge).await,
+        Command::Version => daemon::version(context),
+    }
+}

@@ -1,0 +1,57 @@
+//! `runs list`, `runs show`, `runs cancel`.
+
+use super::Context;
+use crate::api::native::wire::{ExecutionList, ExecutionView};
+use crate::cli::args::RunsListArgs;
+use crate::cli::client::{Call, path, query};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::show;
+use http::Method;
+
+pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Result<Exit, Failure> {
+    let limit = args.limit.to_string();
+    let path = query(
+        "/executions".to_owned(),
+        &[
+            ("namespace", Some(&context.namespace)),
+            ("function", args.name.as_deref()),
+            ("state", args.state.as_deref()),
+            ("limit", Some(&limit)),
+        ],
+    );
+    let list: ExecutionList = context.client.get(path).await?;
+    if list.executions.is_empty() && !context.output.is_json() {
+        context.output.note("no such calls");
+        return Ok(Exit::Ok);
+    }
+    context
+        .output
+        .value(&list, |colours| show::executions(&list.executions, colours))?;
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn show(context: &mut Context<'_>, id: &str) -> Result<Exit, Failure> {
+    let execution: ExecutionView = context.client.get(path(&["executions", id])).await?;
+    if context.output.is_json() {
+        context.output.json(&execution)?;
+        return Ok(Exit::Ok);
+    }
+    let text = show::execution(&execution, context.output.colours());
+    context.output.text(&text)?;
+    let call = Call::new(Method::GET, path(&["executions", id, "log"]));
+    let mut answer = context.client.ask(call).await?;
+    let mut separator = &b"\n"[..];
+    while let Some(piece) = answer.piece().await? {
+        context.output.bytes(std::mem::take(&mut separator))?;
+        context.output.bytes(&piece)?;
+    }
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn cancel(context: &mut Context<'_>, id: &str) -> Result<Exit, Failure> {
+    let call = Call::new(Method::POST, path(&["executions", id, "cancel"]));
+    context.client.ask(call).await?;
+    context.output.note(&format!("call {id} is cancelled"));
+    Ok(Exit::Ok)
+}

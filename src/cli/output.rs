@@ -1,0 +1,175 @@
+//! The one place that writes to the terminal: data to standard output, everything else to standard error.
+//!
+//! Decides about colours and JSON; knows nothing of what is said.
+
+use super::args::{Format, Global};
+use super::exit::Exit;
+use super::failure::Failure;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// Where a command's words go.
+pub(crate) struct Output {
+    format: Format,
+    colour_out: bool,
+    colour_err: bool,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+}
+
+impl Output {
+    /// Standard output and error, as the user's options and terminal want them.
+    pub(crate) fn of_process(global: &Global) -> Self {
+        let plain = global.no_color.as_ref().is_some_and(|v| !v.is_empty());
+        Self {
+            format: global.output,
+            colour_out: !plain && std::io::stdout().is_terminal(),
+            colour_err: !plain && std::io::stderr().is_terminal(),
+            ..Self::plain()
+        }
+    }
+
+    /// Standard output and error as text without colours.
+    pub(crate) fn plain() -> Self {
+        Self::to(std::io::stdout(), std::io::stderr(), Format::Text)
+    }
+
+    /// Any two writers.
+    pub(crate) fn to(
+        out: impl Write + Send + 'static,
+        err: impl Write + Send + 'static,
+        format: Format,
+    ) -> Self {
+        Self {
+            format,
+            colour_out: false,
+            colour_err: false,
+            out: Box::new(out),
+            err: Box::new(err),
+        }
+    }
+
+    /// Whether data is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether data may be coloured.
+    pub(crate) fn colours(&self) -> bool {
+        self.colour_out
+    }
+
+    /// Data, byte by byte as it is, at once.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out
+            .write_all(bytes)
+            .and_then(|()| self.out.flush())
+            .map_err(|error| Failure::output(&error))
+    }
+
+    /// Data as text, ended by a line break.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let ended = text.ends_with('\n') || text.is_empty();
+        self.bytes(text.as_bytes())?;
+        if ended { Ok(()) } else { self.bytes(b"\n") }
+    }
+
+    /// Data as one JSON document.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::usage(format!("cannot write JSON: {error}")))?;
+        self.text(&text)
+    }
+
+    /// JSON when that is wanted, else the text.
+    pub(crate) fn value(
+        &mut self,
+        value: &impl Serialize,
+        text: impl FnOnce(bool) -> String,
+    ) -> Result<(), Failure> {
+        if self.is_json() {
+            return self.json(value);
+        }
+        let text = text(self.colour_out);
+        self.text(&text)
+    }
+
+    /// A remark for people.
+    pub(crate) fn note(&mut self, text: &str) {
+        // Nobody is left to be told when standard error cannot be written.
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// Bytes for people, as they are.
+    pub(crate) fn note_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.err.write_all(bytes).and_then(|()| self.err.flush());
+    }
+
+    /// Says why a command failed.
+    pub(crate) fn failed(&mut self, failure: &Failure) -> Exit {
+        match &failure.body {
+            None => {}
+            Some(body) if self.is_json() => {
+                let text = serde_json::to_string(body).unwrap_or_default();
+                self.note(&text);
+            }
+            Some(body) => {
+                let (red, off) = if self.colour_err {
+                    ("\x1b[31m", "\x1b[0m")
+                } else {
+                    ("", "")
+                };
+                self.note(&format!("{red}error:{off} {}", body.message));
+                if let Some(hint) = &body.hint {
+                    self.note(&format!("  {hint}"));
+                }
+                if let Some(call) = &body.call_id {
+                    self.note(&format!("  look at the call with `hob runs show {call}`"));
+                }
+            }
+        }
+        failure.exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::Captured;
+
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_quietly() {
+        let err = Captured::default();
+        let mut output = Output::to(Closed, err.clone(), Format::Text);
+        let failure = output.text("data").expect_err("the pipe is closed");
+        assert_eq!(output.failed(&failure), Exit::Ok);
+        assert_eq!(err.text(), "");
+    }
+
+    #[test]
+    fn failures_go_to_standard_error_and_say_what_to_do() {
+        let (out, err) = (Captured::default(), Captured::default());
+        let mut output = Output::to(out.clone(), err.clone(), Format::Text);
+        output.failed(&Failure::usage("no").hint("do this"));
+        assert_eq!(out.text(), "");
+        assert_eq!(err.text(), "error: no\n  do this\n");
+    }
+
+    #[test]
+    fn failures_are_json_where_json_is_wanted() {
+        let err = Captured::default();
+        let mut output = Output::to(Captured::default(), err.clone(), Format::Json);
+        output.failed(&Failure::usage("no"));
+        assert_eq!(err.text(), "{\"code\":\"invalid\",\"message\":\"no\"}\n");
+    }
+}

@@ -1,0 +1,324 @@
+//! How views look as text: moments, durations, tables. Pure; colours only when told.
+
+use super::table::{Cell, printable, render, state};
+use crate::api::native::wire::{
+    EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
+};
+
+/// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
+pub(crate) fn moment(ms: i64) -> String {
+    let (days, rest) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {}", time_of_day(rest))
+}
+
+fn time_of_day(ms: i64) -> String {
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{ms:03}", seconds % 60)
+}
+
+/// Year, month and day of a day since 1970-01-01: whole cycles of 400 years, counted from a first of March.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let since_march_0000 = days + 719_468;
+    let cycle = since_march_0000.div_euclid(146_097);
+    let day = since_march_0000.rem_euclid(146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * day + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year + cycle * 400 + i64::from(month <= 2);
+    (year, month, day - (153 * shifted + 2) / 5 + 1)
+}
+
+/// `0.4 ms`, `12 ms`, `3.1 s`, `2 m 5 s`. Unit of `us`: microseconds.
+pub(crate) fn duration(us: u64) -> String {
+    let ms = us / 1000;
+    match us {
+        0..10_000 => format!("{}.{} ms", ms, us % 1000 / 100),
+        10_000..1_000_000 => format!("{ms} ms"),
+        1_000_000..60_000_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} m {} s", ms / 60_000, ms / 1000 % 60),
+    }
+}
+
+fn seconds(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} m {} s", seconds % 60),
+        3_600..86_400 => format!("{hours} h {minutes} m"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// `hob list`.
+pub(crate) fn functions(list: &[FunctionView], colours: bool) -> String {
+    let row = |f: &FunctionView| {
+        let version = f.current.as_ref().map_or("-".to_owned(), |r| r.number.to_string());
+        vec![
+            Cell::from(&f.name),
+            Cell::state(f.state.as_str()),
+            Cell::from(version),
+            Cell::from(&f.latest.runtime),
+            Cell::whole(&moment(f.updated_at_ms)[..16]),
+        ]
+    };
+    let rows: Vec<_> = list.iter().map(row).collect();
+    render(&["NAME", "STATE", "VERSION", "RUNTIME", "UPDATED (UTC)"], &rows, colours)
+}
+
+/// `hob get`.
+pub(crate) fn function(f: &FunctionView, colours: bool) -> String {
+    let serving = f.current.as_ref().map_or("none yet".to_owned(), |r| format!("version {}", r.number));
+    let mut lines = vec![
+        ("name", f.name.clone()),
+        ("namespace", f.namespace.clone()),
+        ("state", state(f.state.as_str(), colours)),
+        ("serving", serving),
+        ("url", f.url.clone()),
+        ("created", moment(f.created_at_ms)),
+        ("updated", moment(f.updated_at_ms)),
+    ];
+    lines.extend(revision(&f.latest));
+    pairs(&lines)
+}
+
+fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
+    let l = &r.limits;
+    let network = match l.network {
+        Network::Outbound => "outbound",
+        Network::None => "none",
+    };
+    let mut lines = vec![
+        ("version", format!("{} ({})", r.number, r.state.as_str())),
+        ("runtime", r.runtime.clone()),
+        ("entry", r.entry.clone()),
+        ("convention", r.convention.clone()),
+        ("code", r.code_sha256.clone()),
+        ("memory", format!("{} MiB", l.memory_mib)),
+        ("timeout", duration(u64::from(l.timeout_ms) * 1000)),
+        ("concurrency", format!("{} a worker", l.concurrency)),
+        ("workers", format!("{} to {}", l.min_workers, l.max_workers)),
+        ("network", network.to_owned()),
+    ];
+    lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
+    lines.extend(r.image.iter().map(|image| ("image", image.clone())));
+    lines.extend(r.error.iter().map(|error| ("error", error.clone())));
+    lines
+}
+
+/// Names, then values; further lines of a value are put below its first.
+fn pairs(lines: &[(&str, String)]) -> String {
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for (name, value) in lines {
+        let value = value.lines().collect::<Vec<_>>();
+        let value = value.join(&format!("\n{:width$}", ""));
+        text.push_str(&format!("{name:width$}{value}\n"));
+    }
+    text
+}
+
+/// `hob runs list`.
+pub(crate) fn executions(list: &[ExecutionView], colours: bool) -> String {
+    let row = |e: &ExecutionView| {
+        vec![
+            Cell::whole(&e.id),
+            Cell::from(&e.function),
+            Cell::state(e.state.as_str()),
+            Cell::from(if e.state.is_terminal() { duration(e.total_us) } else { "-".to_owned() }),
+            Cell::from(moment(e.created_at_ms)[5..16].to_owned()),
+        ]
+    };
+    let rows: Vec<_> = list.iter().map(row).collect();
+    render(&["ID", "FUNCTION", "STATE", "TIME", "AT (UTC)"], &rows, colours)
+}
+
+/// `hob runs show`, without the log.
+pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
+    let mut lines = vec![
+        ("id", e.id.clone()),
+        ("function", e.function.clone()),
+        ("state", state(e.state.as_str(), colours)),
+    ];
+    lines.extend(e.version.map(|version| ("version", version.to_string())));
+    lines.extend(e.status.map(|status| ("status", status.to_string())));
+    lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
+    lines.extend(e.message.iter().map(|text| ("message", text.clone())));
+    lines.push(("accepted", moment(e.created_at_ms)));
+    lines.extend(e.started_at_ms.map(|ms| ("started", moment(ms))));
+    lines.extend(e.ended_at_ms.map(|ms| ("ended", moment(ms))));
+    lines.extend(e.temperature.map(|t| ("worker", t.as_str().to_owned())));
+    if e.state.is_terminal() {
+        lines.push(("queue", queue(e)));
+        lines.push(("run", duration(e.run_us)));
+        lines.push(("total", duration(e.total_us)));
+    }
+    pairs(&lines)
+}
+
+fn queue(e: &ExecutionView) -> String {
+    match e.load_us {
+        0 => duration(e.queue_us),
+        load => format!("{}, {} of it to load the code", duration(e.queue_us), duration(load)),
+    }
+}
+
+/// `hob logs`: each line with its time and the end of its call's id.
+pub(crate) fn log_lines(entry: &LogEntry) -> String {
+    let time = time_of_day(entry.at_ms.rem_euclid(86_400_000));
+    let short = entry.execution.len().saturating_sub(8);
+    let short = entry.execution.get(short..).unwrap_or(&entry.execution);
+    let lines = entry.text.lines().map(|line| format!("{time} {short} {line}\n"));
+    lines.collect()
+}
+
+/// `hob runtimes`.
+pub(crate) fn runtimes(list: &[RuntimeView], colours: bool) -> String {
+    let rows = list.iter().flat_map(|runtime| {
+        runtime.versions.iter().map(|version| {
+            vec![
+                Cell::from(&runtime.family),
+                Cell::from(&version.version),
+                Cell::state(&version.state),
+                Cell::from(runtime.conventions.join(", ")),
+                Cell::from(runtime.default_entry.as_deref().unwrap_or("-")),
+            ]
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    render(&["RUNTIME", "VERSION", "IMAGE", "CONVENTIONS", "ENTRY"], &rows, colours)
+}
+
+/// `hob status`.
+pub(crate) fn status(s: &Status, colours: bool) -> String {
+    let engine = match s.engine.state {
+        EngineState::Up => "up",
+        EngineState::Down => "down",
+    };
+    let detail = s.engine.detail.as_deref().unwrap_or("");
+    let e = s.executions;
+    let done = e.succeeded + e.failed + e.error + e.cancelled;
+    let mut text = pairs(&[
+        ("version", s.version.clone()),
+        ("up", seconds(s.uptime_seconds)),
+        ("pid", s.pid.to_string()),
+        ("memory", format!("{} MiB", s.memory_rss_bytes.div_ceil(1024 * 1024))),
+        ("data", s.data_dir.clone()),
+        ("instance", s.instance.clone()),
+        ("engine", format!("{} {detail}", state(engine, colours)).trim_end().to_owned()),
+        ("functions", s.functions.to_string()),
+        (
+            "calls",
+            format!(
+                "{} running, {} queued, {done} done ({} failed, {} errors)",
+                e.running, e.queued, e.failed, e.error
+            ),
+        ),
+        ("workers", s.workers.len().to_string()),
+    ]);
+    if !s.workers.is_empty() {
+        text.push('\n');
+        text.push_str(&workers(s, colours));
+    }
+    text
+}
+
+fn workers(s: &Status, colours: bool) -> String {
+    let row = |w: &crate::api::native::wire::WorkerView| {
+        let version = w.revision.map_or("-".to_owned(), |number| number.to_string());
+        vec![
+            Cell::from(w.id.get(..13).unwrap_or(&w.id)),
+            Cell::from(&w.runtime),
+            Cell::from(w.function.as_deref().unwrap_or("-")),
+            Cell::from(version),
+            Cell::state(&w.state),
+            Cell::from(format!("{} of {}", w.busy, w.slots)),
+        ]
+    };
+    let rows: Vec<_> = s.workers.iter().map(row).collect();
+    render(&["WORKER", "RUNTIME", "FUNCTION", "VERSION", "STATE", "BUSY"], &rows, colours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::native::wire::ExecutionState;
+
+    #[test]
+    fn moments_are_dates_in_utc() {
+        for (ms, expect) in [
+            (0, "1970-01-01 00:00:00.000"),
+            (-1, "1969-12-31 23:59:59.999"),
+            (951_782_400_000, "2000-02-29 00:00:00.000"),
+            (951_868_800_000, "2000-03-01 00:00:00.000"),
+            (1_709_164_799_999, "2024-02-28 23:59:59.999"),
+            (1_735_689_599_123, "2024-12-31 23:59:59.123"),
+            (4_107_542_400_000, "2100-03-01 00:00:00.000"),
+        ] {
+            assert_eq!(moment(ms), expect);
+        }
+    }
+
+    #[test]
+    fn durations_have_the_unit_that_reads_best() {
+        for (us, expect) in [
+            (0, "0.0 ms"),
+            (450, "0.4 ms"),
+            (9_990, "9.9 ms"),
+            (12_345, "12 ms"),
+            (3_100_000, "3.1 s"),
+            (125_000_000, "2 m 5 s"),
+        ] {
+            assert_eq!(duration(us), expect);
+        }
+        assert_eq!(seconds(90_061), "1 d 1 h");
+    }
+
+    #[test]
+    fn a_list_of_calls_fits_the_terminal() {
+        let call = ExecutionView {
+            id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+            function: "f".repeat(63),
+            namespace: "default".to_owned(),
+            version: Some(1),
+            state: ExecutionState::Succeeded,
+            asynchronous: false,
+            created_at_ms: 0,
+            started_at_ms: None,
+            ended_at_ms: None,
+            status: Some(200),
+            failure: None,
+            message: None,
+            temperature: None,
+            queue_us: 0,
+            load_us: 0,
+            run_us: 0,
+            total_us: 125_000_000,
+        };
+        let text = executions(&[call], false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
+        assert!(text.contains("succeeded") && text.contains("2 m 5 s"), "{text}");
+    }
+
+    #[test]
+    fn each_log_line_names_its_call() {
+        let entry = LogEntry {
+            execution: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+            at_ms: 1_500,
+            stream: "output".to_owned(),
+            text: "a\nb".to_owned(),
+            state: ExecutionState::Running,
+        };
+        let expect = "00:00:01.500 2e3f4a5b a\n00:00:01.500 2e3f4a5b b\n";
+        assert_eq!(log_lines(&entry), expect);
+    }
+
+    #[test]
+    fn long_values_stay_in_their_column() {
+        let text = pairs(&[("a", "1".to_owned()), ("error", "x\ny".to_owned())]);
+        assert_eq!(text, "a      1\nerror  x\n       y\n");
+    }
+}

@@ -1,0 +1,396 @@
+//! The settings as types, section by section as in `config.toml`, and the range of each.
+//!
+//! Units are in the types, or said beside the field; sizes are in bytes.
+
+use super::reader::Reader;
+use super::{Environment, Error};
+use crate::domain::{Concurrency, Memory, Scale, Timeout};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the daemon was told, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The listener and its limits.
+    pub server: Server,
+    /// How to reach the container engine.
+    pub engine: Engine,
+    /// Limits and surroundings of builds.
+    pub build: Build,
+    /// How warm workers are kept.
+    pub pool: Pool,
+    /// What a function gets unless it says otherwise.
+    pub function: Function,
+    /// What is logged.
+    pub log: Log,
+    /// What is kept of executions.
+    pub records: Records,
+    /// Who may call.
+    pub access: Access,
+    /// Where runtimes are.
+    pub runtimes: Runtimes,
+}
+
+/// The listener and its limits.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where state lives.
+    pub data_dir: PathBuf,
+    /// How long running calls may take when the daemon stops.
+    pub shutdown_grace: Duration,
+    /// Bytes of the largest body of a call.
+    pub body_limit: u64,
+    /// Bytes of the largest code package.
+    pub upload_limit: u64,
+    /// Host names accepted besides the local ones, in lower case.
+    pub allowed_hosts: Vec<String>,
+    /// Origins accepted besides our own, in lower case, without a slash at the end.
+    pub allowed_origins: Vec<String>,
+}
+
+/// How to reach the container engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Where it listens; none: find out.
+    pub host: Option<String>,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// Time between attempts to reach it again.
+    pub reconnect: Duration,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
+    /// Whether missing images are fetched; `Never` when offline.
+    pub pull: Pull,
+}
+
+/// What to do about an image that is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// Fetch it.
+    Missing,
+    /// Say so.
+    Never,
+}
+
+/// Limits and surroundings of builds.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Bytes of memory of one step.
+    pub memory: u64,
+    /// A file with certificates to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// Build arguments for every build.
+    pub environment: Variables,
+}
+
+/// Names and values, of which only the names are ever printed: a proxy's address may hold a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// The pairs, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// How warm workers are kept.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// Bytes all workers together may use; none: half of the machine's.
+    pub memory_budget: Option<u64>,
+    /// How long a worker without calls stays.
+    pub idle: Duration,
+    /// Calls of one function that may wait.
+    pub queue_bound: u32,
+    /// How long a call waits.
+    pub queue_timeout: Duration,
+    /// How many workers of a runtime start before anybody calls.
+    pub prewarm: Prewarm,
+    /// Containers started at the same time.
+    pub start_concurrency: u16,
+    /// How long a worker may take to be ready.
+    pub start_timeout: Duration,
+    /// Time between a call's deadline and the killing of its worker.
+    pub deadline_grace: Duration,
+}
+
+/// How many workers of a runtime start before anybody calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prewarm {
+    /// So many, unless the runtime has a number of its own.
+    UnlessRuntimeSays(u16),
+    /// So many: somebody set it.
+    Always(u16),
+}
+
+impl Prewarm {
+    /// The number for a runtime which says `own`.
+    #[must_use]
+    pub fn for_runtime(self, own: Option<u16>) -> u16 {
+        match self {
+            Self::UnlessRuntimeSays(workers) => own.unwrap_or(workers),
+            Self::Always(workers) => workers,
+        }
+    }
+}
+
+/// What a function gets unless it says otherwise.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Memory of one worker.
+    pub memory: Memory,
+    /// How long one call may take.
+    pub timeout: Timeout,
+    /// The longest timeout that may be asked for.
+    pub timeout_max: Timeout,
+    /// Calls at once in one worker.
+    pub concurrency: Concurrency,
+    /// Workers kept and allowed.
+    pub scale: Scale,
+    /// Processes and threads of one worker.
+    pub pids: u32,
+    /// Bytes of `/tmp` of one worker.
+    pub tmp: u64,
+    /// Files one process may hold open.
+    pub open_files: u32,
+}
+
+/// What is logged.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// For `telemetry::Options`.
+    pub level: String,
+    /// Bytes kept of what one call prints.
+    pub per_execution: u64,
+}
+
+/// What is kept of executions.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// Executions kept for each function.
+    pub keep_count: u32,
+    /// How long an execution is kept.
+    pub keep: Duration,
+    /// Records that may wait to be written.
+    pub queue: usize,
+    /// What survives what.
+    pub durability: Durability,
+    /// Bytes of the largest input of an asynchronous call.
+    pub async_input_limit: u64,
+    /// Asynchronous calls at the same time.
+    pub async_concurrency: u16,
+}
+
+/// What acknowledged records survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut.
+    Full,
+    /// A crash of the daemon.
+    Normal,
+}
+
+/// Who may call.
+#[derive(Clone)]
+pub struct Access {
+    /// What requests must carry; none: nothing. Compare it in constant time and never print it.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = if self.token.is_some() { "(hidden)" } else { "none" };
+        write!(f, "Access {{ token: {token} }}")
+    }
+}
+
+/// Where runtimes are.
+#[derive(Debug, Clone)]
+pub struct Runtimes {
+    /// Their directory; none: those that came with the program.
+    pub directory: Option<PathBuf>,
+}
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<Config, Error> {
+    let config = Config {
+        server: server(from, environment)?,
+        engine: engine(from)?,
+        build: build(from)?,
+        pool: pool(from)?,
+        function: function(from)?,
+        log: log(from)?,
+        records: records(from)?,
+        access: access(from)?,
+        runtimes: runtimes(from),
+    };
+    let listen = config.server.listen;
+    if config.access.token.is_none() && !listen.ip().is_loopback() {
+        return Err(Error::Exposed { listen });
+    }
+    Ok(config)
+}
+
+fn server(from: &mut Reader<'_>, environment: &Environment) -> Result<Server, Error> {
+    Ok(Server {
+        listen: listen(from)?,
+        data_dir: data_dir(from, environment)?,
+        shutdown_grace: from.seconds("server.shutdown_grace_seconds", 0..=3_600)?,
+        body_limit: from.mib("server.body_limit_mib", 1..=4_096)?,
+        upload_limit: from.mib("server.upload_limit_mib", 1..=4_096)?,
+        allowed_hosts: lowered(from.texts("server.allowed_hosts")?),
+        allowed_origins: lowered(from.texts("server.allowed_origins")?),
+    })
+}
+
+/// `localhost` is written out: what it resolves to is the system's business, and the promise is loopback.
+fn listen(from: &mut Reader<'_>) -> Result<SocketAddr, Error> {
+    let text = from.text("server.listen").trim();
+    let port = text.strip_prefix("localhost:");
+    let written = port.map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let accepted = "an address with a port such as \"127.0.0.1:7070\" or \"[::1]:7070\"";
+    written.parse().map_err(|_| from.refused("server.listen", accepted))
+}
+
+fn data_dir(from: &mut Reader<'_>, environment: &Environment) -> Result<PathBuf, Error> {
+    let given = from.some_text("server.data_dir").map(PathBuf::from);
+    given.or_else(|| environment.state_dir()).ok_or(Error::NoDataDir)
+}
+
+fn lowered(texts: Vec<String>) -> Vec<String> {
+    texts.iter().map(|text| text.trim().trim_end_matches('/').to_lowercase()).collect()
+}
+
+fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
+    let pulls = [("missing", Pull::Missing), ("never", Pull::Never)];
+    let (offline, pull) = (from.boolean("engine.offline"), from.choice("engine.pull", &pulls)?);
+    Ok(Engine {
+        host: from.some_text("engine.host").map(str::to_owned),
+        request_timeout: from.seconds("engine.request_timeout_seconds", 1..=3_600)?,
+        reconnect: from.seconds("engine.reconnect_seconds", 1..=300)?,
+        offline,
+        pull: if offline { Pull::Never } else { pull },
+    })
+}
+
+fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
+    Ok(Build {
+        timeout: from.seconds("build.timeout_seconds", 1..=DAY)?,
+        memory: from.mib("build.memory_mib", 64..=65_536)?,
+        ca_bundle: from.some_text("build.ca_bundle").map(PathBuf::from),
+        environment: Variables(from.table("build.environment")?),
+    })
+}
+
+fn pool(from: &mut Reader<'_>) -> Result<Pool, Error> {
+    let budget = from.mib("pool.memory_budget_mib", 0..=16_777_216)?;
+    let grace = from.number("pool.deadline_grace_ms", 0..=60_000, "milliseconds")?;
+    Ok(Pool {
+        memory_budget: Some(budget).filter(|bytes| *bytes > 0),
+        idle: from.seconds("pool.idle_seconds", 1..=DAY)?,
+        queue_bound: from.number("pool.queue_bound", 0..=100_000, "calls")?,
+        queue_timeout: from.seconds("pool.queue_timeout_seconds", 1..=3_600)?,
+        prewarm: prewarm(from)?,
+        start_concurrency: from.number("pool.start_concurrency", 1..=64, "containers")?,
+        start_timeout: from.seconds("pool.start_timeout_seconds", 1..=3_600)?,
+        deadline_grace: Duration::from_millis(grace),
+    })
+}
+
+fn prewarm(from: &mut Reader<'_>) -> Result<Prewarm, Error> {
+    let workers = from.number("pool.prewarm", 0..=100, "workers")?;
+    let set = from.is_set("pool.prewarm");
+    Ok(if set { Prewarm::Always(workers) } else { Prewarm::UnlessRuntimeSays(workers) })
+}
+
+fn function(from: &mut Reader<'_>) -> Result<Function, Error> {
+    let timeout_max = timeout(from, "function.timeout_max_seconds", 3_600)?;
+    Ok(Function {
+        memory: memory(from)?,
+        timeout: timeout(from, "function.timeout_seconds", timeout_max.millis() / 1_000)?,
+        timeout_max,
+        concurrency: concurrency(from)?,
+        scale: scale(from)?,
+        pids: from.number("function.pids", 16..=32_768, "processes")?,
+        tmp: from.mib("function.tmp_mib", 1..=65_536)?,
+        open_files: from.number("function.open_files", 64..=1_048_576, "files")?,
+    })
+}
+
+fn memory(from: &mut Reader<'_>) -> Result<Memory, Error> {
+    let key = "function.memory_mib";
+    let mib = from.number(key, 32..=65_536, "MiB")?;
+    Memory::from_mib(mib).map_err(|error| from.refused(key, error.to_string()))
+}
+
+fn timeout(from: &mut Reader<'_>, key: &str, most: u32) -> Result<Timeout, Error> {
+    let seconds: u32 = from.number(key, 1..=most, "seconds")?;
+    let timeout = Timeout::from_millis(seconds.saturating_mul(1_000));
+    timeout.map_err(|error| from.refused(key, error.to_string()))
+}
+
+fn concurrency(from: &mut Reader<'_>) -> Result<Concurrency, Error> {
+    let key = "function.concurrency";
+    let calls = from.number(key, 1..=100, "calls")?;
+    Concurrency::new(calls).map_err(|error| from.refused(key, error.to_string()))
+}
+
+fn scale(from: &mut Reader<'_>) -> Result<Scale, Error> {
+    let max = from.number("function.max_workers", 1..=100, "workers")?;
+    let key = "function.min_workers";
+    let min = from.number(key, 0..=max, "workers, not above function.max_workers")?;
+    Scale::new(min, max).map_err(|error| from.refused(key, error.to_string()))
+}
+
+fn log(from: &mut Reader<'_>) -> Result<Log, Error> {
+    Ok(Log {
+        level: from.text("log.level").to_owned(),
+        per_execution: from.number("log.per_execution_kib", 1..=65_536, "KiB")? * 1_024,
+    })
+}
+
+fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
+    let days = from.number("records.keep_days", 1..=3_650, "days")?;
+    let queue: u32 = from.number("records.queue", 1..=1_000_000, "records")?;
+    let durabilities = [("full", Durability::Full), ("normal", Durability::Normal)];
+    Ok(Records {
+        keep_count: from.number("records.keep_count", 1..=10_000_000, "executions")?,
+        keep: Duration::from_secs(days * DAY),
+        queue: queue as usize,
+        durability: from.choice("records.durability", &durabilities)?,
+        async_input_limit: from.mib("records.async_input_limit_mib", 1..=256)?,
+        async_concurrency: from.number("records.async_concurrency", 1..=1_000, "calls")?,
+    })
+}
+
+/// It must fit into a header, and guessing it must be hopeless.
+fn access(from: &mut Reader<'_>) -> Result<Access, Error> {
+    let token = from.some_text("access.token").map(str::to_owned);
+    let fits = |token: &String| token.len() >= 8 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if token.as_ref().is_some_and(|token| !fits(token)) {
+        return Err(from.refused("access.token", "at least 8 visible ASCII characters without spaces"));
+    }
+    Ok(Access { token })
+}
+
+fn runtimes(from: &mut Reader<'_>) -> Runtimes {
+    Runtimes {
+        directory: from.some_text("runtimes.directory").map(PathBuf::from),
+    }
+}

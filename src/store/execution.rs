@@ -1,0 +1,628 @@
+//! Executions: their SQL and their rows, and how a batch of records becomes statements.
+//!
+//! Every update towards an end names the states it may leave, so that an end is written once.
+
+use super::writer::Writer;
+use super::{Error, Store, row};
+use crate::domain::{
+    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Temperature,
+    Timestamp, Timings,
+};
+use rusqlite::{Connection, Row, named_params};
+use std::collections::HashMap;
+
+const COLUMNS: &str = "id, function, revision, state, asynchronous, created_at_ms, started_at_ms,
+    ended_at_ms, status, failure, message, temperature, queue_us, load_us, run_us, total_us";
+
+/// Rows removed in one transaction, so that pruning never holds others up for long.
+const PRUNE_CHUNK: usize = 500;
+
+/// What an asynchronous execution is called with, kept until it runs and for replays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsyncInput {
+    /// HTTP method.
+    pub method: String,
+    /// Path below the function.
+    pub path: String,
+    /// Query without its question mark; may be empty.
+    pub query: String,
+    /// Headers. Order: as they came.
+    pub headers: Vec<(String, String)>,
+    /// The body, bounded by the caller.
+    pub body: Vec<u8>,
+}
+
+/// The start of a synchronous call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The call.
+    pub id: ExecutionId,
+    /// Which function.
+    pub function: FunctionId,
+    /// Which revision serves it.
+    pub revision: RevisionId,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it started.
+    pub started_at: Timestamp,
+}
+
+/// Which executions to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Of this function only.
+    pub function: Option<FunctionId>,
+    /// In this state only.
+    pub state: Option<ExecutionState>,
+    /// Older than this one only: the last of the page before.
+    pub before: Option<ExecutionId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What one execution printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The execution.
+    pub execution: Execution,
+    /// Its log; empty when it printed nothing.
+    pub log: Vec<u8>,
+}
+
+/// A record on its way to the writer.
+#[derive(Debug)]
+pub(super) enum Record {
+    Started(Started),
+    Ended(ExecutionId, Box<Ending>),
+}
+
+impl Store {
+    /// Hands over the start of a synchronous call. Waits only while the queue is full, and not for the disk;
+    /// while the disk refuses, the queue stays full: give it a deadline.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn record_started(&self, started: Started) -> Result<(), Error> {
+        self.writer().record(Record::Started(started)).await
+    }
+
+    /// Hands over the end of a call, as [`Store::record_started`] does its start. An end after an end is ignored.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub async fn record_ended(&self, id: ExecutionId, ending: Ending) -> Result<(), Error> {
+        let record = Record::Ended(id, Box::new(ending));
+        self.writer().record(record).await
+    }
+
+    /// Accepts an asynchronous execution: once this returns it will run, whatever happens to the daemon.
+    ///
+    /// # Errors
+    /// `NotFound` when the function is gone, `Duplicate` when the id is taken.
+    pub async fn accept_async(
+        &self,
+        id: ExecutionId,
+        function: FunctionId,
+        input: AsyncInput,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("accept an execution", move |c| {
+            accept(c, id, function, now)?;
+            Ok(insert_input(c, id, &input)?)
+        })
+        .await
+    }
+
+    /// Takes queued executions to run them; each is handed out once, and runs on its function's current revision.
+    /// Order: oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing is taken then.
+    pub async fn claim_queued(
+        &self,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<(Execution, AsyncInput)>, Error> {
+        self.write("claim executions", move |c| Ok(claim(c, limit, now)?))
+            .await
+    }
+
+    /// Ends an execution and waits for the commit. `false` when it had ended already, or is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn end_async(&self, id: ExecutionId, ending: Ending) -> Result<bool, Error> {
+        self.write("end an execution", move |c| Ok(end(c, id, &ending)?))
+            .await
+    }
+
+    /// Cancels an execution that has not started; `false` when it has, or is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn cancel_queued(&self, id: ExecutionId, now: Timestamp) -> Result<bool, Error> {
+        self.write("cancel an execution", move |c| {
+            let sql = "update execution set state = 'cancelled', ended_at_ms = :now
+                       where id = :id and state = 'queued'";
+            let params = named_params! {":id": id.as_bytes(), ":now": now.as_millis()};
+            Ok(row::change(c, sql, params)? > 0)
+        })
+        .await
+    }
+
+    /// The execution of that identity, if there is one. A record still on its way is not seen: [`Store::flush`] first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, Error> {
+        let sql = format!("select {COLUMNS} from execution where id = :id");
+        self.read("read an execution", move |c| {
+            row::maybe(c, &sql, named_params! {":id": id.as_bytes()}, read)
+        })
+        .await
+    }
+
+    /// What it printed; `None` when it printed nothing, has not ended or is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn execution_log(&self, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "select log from execution_log where execution = :id";
+        self.read("read a log", move |c| {
+            row::maybe(c, sql, named_params! {":id": id.as_bytes()}, |r| r.get(0))
+        })
+        .await
+    }
+
+    /// The answer's body, where it was kept.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn execution_result(&self, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "select result from execution_result where execution = :id";
+        self.read("read a result", move |c| {
+            row::maybe(c, sql, named_params! {":id": id.as_bytes()}, |r| r.get(0))
+        })
+        .await
+    }
+
+    /// What an asynchronous execution was called with.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn execution_input(&self, id: ExecutionId) -> Result<Option<AsyncInput>, Error> {
+        self.read("read an input", move |c| input(c, id)).await
+    }
+
+    /// How many executions there are, by state; states without any are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_executions(&self) -> Result<Vec<(ExecutionState, u64)>, Error> {
+        let sql = "select state, count(*) from execution group by state";
+        self.read("count executions", move |c| {
+            let mut statement = c.prepare_cached(sql)?;
+            let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?)))?;
+            let rows = rows.collect::<Result<Vec<(String, i64)>, _>>()?;
+            let known = |(state, n): (String, i64)| {
+                ExecutionState::parse(&state).map(|s| (s, u64::try_from(n).unwrap_or(0)))
+            };
+            Ok(rows.into_iter().filter_map(known).collect())
+        })
+        .await
+    }
+
+    /// A page of executions. Order: newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
+        self.read("list executions", move |c| list(c, &filter))
+            .await
+    }
+
+    /// Ends what was running when the daemon stopped, as an error with this message; what is queued stays.
+    /// For start-up, before anything runs. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn end_interrupted(&self, now: Timestamp, message: String) -> Result<usize, Error> {
+        self.write("end interrupted executions", move |c| {
+            let sql = "update execution set state = 'error', ended_at_ms = :now, message = :message
+                       where state in ('queued', 'running') and state = 'running'";
+            let params = named_params! {":now": now.as_millis(), ":message": message};
+            Ok(row::change(c, sql, params)?)
+        })
+        .await
+    }
+
+    /// A function's ended executions with their logs: those after `after`, or without it the last ones.
+    /// Order: oldest first. A call that began before `after` and ended later is not among them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn function_log_since(
+        &self,
+        function: FunctionId,
+        after: Option<ExecutionId>,
+        limit: u32,
+    ) -> Result<Vec<LogEntry>, Error> {
+        self.read("read a function's log", move |c| {
+            log_since(c, function, after, limit)
+        })
+        .await
+    }
+
+    /// Removes ended executions that were accepted before `keep_before`, or that are not among the newest
+    /// `keep_count` of their function. What is queued or running stays. Returns how many went.
+    ///
+    /// # Errors
+    /// When the database cannot be written; those removed until then stay removed.
+    pub async fn prune_executions(
+        &self,
+        keep_count: u32,
+        keep_before: Timestamp,
+    ) -> Result<usize, Error> {
+        let query = move |c: &Connection| prunable(c, keep_count, keep_before);
+        let ids = self.read("find old executions", query).await?;
+        let mut n_removed = 0;
+        for chunk in ids.chunks(PRUNE_CHUNK) {
+            let chunk = chunk.to_vec();
+            let work = move |c: &Connection| Ok(remove_ended(c, &chunk)?);
+            n_removed += self.write("remove old executions", work).await?;
+        }
+        Ok(n_removed)
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+}
+
+/// What is left of a batch of records once those of one call have met.
+enum Change<'a> {
+    Start(&'a Started),
+    Whole(&'a Started, &'a Ending),
+    End(ExecutionId, &'a Ending),
+}
+
+/// Writes a batch of records. A record no table will ever take (its function is gone) is let go.
+pub(super) fn write_records(connection: &Connection, records: &[Record]) -> Result<(), Error> {
+    for change in fold(records) {
+        match apply(connection, &change) {
+            Err(error) if Error::is_constraint(&error) => {
+                tracing::debug!(%error, "An execution's record is let go: what it belongs to is gone");
+            }
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// Start and end of one call become one insert; the order stays that of the starts.
+fn fold(records: &[Record]) -> Vec<Change<'_>> {
+    let mut changes = Vec::with_capacity(records.len());
+    let mut starts: HashMap<ExecutionId, (usize, &Started)> = HashMap::new();
+    for record in records {
+        match record {
+            Record::Started(started) => {
+                starts.insert(started.id, (changes.len(), started));
+                changes.push(Change::Start(started));
+            }
+            Record::Ended(id, ending) => match starts.remove(id) {
+                Some((at, started)) => changes[at] = Change::Whole(started, ending),
+                None => changes.push(Change::End(*id, ending)),
+            },
+        }
+    }
+    changes
+}
+
+fn apply(connection: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {
+    match change {
+        Change::Start(started) => insert_running(connection, started),
+        Change::Whole(started, ending) => insert_whole(connection, started, ending),
+        Change::End(id, ending) => end(connection, *id, ending).map(drop),
+    }
+}
+
+fn insert_running(connection: &Connection, started: &Started) -> rusqlite::Result<()> {
+    let sql = "insert into execution
+                   (id, function, revision, state, asynchronous, created_at_ms, started_at_ms)
+               values (:id, :function, :revision, 'running', 0, :created_at, :started_at)";
+    let params = named_params! {
+        ":id": started.id.as_bytes(),
+        ":function": started.function.as_bytes(),
+        ":revision": started.revision.as_bytes(),
+        ":created_at": started.created_at.as_millis(),
+        ":started_at": started.started_at.as_millis(),
+    };
+    row::change(connection, sql, params).map(drop)
+}
+
+fn insert_whole(c: &Connection, started: &Started, ending: &Ending) -> rusqlite::Result<()> {
+    let sql = "insert into execution (id, function, revision, state, asynchronous, created_at_ms,
+                   started_at_ms, ended_at_ms, status, failure, message, temperature,
+                   queue_us, load_us, run_us, total_us)
+               values (:id, :function, :revision, :state, 0, :created_at,
+                   :started_at, :ended_at, :status, :failure, :message, :temperature,
+                   :queue_us, :load_us, :run_us, :total_us)";
+    let end = EndColumns::of(ending);
+    let params = named_params! {
+        ":id": started.id.as_bytes(),
+        ":function": started.function.as_bytes(),
+        ":revision": started.revision.as_bytes(),
+        ":state": ending.outcome.state().as_str(),
+        ":created_at": started.created_at.as_millis(),
+        ":started_at": started.started_at.as_millis(),
+        ":ended_at": ending.at.as_millis(),
+        ":status": end.status,
+        ":failure": end.failure,
+        ":message": end.message,
+        ":temperature": ending.temperature.map(Temperature::as_str),
+        ":queue_us": micros(ending.timings.queue_us),
+        ":load_us": micros(ending.timings.load_us),
+        ":run_us": micros(ending.timings.run_us),
+        ":total_us": micros(ending.timings.total_us),
+    };
+    row::change(c, sql, params)?;
+    keep_output(c, started.id, ending)
+}
+
+/// Writes an end, unless there is one; `false` then.
+fn end(connection: &Connection, id: ExecutionId, ending: &Ending) -> rusqlite::Result<bool> {
+    let sql = "update execution set state = :state, ended_at_ms = :ended_at, status = :status,
+                   failure = :failure, message = :message, temperature = :temperature,
+                   queue_us = :queue_us, load_us = :load_us, run_us = :run_us, total_us = :total_us
+               where id = :id and state in ('queued', 'running')";
+    let end = EndColumns::of(ending);
+    let params = named_params! {
+        ":id": id.as_bytes(),
+        ":state": ending.outcome.state().as_str(),
+        ":ended_at": ending.at.as_millis(),
+        ":status": end.status,
+        ":failure": end.failure,
+        ":message": end.message,
+        ":temperature": ending.temperature.map(Temperature::as_str),
+        ":queue_us": micros(ending.timings.queue_us),
+        ":load_us": micros(ending.timings.load_us),
+        ":run_us": micros(ending.timings.run_us),
+        ":total_us": micros(ending.timings.total_us),
+    };
+    let ended = row::change(connection, sql, params)? > 0;
+    if ended {
+        keep_output(connection, id, ending)?;
+    }
+    Ok(ended)
+}
+
+fn keep_output(c: &Connection, id: ExecutionId, ending: &Ending) -> rusqlite::Result<()> {
+    if !ending.log.is_empty() {
+        let sql = "insert into execution_log (execution, log) values (:id, :log)";
+        let params = named_params! {":id": id.as_bytes(), ":log": ending.log};
+        row::change(c, sql, params)?;
+    }
+    if let Some(result) = &ending.result {
+        let sql = "insert into execution_result (execution, result) values (:id, :result)";
+        let params = named_params! {":id": id.as_bytes(), ":result": result};
+        row::change(c, sql, params)?;
+    }
+    Ok(())
+}
+
+/// An outcome as columns.
+#[derive(Default)]
+struct EndColumns<'a> {
+    status: Option<u16>,
+    failure: Option<&'a str>,
+    message: Option<&'a str>,
+}
+
+impl<'a> EndColumns<'a> {
+    fn of(ending: &'a Ending) -> Self {
+        match &ending.outcome {
+            Outcome::Succeeded { status } => Self {
+                status: Some(*status),
+                ..Self::default()
+            },
+            Outcome::Failed { kind, message } => Self {
+                failure: Some(kind),
+                message: Some(message),
+                ..Self::default()
+            },
+            Outcome::Error { message } => Self {
+                message: Some(message),
+                ..Self::default()
+            },
+            Outcome::Cancelled => Self::default(),
+        }
+    }
+}
+
+fn accept(
+    c: &Connection,
+    id: ExecutionId,
+    function: FunctionId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "insert into execution (id, function, state, asynchronous, created_at_ms)
+               values (:id, :function, 'queued', 1, :now)";
+    let params = named_params! {":id": id.as_bytes(), ":function": function.as_bytes(), ":now": now.as_millis()};
+    row::change(c, sql, params).map(drop)
+}
+
+fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite::Result<()> {
+    let sql = "insert into execution_input (execution, method, path, query, headers, body)
+               values (:id, :method, :path, :query, :headers, :body)";
+    let headers = serde_json::to_string(&input.headers)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let params = named_params! {
+        ":id": id.as_bytes(),
+        ":method": input.method,
+        ":path": input.path,
+        ":query": input.query,
+        ":headers": headers,
+        ":body": input.body,
+    };
+    row::change(c, sql, params).map(drop)
+}
+
+fn claim(
+    c: &Connection,
+    limit: u32,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(Execution, AsyncInput)>> {
+    let sql = format!(
+        "update execution set state = 'running', started_at_ms = :now,
+             revision = (select current from function where function.id = execution.function)
+         where state = 'queued' and id in (
+             select id from execution
+             where state in ('queued', 'running') and state = 'queued' order by id limit :limit)
+         returning {COLUMNS}"
+    );
+    let params = named_params! {":now": now.as_millis(), ":limit": limit};
+    let mut claimed = row::all(c, &sql, params, read)?;
+    claimed.sort_by_key(|execution| execution.id);
+    let with_input = |execution: Execution| {
+        let found = input(c, execution.id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        Ok((execution, found))
+    };
+    claimed.into_iter().map(with_input).collect()
+}
+
+fn input(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<AsyncInput>> {
+    let sql = "select method, path, query, headers, body from execution_input
+               where execution = :id";
+    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, |r| {
+        Ok(AsyncInput {
+            method: r.get("method")?,
+            path: r.get("path")?,
+            query: r.get("query")?,
+            headers: row::checked(r, "headers", |t: String| serde_json::from_str(&t))?,
+            body: r.get("body")?,
+        })
+    })
+}
+
+/// A condition that is left out still names its parameter, so that all texts take the same ones.
+fn list(connection: &Connection, filter: &ExecutionFilter) -> rusqlite::Result<Vec<Execution>> {
+    let function = match filter.function {
+        Some(_) => "function = :function",
+        None => ":function is null",
+    };
+    let state = match filter.state {
+        // Says what the partial index says, or SQLite would not use it.
+        Some(s) if !s.is_terminal() => "state in ('queued', 'running') and state = :state",
+        Some(_) => "state = :state",
+        None => ":state is null",
+    };
+    let before = match filter.before {
+        Some(_) => "id < :before",
+        None => ":before is null",
+    };
+    let sql = format!(
+        "select {COLUMNS} from execution where {function} and {state} and {before}
+         order by id desc limit :limit"
+    );
+    let params = named_params! {
+        ":function": filter.function.as_ref().map(FunctionId::as_bytes),
+        ":state": filter.state.map(ExecutionState::as_str),
+        ":before": filter.before.as_ref().map(ExecutionId::as_bytes),
+        ":limit": filter.limit,
+    };
+    row::all(connection, &sql, params, read)
+}
+
+fn log_since(
+    connection: &Connection,
+    function: FunctionId,
+    after: Option<ExecutionId>,
+    limit: u32,
+) -> rusqlite::Result<Vec<LogEntry>> {
+    let (condition, order) = match after {
+        Some(_) => ("id > :after", "asc"),
+        None => (":after is null", "desc"),
+    };
+    let sql = format!(
+        "select {COLUMNS}, log from execution left join execution_log on execution = id
+         where function = :function and {condition} and state not in ('queued', 'running')
+         order by id {order} limit :limit"
+    );
+    let params = named_params! {
+        ":function": function.as_bytes(),
+        ":after": after.as_ref().map(ExecutionId::as_bytes),
+        ":limit": limit,
+    };
+    let mut entries = row::all(connection, &sql, params, read_log)?;
+    entries.sort_by_key(|entry| entry.execution.id);
+    Ok(entries)
+}
+
+fn prunable(
+    connection: &Connection,
+    keep_count: u32,
+    keep_before: Timestamp,
+) -> rusqlite::Result<Vec<ExecutionId>> {
+    let sql = "select id from (
+                   select id, state, created_at_ms,
+                       row_number() over (partition by function order by id desc) as place
+                   from execution)
+               where state not in ('queued', 'running')
+                   and (place > :keep_count or created_at_ms < :keep_before)";
+    let params = named_params! {":keep_count": keep_count, ":keep_before": keep_before.as_millis()};
+    row::all(connection, sql, params, |r| {
+        row::id(r, "id", ExecutionId::from_bytes)
+    })
+}
+
+fn remove_ended(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<usize> {
+    let sql = "delete from execution where id = :id and state not in ('queued', 'running')";
+    let mut n_removed = 0;
+    for id in ids {
+        n_removed += row::change(connection, sql, named_params! {":id": id.as_bytes()})?;
+    }
+    Ok(n_removed)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
+    Ok(Execution {
+        id: row::id(row, "id", ExecutionId::from_bytes)?,
+        function: row::id(row, "function", FunctionId::from_bytes)?,
+        revision: row::maybe_id(row, "revision", RevisionId::from_bytes)?,
+        state: row::checked(row, "state", |t: String| {
+            ExecutionState::parse(&t).ok_or_else(|| format!("no such state: {t}"))
+        })?,
+        asynchronous: row.get("asynchronous")?,
+        created_at: row::time(row, "created_at_ms")?,
+        started_at: row::maybe_time(row, "started_at_ms")?,
+        ended_at: row::maybe_time(row, "ended_at_ms")?,
+        status: row.get("status")?,
+        failure: row.get("failure")?,
+        message: row.get("message")?,
+        temperature: row
+            .get::<_, Option<String>>("temperature")?
+            .and_then(|t| Temperature::parse(&t)),
+        timings: timings(row)?,
+    })
+}
+
+fn read_log(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+    Ok(LogEntry {
+        execution: read(row)?,
+        log: row.get::<_, Option<Vec<u8>>>("log")?.unwrap_or_default(),
+    })
+}
+
+fn timings(row: &Row<'_>) -> rusqlite::Result<Timings> {
+    let us = |column| row::checked(row, column, |us: i64| u64::try_from(us));
+    Ok(Timings {
+        queue_us: us("queue_us")?,
+        load_us: us("load_us")?,
+        run_us: us("run_us")?,
+        total_us: us("total_us")?,
+    })
+}
+
+fn micros(us: u64) -> i64 {
+    i64::try_from(us).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,415 @@
+//! The room as a whole, through its public face: promises kept over batches, failures and restarts.
+
+use super::*;
+use crate::domain::{
+    Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName,
+    Limits, Memory, Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout,
+    Timestamp, Timings,
+};
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+fn options(directory: &Path, queue: usize) -> Options {
+    Options {
+        directory: directory.to_owned(),
+        durability: Durability::Normal,
+        queue,
+        readers: 2,
+    }
+}
+
+fn opened(queue: usize) -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().expect("temp");
+    let store = Store::open(options(directory.path(), queue)).expect("open");
+    (directory, store)
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn new_revision() -> NewRevision {
+    NewRevision {
+        id: RevisionId::generate(),
+        runtime: RuntimeRef {
+            family: "f".into(),
+            version: "1".into(),
+        },
+        entry: "main.main".into(),
+        convention: Convention::Kwargs,
+        code: Digest::parse(&"a".repeat(64)).expect("digest"),
+        env: BTreeMap::from([("K".into(), "v".into())]),
+        limits: Limits {
+            memory: Memory::from_mib(128).expect("memory"),
+            timeout: Timeout::from_millis(5000).expect("timeout"),
+            concurrency: Concurrency::new(2).expect("concurrency"),
+            scale: Scale::new(0, 3).expect("scale"),
+            network: Network::None,
+        },
+    }
+}
+
+async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
+    let name = FunctionName::parse(name).expect("name");
+    let namespace = Namespace::default_namespace();
+    let deploy = store.deploy(&namespace, &name, at(1), new_revision());
+    deploy.await.expect("deploy")
+}
+
+fn started(revision: &Revision) -> Started {
+    Started {
+        id: ExecutionId::generate(),
+        function: revision.function,
+        revision: revision.id,
+        created_at: at(10),
+        started_at: at(11),
+    }
+}
+
+fn ending(outcome: Outcome) -> Ending {
+    Ending {
+        outcome,
+        at: at(20),
+        temperature: None,
+        timings: Timings::default(),
+        log: b"said".to_vec(),
+        result: Some(b"42".to_vec()),
+    }
+}
+
+fn succeeded() -> Ending {
+    ending(Outcome::Succeeded { status: 200 })
+}
+
+fn input() -> AsyncInput {
+    AsyncInput {
+        method: "POST".into(),
+        path: "/".into(),
+        query: String::new(),
+        headers: vec![("a".into(), "b".into())],
+        body: b"{}".to_vec(),
+    }
+}
+
+fn everything() -> ExecutionFilter {
+    ExecutionFilter {
+        function: None,
+        state: None,
+        before: None,
+        limit: 1000,
+    }
+}
+
+/// Holds the writer inside a command until the sender is dropped.
+#[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+async fn paused(store: &Store) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (go, wait) = mpsc::channel::<()>();
+    let (inside, entered) = tokio::sync::oneshot::channel();
+    let store = store.clone();
+    let task = tokio::spawn(async move {
+        let work = move |_: &Connection| {
+            let _ = inside.send(());
+            let _ = wait.recv();
+            Ok(())
+        };
+        store.write("pause", work).await.expect("pause");
+    });
+    entered.await.expect("entered");
+    (go, task)
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_until_the_first_has_closed() {
+    let (directory, store) = opened(8);
+    let error = Store::open(options(directory.path(), 8)).err();
+    assert!(matches!(error, Some(Error::Locked { pid: Some(_) })));
+    store.close().await.expect("close");
+    store.close().await.expect("again");
+    assert!(matches!(store.flush().await, Err(Error::Closed)));
+    let again = Store::open(options(directory.path(), 8)).expect("free");
+    assert_eq!(again.instance(), store.instance());
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let (directory, store) = opened(8);
+    drop(store);
+    let file = directory.path().join("hob.db");
+    let raw = Connection::open(file).expect("open");
+    raw.pragma_update(None, "user_version", 99).expect("set");
+    drop(raw);
+    let error = Store::open(options(directory.path(), 8)).err();
+    assert!(matches!(
+        error,
+        Some(Error::NewerDatabase { found: 99, .. })
+    ));
+}
+
+#[tokio::test]
+async fn commands_that_meet_share_a_commit_and_fail_alone() {
+    let (_directory, store) = opened(64);
+    let before = store.commits();
+    let (go, pause) = paused(&store).await;
+    let create = |n: usize| {
+        let store = store.clone();
+        // Every fourth has the name of the first.
+        let name = if n.is_multiple_of(4) {
+            "same".into()
+        } else {
+            format!("f{n}")
+        };
+        async move {
+            let function = Function {
+                id: crate::domain::FunctionId::generate(),
+                namespace: Namespace::default_namespace(),
+                name: FunctionName::parse(&name).expect("name"),
+                current: None,
+                created_at: at(1),
+                updated_at: at(1),
+            };
+            store.create_function(&function).await
+        }
+    };
+    let all = futures_util::future::join_all((0..20).map(create));
+    let release = async {
+        tokio::task::yield_now().await;
+        drop(go);
+    };
+    let (results, ()) = tokio::join!(all, release);
+    pause.await.expect("pause");
+    let n_failed = results.iter().filter(|r| r.is_err()).count();
+    assert_eq!(n_failed, 4);
+    assert!(results.iter().flat_map(|r| r.as_ref().err()).all(|e| {
+        matches!(e, Error::Duplicate { constraint } if *constraint == "function name")
+    }));
+    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
+    assert!(
+        store.commits() - before <= 3,
+        "{}",
+        store.commits() - before
+    );
+}
+
+#[tokio::test]
+async fn start_and_end_in_one_batch_become_one_row() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    let call = started(&revision);
+    store.record_started(call.clone()).await.expect("start");
+    store.record_ended(call.id, succeeded()).await.expect("end");
+    let late = ending(Outcome::Cancelled);
+    store.record_ended(call.id, late).await.expect("ignored");
+    store.flush().await.expect("flush");
+    let rows = store.list_executions(everything()).await.expect("list");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].state, ExecutionState::Succeeded);
+    assert_eq!(rows[0].revision, Some(revision.id));
+    let log = store.execution_log(call.id).await.expect("log");
+    assert_eq!(log.as_deref(), Some(&b"said"[..]));
+    let result = store.execution_result(call.id).await.expect("result");
+    assert_eq!(result.as_deref(), Some(&b"42"[..]));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_crash() {
+    let (directory, store) = opened(8);
+    let (function, revision) = deployed(&store, "hello").await;
+    let running = started(&revision);
+    store.record_started(running.clone()).await.expect("start");
+    let queued = ExecutionId::generate();
+    let accepted = store.accept_async(queued, function.id, input(), at(5));
+    accepted.await.expect("accept");
+    store.inner.writer.kill();
+    drop(store);
+
+    let store = Store::open(options(directory.path(), 8)).expect("open");
+    let found = store.function(function.id).await.expect("read");
+    assert_eq!(found, Some(function));
+    let found = store.revision(revision.id).await.expect("read");
+    assert_eq!(found, Some(revision));
+    let ended = store.end_interrupted(at(30), "stopped".into()).await;
+    assert_eq!(ended.expect("end"), 1);
+    let claimed = store.claim_queued(10, at(31)).await.expect("claim");
+    assert_eq!(claimed.len(), 1);
+    assert_eq!((claimed[0].0.id, &claimed[0].1), (queued, &input()));
+    assert!(
+        store
+            .claim_queued(10, at(32))
+            .await
+            .expect("claim")
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_callers_wait_and_drops_nothing() {
+    let (_directory, store) = opened(2);
+    let (_, revision) = deployed(&store, "hello").await;
+    let (go, pause) = paused(&store).await;
+    for _ in 0..2 {
+        store
+            .record_started(started(&revision))
+            .await
+            .expect("room");
+    }
+    let third = store.record_started(started(&revision));
+    tokio::pin!(third);
+    let now = futures_util::poll!(third.as_mut());
+    assert!(now.is_pending());
+    drop(go);
+    third.await.expect("room at last");
+    pause.await.expect("pause");
+    store.flush().await.expect("flush");
+    let rows = store.list_executions(everything()).await.expect("list");
+    assert_eq!(rows.len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_commands_and_keeps_records() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    let set_pages = |n: u32| {
+        store.write("limit", move |c| {
+            let sql = format!("pragma max_page_count = {n}");
+            Ok(c.query_row(&sql, [], |_| Ok(()))?)
+        })
+    };
+    set_pages(1).await.expect("full");
+    let call = started(&revision);
+    let mut end = succeeded();
+    end.log = vec![b'x'; 1_000_000];
+    store.record_started(call.clone()).await.expect("start");
+    store.record_ended(call.id, end).await.expect("end");
+    let key = DocumentKey {
+        dialect: "d".into(),
+        kind: "k".into(),
+        key: "1".into(),
+    };
+    let put = store.put_document(key, "x".repeat(1_000_000)).await;
+    assert!(matches!(put, Err(Error::DiskFull)), "{put:?}");
+    set_pages(1_000_000).await.expect("space");
+    store.close().await.expect("close");
+    let file = store.inner.blobs.path(&revision.code);
+    let data = file.ancestors().nth(3).expect("data").to_owned();
+    let again = Store::open(options(&data, 8)).expect("open");
+    let row = again.execution(call.id).await.expect("read").expect("kept");
+    assert_eq!(row.state, ExecutionState::Succeeded);
+}
+
+#[tokio::test]
+async fn an_execution_ends_once_whatever_comes_in_whatever_order() {
+    let (_directory, store) = opened(64);
+    let (function, _) = deployed(&store, "hello").await;
+    let mut seed = 7_u64;
+    for _ in 0..40 {
+        let id = ExecutionId::generate();
+        let accepted = store.accept_async(id, function.id, input(), at(1));
+        accepted.await.expect("accept");
+        let mut n_ends = 0;
+        for _ in 0..8 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            n_ends += match (seed >> 33) % 4 {
+                0 => usize::from(store.cancel_queued(id, at(2)).await.expect("cancel")),
+                1 => usize::from(store.end_async(id, succeeded()).await.expect("end")),
+                2 => store.end_interrupted(at(3), "x".into()).await.expect("end"),
+                _ => {
+                    store.claim_queued(1, at(4)).await.expect("claim");
+                    0
+                }
+            };
+        }
+        let last = ending(Outcome::Cancelled);
+        n_ends += usize::from(store.end_async(id, last).await.expect("end"));
+        assert_eq!(n_ends, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_never_given_twice() {
+    let (_directory, store) = opened(8);
+    let (function, first) = deployed(&store, "hello").await;
+    let (same, second) = deployed(&store, "hello").await;
+    assert_eq!((first.number, second.number), (1, 2));
+    assert_eq!(function.id, same.id);
+    assert!(store.delete_revision(second.id).await.expect("delete"));
+    assert_eq!(deployed(&store, "hello").await.1.number, 3);
+}
+
+#[tokio::test]
+async fn the_newest_ready_revision_serves() {
+    let (_directory, store) = opened(8);
+    let (function, first) = deployed(&store, "hello").await;
+    let (_, second) = deployed(&store, "hello").await;
+    let (_, third) = deployed(&store, "hello").await;
+    assert_eq!(store.pending_revisions().await.expect("list").len(), 3);
+    assert_eq!(store.mark_ready(first.id, at(2)).await.expect("1"), None);
+    let replaced = store.mark_ready(third.id, at(3)).await.expect("3");
+    assert_eq!(replaced, Some(first.id));
+    assert_eq!(store.mark_ready(second.id, at(4)).await.expect("2"), None);
+    let failed = store.mark_failed(third.id, "late".into()).await;
+    assert!(!failed.expect("serves already"));
+    let function = store.function(function.id).await.expect("read");
+    assert_eq!(function.expect("there").current, Some(third.id));
+    assert!(store.pending_revisions().await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
+    let (_directory, store) = opened(64);
+    let (function, revision) = deployed(&store, "hello").await;
+    let queued = ExecutionId::generate();
+    let accepted = store.accept_async(queued, function.id, input(), at(1));
+    accepted.await.expect("accept");
+    store
+        .record_started(started(&revision))
+        .await
+        .expect("open");
+    for _ in 0..5 {
+        let call = started(&revision);
+        store.record_started(call.clone()).await.expect("start");
+        store.record_ended(call.id, succeeded()).await.expect("end");
+    }
+    store.flush().await.expect("flush");
+    assert_eq!(store.prune_executions(3, at(0)).await.expect("count"), 2);
+    assert_eq!(store.prune_executions(9, at(99)).await.expect("age"), 3);
+    let rows = store.list_executions(everything()).await.expect("list");
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| !row.state.is_terminal()));
+}
+
+#[tokio::test]
+async fn a_function_takes_everything_of_its_own_with_it() {
+    let (_directory, store) = opened(64);
+    let (function, revision) = deployed(&store, "hello").await;
+    store.mark_ready(revision.id, at(2)).await.expect("ready");
+    let built = store.set_build(revision.id, None, "log".into());
+    built.await.expect("build");
+    let call = started(&revision);
+    store.record_started(call.clone()).await.expect("start");
+    store.record_ended(call.id, succeeded()).await.expect("end");
+    for subject in [
+        Subject::Function(function.id),
+        Subject::Revision(revision.id),
+    ] {
+        store
+            .annotate(subject, "d", "{}".into())
+            .await
+            .expect("put");
+    }
+    let entries = store.function_log_since(function.id, None, 9).await;
+    assert_eq!(entries.expect("log")[0].log, b"said");
+    assert!(store.delete_function(function.id).await.expect("delete"));
+    store
+        .record_ended(call.id, succeeded())
+        .await
+        .expect("late");
+    store.record_started(call.clone()).await.expect("late");
+    store
+        .flush()
+        .await
+        .expect("a record without function harms nobody");
+    assert_eq!(store.execution(call.id).await.expect("read"), None);
+    assert_eq!(store.build(revision.id).await.expect("read"), None);
+    let left = store.annotation(Subject::Revision(revision.id), "d").await;
+    assert_eq!(left.expect("read"), None);
+}

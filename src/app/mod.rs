@@ -238,6 +238,12 @@ impl App {
         self.0.invoker.logs()
     }
 
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<&'static dyn crate::telemetry::Metric> {
+        crate::invoker::metrics().to_vec()
+    }
+
     /// When the application was put together.
     #[must_use]
     pub fn started(&self) -> Timestamp {

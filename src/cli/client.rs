@@ -195,7 +195,10 @@ impl Client {
             false => format!("{}:{}", self.host, self.port),
         };
         let host = HeaderValue::from_str(&host).map_err(|_| Failure::usage("bad host in --url"))?;
-        request.headers_mut().entry(http::header::HOST).or_insert(host);
+        request
+            .headers_mut()
+            .entry(http::header::HOST)
+            .or_insert(host);
         Ok(request)
     }
 
@@ -331,9 +334,15 @@ mod tests {
 
     #[test]
     fn paths_and_queries_are_encoded() {
-        assert_eq!(path(&["functions", "a/../b c"]), "/functions/a%2F..%2Fb%20c");
+        assert_eq!(
+            path(&["functions", "a/../b c"]),
+            "/functions/a%2F..%2Fb%20c"
+        );
         assert_eq!(path(&[".."]), "/%2E%2E");
-        let got = query("/x".to_owned(), &[("a", Some("1&2=ä")), ("b", None), ("c", Some("d"))]);
+        let got = query(
+            "/x".to_owned(),
+            &[("a", Some("1&2=ä")), ("b", None), ("c", Some("d"))],
+        );
         assert_eq!(got, "/x?a=1%262%3D%C3%A4&c=d");
     }
 
@@ -366,7 +375,10 @@ mod tests {
     #[tokio::test]
     async fn an_error_answer_becomes_a_failure_with_its_words() {
         let server = Server::start(|_| {
-            json(404, &value!({"code": "not_found", "message": "no function `x`"}))
+            json(
+                404,
+                &value!({"code": "not_found", "message": "no function `x`"}),
+            )
         })
         .await;
         let client = Client::new(&format!("{}/prefix/", server.url)).expect("an address");

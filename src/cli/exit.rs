@@ -130,9 +130,6 @@ mod tests {
             Exit::Timeout,
             Exit::Interrupted,
         ];
-        assert_eq!(
-            all.map(|exit| exit as u8),
-            [0, 1, 2, 3, 4, 5, 6, 124, 130]
-        );
+        assert_eq!(all.map(|exit| exit as u8), [0, 1, 2, 3, 4, 5, 6, 124, 130]);
     }
 }

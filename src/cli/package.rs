@@ -4,8 +4,8 @@
 
 use super::failure::Failure;
 use crate::api::native::wire::{RuntimeList, RuntimeView};
-use crate::archive;
 use crate::domain::FunctionName;
+use crate::source;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -58,12 +58,14 @@ impl Package {
             .map_err(failed)?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect();
-        let mut file = nameless().map_err(|error| {
+        let file = nameless().map_err(|error| {
             Failure::usage(format!("cannot make a temporary file: {error}"))
                 .hint("is the disk full? TMPDIR chooses another place")
         })?;
-        archive::pack_zip(path, &mut file).map_err(|error| {
-            Failure::usage(format!("cannot pack `{}`: {error}", path.display()))
+        let mut file = source::pack_directory(path, file).map_err(|error| {
+            // With its causes: they say which file it was.
+            let causes = anyhow::Error::new(error);
+            Failure::usage(format!("cannot pack `{}`: {causes:#}", path.display()))
         })?;
         let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
         file.rewind().map_err(failed)?;
@@ -91,8 +93,14 @@ impl Package {
         };
         match fitting[..] {
             [one] => Ok(one),
-            [] => Err(choose("no runtime is told by the files", list.runtimes.iter())),
-            _ => Err(choose("more than one runtime fits the files", fitting.into_iter())),
+            [] => Err(choose(
+                "no runtime is told by the files",
+                list.runtimes.iter(),
+            )),
+            _ => Err(choose(
+                "more than one runtime fits the files",
+                fitting.into_iter(),
+            )),
         }
     }
 }
@@ -112,7 +120,9 @@ fn fits(runtime: &RuntimeView, names: &[String]) -> bool {
 }
 
 fn stem(file_name: &str) -> String {
-    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
+    let stem = file_name
+        .rsplit_once('.')
+        .map_or(file_name, |(stem, _)| stem);
     stem.to_owned()
 }
 
@@ -226,7 +236,10 @@ mod tests {
         let path = folder.path().join("my function.aa");
         std::fs::write(&path, "").expect("written");
         let failure = Package::open(&path).expect("opened").function_name();
-        let hint = failure.expect_err("a space").body.and_then(|body| body.hint);
+        let hint = failure
+            .expect_err("a space")
+            .body
+            .and_then(|body| body.hint);
         assert_eq!(hint.as_deref(), Some("give another with --name"));
     }
 }

@@ -166,16 +166,26 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let text = render(&["NAME", "N"], &[row(&["hello", "1"]), row(&["a", "22"])], false);
+        let text = render(
+            &["NAME", "N"],
+            &[row(&["hello", "1"]), row(&["a", "22"])],
+            false,
+        );
         assert_eq!(text, "NAME   N\nhello  1\na      22\n");
     }
 
     #[test]
     fn no_line_is_wider_than_eighty_columns() {
         let long = "ä".repeat(200);
-        let rows = [row(&[&long, "short", &long, &long]), row(&["a", "b", "c", "d"])];
+        let rows = [
+            row(&[&long, "short", &long, &long]),
+            row(&["a", "b", "c", "d"]),
+        ];
         let text = render(&["A", "B", "C", "D"], &rows, false);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
         assert!(text.contains("short") && text.contains('…'));
     }
 
@@ -193,7 +203,10 @@ mod tests {
         let rows = [vec![Cell::state("ready"), Cell::from("x")]];
         let plain = render(&["STATE", "B"], &rows, false);
         let colourful = render(&["STATE", "B"], &rows, true);
-        assert_eq!(plain, colourful.replace("\x1b[32m", "").replace("\x1b[0m", ""));
+        assert_eq!(
+            plain,
+            colourful.replace("\x1b[32m", "").replace("\x1b[0m", "")
+        );
         assert_ne!(plain, colourful);
     }
 

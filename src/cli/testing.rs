@@ -17,7 +17,10 @@ pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -73,7 +76,10 @@ impl Server {
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -90,9 +96,7 @@ async fn accept(
                 serve(request, Arc::clone(&answer), Arc::clone(&asked))
             });
             let server = hyper::server::conn::http1::Builder::new();
-            let _ = server
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -109,7 +113,10 @@ async fn serve(
         body: body.collect().await?.to_bytes().to_vec(),
     };
     let response = answer(&one);
-    asked.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+    asked
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(one);
     Ok(response)
 }
 
@@ -129,5 +136,7 @@ pub(crate) fn respond(
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    builder.body(Full::new(body.into())).expect("a valid answer")
+    builder
+        .body(Full::new(body.into()))
+        .expect("a valid answer")
 }

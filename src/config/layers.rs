@@ -26,11 +26,19 @@ pub struct Flags {
 pub(super) struct Layers(BTreeMap<String, (Value, Origin)>);
 
 /// Variables of the client, of workers and of our scripts, which are no settings of the daemon.
-const NOT_SETTINGS: [&str; 6] =
-    ["HOB_CONFIG", "HOB_URL", "HOB_OUTPUT", "HOB_TOKEN", "HOB_BIN", "HOB_DIAL"];
+const NOT_SETTINGS: [&str; 6] = [
+    "HOB_CONFIG",
+    "HOB_URL",
+    "HOB_OUTPUT",
+    "HOB_TOKEN",
+    "HOB_BIN",
+    "HOB_DIAL",
+];
 const NOT_SETTINGS_PREFIXES: [&str; 2] = ["HOB_TEST_", "HOB_BENCH_"];
-const TWINS: [(&str, &str); 2] =
-    [("HOB_LISTEN", "server.listen"), ("HOB_DATA_DIR", "server.data_dir")];
+const TWINS: [(&str, &str); 2] = [
+    ("HOB_LISTEN", "server.listen"),
+    ("HOB_DATA_DIR", "server.data_dir"),
+];
 
 impl Layers {
     pub(super) fn read(environment: &Environment, flags: &Flags) -> Result<Self, Error> {
@@ -44,7 +52,10 @@ impl Layers {
     }
 
     pub(super) fn get(&self, key: &str) -> (&Value, &Origin) {
-        let (value, origin) = self.0.get(key).expect("every key that is read has its default in config.toml");
+        let (value, origin) = self
+            .0
+            .get(key)
+            .expect("every key that is read has its default in config.toml");
         (value, origin)
     }
 
@@ -54,13 +65,16 @@ impl Layers {
     }
 
     fn defaults() -> Self {
-        let table: Table = DEFAULTS.parse().expect("config.toml is part of the program and tested");
+        let table: Table = DEFAULTS
+            .parse()
+            .expect("config.toml is part of the program and tested");
         let entries = table.into_iter().flat_map(|(section, keys)| {
             let keys = match keys {
                 Value::Table(keys) => keys,
                 _ => Table::new(),
             };
-            keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), (value, Origin::Defaults)))
+            keys.into_iter()
+                .map(move |(key, value)| (format!("{section}.{key}"), (value, Origin::Defaults)))
         });
         Self(entries.collect())
     }
@@ -113,7 +127,9 @@ impl Layers {
         }
         if let Some(path) = &flags.data_dir {
             let origin = Origin::Flag("--data-dir");
-            let text = path.to_str().ok_or_else(|| not_utf8("server.data_dir", &origin))?;
+            let text = path
+                .to_str()
+                .ok_or_else(|| not_utf8("server.data_dir", &origin))?;
             self.set_text("server.data_dir", text, origin)?;
         }
         if flags.offline {
@@ -128,7 +144,10 @@ impl Layers {
             Value::String(_) => None,
             Value::Boolean(_) => boolean(text),
             Value::Array(_) => Some(list(text)),
-            _ => format!("value = {text}").parse().ok().and_then(|mut table: Table| table.remove("value")),
+            _ => format!("value = {text}")
+                .parse()
+                .ok()
+                .and_then(|mut table: Table| table.remove("value")),
         };
         let value = value.unwrap_or_else(|| Value::String(text.into()));
         self.set(key, value, &origin)
@@ -159,28 +178,45 @@ impl Layers {
     }
 
     fn unknown_key(&self, key: String, origin: Origin) -> Error {
-        let nearest = nearest(&key, self.0.keys().map(String::as_str)).or_else(|| self.same_ending(&key));
+        let nearest =
+            nearest(&key, self.0.keys().map(String::as_str)).or_else(|| self.same_ending(&key));
         let nearest = nearest.map(str::to_owned);
-        Error::UnknownKey { key, origin, nearest }
+        Error::UnknownKey {
+            key,
+            origin,
+            nearest,
+        }
     }
 
     fn unknown_section(&self, section: String, origin: Origin) -> Error {
         let nearest = nearest(&section, self.sections()).map(|known| format!("[{known}]"));
         let key = format!("[{section}]");
-        Error::UnknownKey { key, origin, nearest }
+        Error::UnknownKey {
+            key,
+            origin,
+            nearest,
+        }
     }
 
     fn unknown_variable(&self, name: &str, origin: Origin) -> Error {
         let known: Vec<String> = self.0.keys().map(|key| variable(key)).collect();
         let twins = TWINS.iter().map(|(twin, _)| *twin);
-        let nearest = nearest(name, known.iter().map(String::as_str).chain(twins)).map(str::to_owned);
-        Error::UnknownKey { key: name.into(), origin, nearest }
+        let nearest =
+            nearest(name, known.iter().map(String::as_str).chain(twins)).map(str::to_owned);
+        Error::UnknownKey {
+            key: name.into(),
+            origin,
+            nearest,
+        }
     }
 
     /// A key written without its section, or under another one.
     fn same_ending(&self, key: &str) -> Option<&str> {
         let last = key.rsplit('.').next()?;
-        self.0.keys().map(String::as_str).find(|known| known.rsplit('.').next() == Some(last))
+        self.0
+            .keys()
+            .map(String::as_str)
+            .find(|known| known.rsplit('.').next() == Some(last))
     }
 }
 
@@ -188,7 +224,9 @@ fn is_setting(name: &str) -> bool {
     name.starts_with("HOB_")
         && !NOT_SETTINGS.contains(&name)
         && !TWINS.iter().any(|(twin, _)| *twin == name)
-        && !NOT_SETTINGS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        && !NOT_SETTINGS_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 fn variable(key: &str) -> String {
@@ -204,7 +242,10 @@ fn boolean(text: &str) -> Option<Value> {
 }
 
 fn list(text: &str) -> Value {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items = text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty());
     Value::Array(items.map(|item| Value::String(item.into())).collect())
 }
 
@@ -226,7 +267,11 @@ fn is_secret(key: &str) -> bool {
 
 /// A value for a message.
 pub(super) fn shown(key: &str, value: &Value) -> String {
-    if is_secret(key) { "(hidden)".into() } else { written(value) }
+    if is_secret(key) {
+        "(hidden)".into()
+    } else {
+        written(value)
+    }
 }
 
 /// A value much as a file would have it; tables only by name, for nobody has to see what is in them.
@@ -237,7 +282,10 @@ fn written(value: &Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Boolean(yes) => yes.to_string(),
         Value::Datetime(moment) => moment.to_string(),
-        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(written).collect::<Vec<_>>().join(", ")
+        ),
         Value::Table(_) => "a table".into(),
     }
 }
@@ -252,7 +300,10 @@ fn not_utf8(key: &str, origin: &Origin) -> Error {
 }
 
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+    let before = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .unwrap_or("");
     Error::Syntax {
         path: path.into(),
         line: before.matches('\n').count() + 1,

@@ -1,12 +1,11 @@
 //! Finds the known name that a misspelt one was probably meant to be.
 
 /// The most similar of `known`, or none when nothing is similar enough to be worth saying.
-pub(super) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const SIMILAR: f64 = 0.6;
-    let scored = known.into_iter().map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
+    let scored = known
+        .into_iter()
+        .map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
     let best = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (best.0 >= SIMILAR).then_some(best.1)
 }

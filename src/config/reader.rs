@@ -38,18 +38,32 @@ impl<'a> Reader<'a> {
     }
 
     /// A number within `range`, which also tells its type and, in messages, its `unit`.
-    pub(super) fn number<T>(&mut self, key: &str, range: RangeInclusive<T>, unit: &str) -> Result<T, Error>
+    pub(super) fn number<T>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<T>,
+        unit: &str,
+    ) -> Result<T, Error>
     where
         T: TryFrom<i64> + PartialOrd + Display,
     {
-        let number = self.value(key).as_integer().and_then(|number| T::try_from(number).ok());
-        number.filter(|number| range.contains(number)).ok_or_else(|| {
-            let (low, high) = (range.start(), range.end());
-            self.refused(key, format!("{low} to {high} {unit}"))
-        })
+        let number = self
+            .value(key)
+            .as_integer()
+            .and_then(|number| T::try_from(number).ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let (low, high) = (range.start(), range.end());
+                self.refused(key, format!("{low} to {high} {unit}"))
+            })
     }
 
-    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Result<Duration, Error> {
+    pub(super) fn seconds(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Duration, Error> {
         self.number(key, range, "seconds").map(Duration::from_secs)
     }
 
@@ -61,13 +75,17 @@ impl<'a> Reader<'a> {
     pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>, Error> {
         let items = self.value(key).as_array().map_or(&[][..], Vec::as_slice);
         let items = items.iter().map(|item| item.as_str().map(str::to_owned));
-        items.collect::<Option<_>>().ok_or_else(|| self.refused(key, "texts only"))
+        items
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.refused(key, "texts only"))
     }
 
     pub(super) fn table(&mut self, key: &str) -> Result<BTreeMap<String, String>, Error> {
         let pairs = self.value(key).as_table().into_iter().flatten();
         let pairs = pairs.map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-        pairs.collect::<Option<_>>().ok_or_else(|| self.refused(key, "texts only"))
+        pairs
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.refused(key, "texts only"))
     }
 
     /// One of a few words.
@@ -75,7 +93,10 @@ impl<'a> Reader<'a> {
         let text = self.text(key);
         let found = choices.iter().find(|(word, _)| *word == text);
         found.map(|(_, choice)| *choice).ok_or_else(|| {
-            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+            let words: Vec<_> = choices
+                .iter()
+                .map(|(word, _)| format!("{word:?}"))
+                .collect();
             self.refused(key, words.join(" or "))
         })
     }

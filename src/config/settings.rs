@@ -84,10 +84,10 @@ pub struct Build {
     pub timeout: Duration,
     /// Bytes of memory of one step.
     pub memory: u64,
-    /// A file with certificates to trust.
-    pub ca_bundle: Option<PathBuf>,
     /// Build arguments for every build.
     pub environment: Variables,
+    /// Whether an image of each function is made in the background.
+    pub function_images: bool,
 }
 
 /// Names and values, of which only the names are ever printed: a proxy's address may hold a password.
@@ -97,7 +97,9 @@ pub struct Variables(BTreeMap<String, String>);
 impl Variables {
     /// The pairs, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -181,6 +183,8 @@ pub struct Log {
 /// What is kept of executions.
 #[derive(Debug, Clone)]
 pub struct Records {
+    /// Whether synchronous calls are recorded.
+    pub enabled: bool,
     /// Executions kept for each function.
     pub keep_count: u32,
     /// How long an execution is kept.
@@ -213,7 +217,11 @@ pub struct Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let token = if self.token.is_some() { "(hidden)" } else { "none" };
+        let token = if self.token.is_some() {
+            "(hidden)"
+        } else {
+            "none"
+        };
         write!(f, "Access {{ token: {token} }}")
     }
 }
@@ -265,21 +273,31 @@ fn listen(from: &mut Reader<'_>) -> Result<SocketAddr, Error> {
     let port = text.strip_prefix("localhost:");
     let written = port.map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     let accepted = "an address with a port such as \"127.0.0.1:7070\" or \"[::1]:7070\"";
-    written.parse().map_err(|_| from.refused("server.listen", accepted))
+    written
+        .parse()
+        .map_err(|_| from.refused("server.listen", accepted))
 }
 
 fn data_dir(from: &mut Reader<'_>, environment: &Environment) -> Result<PathBuf, Error> {
     let given = from.some_text("server.data_dir").map(PathBuf::from);
-    given.or_else(|| environment.state_dir()).ok_or(Error::NoDataDir)
+    given
+        .or_else(|| environment.state_dir())
+        .ok_or(Error::NoDataDir)
 }
 
 fn lowered(texts: Vec<String>) -> Vec<String> {
-    texts.iter().map(|text| text.trim().trim_end_matches('/').to_lowercase()).collect()
+    texts
+        .iter()
+        .map(|text| text.trim().trim_end_matches('/').to_lowercase())
+        .collect()
 }
 
 fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
     let pulls = [("missing", Pull::Missing), ("never", Pull::Never)];
-    let (offline, pull) = (from.boolean("engine.offline"), from.choice("engine.pull", &pulls)?);
+    let (offline, pull) = (
+        from.boolean("engine.offline"),
+        from.choice("engine.pull", &pulls)?,
+    );
     Ok(Engine {
         host: from.some_text("engine.host").map(str::to_owned),
         request_timeout: from.seconds("engine.request_timeout_seconds", 1..=3_600)?,
@@ -293,8 +311,8 @@ fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
     Ok(Build {
         timeout: from.seconds("build.timeout_seconds", 1..=DAY)?,
         memory: from.mib("build.memory_mib", 64..=65_536)?,
-        ca_bundle: from.some_text("build.ca_bundle").map(PathBuf::from),
         environment: Variables(from.table("build.environment")?),
+        function_images: from.boolean("build.function_images"),
     })
 }
 
@@ -316,14 +334,22 @@ fn pool(from: &mut Reader<'_>) -> Result<Pool, Error> {
 fn prewarm(from: &mut Reader<'_>) -> Result<Prewarm, Error> {
     let workers = from.number("pool.prewarm", 0..=100, "workers")?;
     let set = from.is_set("pool.prewarm");
-    Ok(if set { Prewarm::Always(workers) } else { Prewarm::UnlessRuntimeSays(workers) })
+    Ok(if set {
+        Prewarm::Always(workers)
+    } else {
+        Prewarm::UnlessRuntimeSays(workers)
+    })
 }
 
 fn function(from: &mut Reader<'_>) -> Result<Function, Error> {
     let timeout_max = timeout(from, "function.timeout_max_seconds", 3_600)?;
     Ok(Function {
         memory: memory(from)?,
-        timeout: timeout(from, "function.timeout_seconds", timeout_max.millis() / 1_000)?,
+        timeout: timeout(
+            from,
+            "function.timeout_seconds",
+            timeout_max.millis() / 1_000,
+        )?,
         timeout_max,
         concurrency: concurrency(from)?,
         scale: scale(from)?,
@@ -370,6 +396,7 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
     let queue: u32 = from.number("records.queue", 1..=1_000_000, "records")?;
     let durabilities = [("full", Durability::Full), ("normal", Durability::Normal)];
     Ok(Records {
+        enabled: from.boolean("records.enabled"),
         keep_count: from.number("records.keep_count", 1..=10_000_000, "executions")?,
         keep: Duration::from_secs(days * DAY),
         queue: queue as usize,
@@ -382,9 +409,13 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
 /// It must fit into a header, and guessing it must be hopeless.
 fn access(from: &mut Reader<'_>) -> Result<Access, Error> {
     let token = from.some_text("access.token").map(str::to_owned);
-    let fits = |token: &String| token.len() >= 8 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits =
+        |token: &String| token.len() >= 8 && token.bytes().all(|byte| byte.is_ascii_graphic());
     if token.as_ref().is_some_and(|token| !fits(token)) {
-        return Err(from.refused("access.token", "at least 8 visible ASCII characters without spaces"));
+        return Err(from.refused(
+            "access.token",
+            "at least 8 visible ASCII characters without spaces",
+        ));
     }
     Ok(Access { token })
 }

@@ -4,9 +4,11 @@
 
 mod exchange;
 mod live;
+mod metrics;
 mod record;
 
 pub use live::{LogChunk, LogHub};
+pub use metrics::metrics;
 
 use crate::domain::{
     Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings,

@@ -118,11 +118,13 @@ impl Record {
             let note = format!("\n[log cut here: {} more bytes were printed; the limit is {}]\n", self.dropped, self.log_limit);
             self.log.extend_from_slice(note.as_bytes());
         }
+        let timings = self.timings_now();
+        super::metrics::call_ended(outcome.state(), self.temperature, timings.total_us);
         Ending {
             outcome,
             at: self.invoker.now(),
             temperature: self.temperature,
-            timings: self.timings_now(),
+            timings,
             log: std::mem::take(&mut self.log),
             result: self.result.take(),
         }

@@ -541,7 +541,7 @@ fn unknown_error() -> FunctionError {
 }
 
 fn load_timeout(limit: Duration) -> FunctionError {
-    function_error(format!("loading the code took longer than {limit:?}: do less at import, or raise pool.load_timeout_seconds"))
+    function_error(format!("loading the code took longer than {limit:?}: do less at import, or raise pool.start_timeout_seconds"))
 }
 
 fn load_death(exited: &Exited) -> FunctionError {

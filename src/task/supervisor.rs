@@ -92,7 +92,9 @@ impl Supervisor {
         let inner = self.0.clone();
         self.start(kind, async move {
             match inner.failure_of(kind, future).await {
-                Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
+                Some(failure) if kind.on_failure() == OnFailure::ShutDown => {
+                    inner.stop(kind, &failure)
+                }
                 Some(failure) => report(kind, &failure),
                 None => {}
             }
@@ -167,7 +169,10 @@ impl Supervisor {
     fn start(&self, kind: TaskKind, future: impl Future<Output = ()> + Send + 'static) -> Task {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         self.0.tasks().insert(id, Entry { kind, abort: None });
-        let listed = Listed { id, inner: self.0.clone() };
+        let listed = Listed {
+            id,
+            inner: self.0.clone(),
+        };
         let abort = tokio::spawn(async move {
             let _listed = listed;
             future.await;
@@ -215,7 +220,12 @@ impl Inner {
     }
 
     fn stop(&self, kind: TaskKind, failure: &str) {
-        error!(task = kind.name(), failure, "Stopping, because the {} failed: {failure}", kind.name());
+        error!(
+            task = kind.name(),
+            failure,
+            "Stopping, because the {} failed: {failure}",
+            kind.name()
+        );
         self.shutdown.request();
     }
 
@@ -235,10 +245,15 @@ impl Inner {
     fn abort_all(&self) -> Vec<&'static str> {
         let mut left: Vec<_> = {
             let tasks = self.tasks();
-            tasks.iter().map(|(id, entry)| (*id, entry.kind, entry.abort.clone())).collect()
+            tasks
+                .iter()
+                .map(|(id, entry)| (*id, entry.kind, entry.abort.clone()))
+                .collect()
         };
         left.sort_by_key(|(id, ..)| *id);
-        left.iter().filter_map(|(.., abort)| abort.as_ref()).for_each(AbortHandle::abort);
+        left.iter()
+            .filter_map(|(.., abort)| abort.as_ref())
+            .for_each(AbortHandle::abort);
         left.retain(|(_, kind, _)| kind.on_shutdown() == OnShutdown::Wait);
         left.iter().map(|(_, kind, _)| kind.name()).collect()
     }
@@ -274,7 +289,11 @@ impl Backoff {
     };
 
     fn n_restarts(self, before: u32, ran_for: Duration) -> u32 {
-        if ran_for >= self.healthy_after { 1 } else { before.saturating_add(1) }
+        if ran_for >= self.healthy_after {
+            1
+        } else {
+            before.saturating_add(1)
+        }
     }
 
     fn delay(self, n_restarts: u32) -> Duration {
@@ -292,12 +311,20 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 fn report(kind: TaskKind, failure: &str) {
-    error!(task = kind.name(), failure, "A {} task failed: {failure}", kind.name());
+    error!(
+        task = kind.name(),
+        failure,
+        "A {} task failed: {failure}",
+        kind.name()
+    );
 }
 
 fn report_restart(kind: TaskKind, failure: &str, delay: Duration) {
     let (task, delay_ms) = (kind.name(), delay.as_millis());
-    error!(task, failure, delay_ms, "The {task} failed and starts again in {delay_ms} ms: {failure}");
+    error!(
+        task,
+        failure, delay_ms, "The {task} failed and starts again in {delay_ms} ms: {failure}"
+    );
 }
 
 #[cfg(test)]
@@ -309,12 +336,17 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn supervisor() -> Supervisor {
-        let at_once = Backoff { first: Duration::ZERO, ..Backoff::USUAL };
+        let at_once = Backoff {
+            first: Duration::ZERO,
+            ..Backoff::USUAL
+        };
         Supervisor::with_backoff(Shutdown::new(), at_once)
     }
 
     async fn within<F: Future>(future: F) -> F::Output {
-        tokio::time::timeout(LONG, future).await.expect("it should have happened by now")
+        tokio::time::timeout(LONG, future)
+            .await
+            .expect("it should have happened by now")
     }
 
     #[tokio::test]
@@ -336,7 +368,9 @@ mod tests {
     async fn a_failed_connection_stops_nothing() {
         let supervisor = supervisor();
         let mut ended = supervisor.0.ended.subscribe();
-        let task = supervisor.spawn(TaskKind::Connection, async { assert!(LONG.is_zero(), "boom") });
+        let task = supervisor.spawn(TaskKind::Connection, async {
+            assert!(LONG.is_zero(), "boom")
+        });
         within(ended.changed()).await.unwrap();
         assert!(!supervisor.shutdown().is_requested());
         assert!(supervisor.0.tasks().is_empty());
@@ -371,7 +405,10 @@ mod tests {
             sender.send("ended in peace").unwrap();
         });
         supervisor.spawn(TaskKind::Retention, pending::<()>());
-        assert_eq!(within(supervisor.drain(LONG)).await.unfinished, Vec::<&str>::new());
+        assert_eq!(
+            within(supervisor.drain(LONG)).await.unfinished,
+            Vec::<&str>::new()
+        );
         assert_eq!(said.try_recv(), Ok("ended in peace"));
     }
 
@@ -399,7 +436,10 @@ mod tests {
     #[test]
     fn restarts_come_later_and_later_until_one_has_held() {
         let delay = |n| Backoff::USUAL.delay(n).as_millis();
-        assert_eq!([delay(1), delay(2), delay(3), delay(9)], [100, 200, 400, 25_600]);
+        assert_eq!(
+            [delay(1), delay(2), delay(3), delay(9)],
+            [100, 200, 400, 25_600]
+        );
         assert_eq!([delay(10), delay(u32::MAX)], [30_000, 30_000]);
         assert_eq!(Backoff::USUAL.n_restarts(7, Duration::from_secs(1)), 8);
         assert_eq!(Backoff::USUAL.n_restarts(7, Duration::from_secs(60)), 1);

@@ -70,7 +70,9 @@ impl Description {
 
     fn sample(&self, page: &mut String, suffix: &str, extra: Option<(&str, &str)>, value: &str) {
         let labels = self.labels.iter().copied().chain(extra);
-        let labels: Vec<_> = labels.map(|(key, value)| format!("{key}=\"{}\"", escaped(value))).collect();
+        let labels: Vec<_> = labels
+            .map(|(key, value)| format!("{key}=\"{}\"", escaped(value)))
+            .collect();
         page.push_str(self.name);
         page.push_str(suffix);
         if !labels.is_empty() {
@@ -81,7 +83,10 @@ impl Description {
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"")
+    value
+        .replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('"', "\\\"")
 }
 
 macro_rules! described {
@@ -149,7 +154,8 @@ impl Metric for Counter {
     described!("counter");
 
     fn samples(&self, page: &mut String) {
-        self.description.sample(page, "", None, &self.get().to_string());
+        self.description
+            .sample(page, "", None, &self.get().to_string());
     }
 }
 
@@ -198,7 +204,8 @@ impl Metric for Gauge {
     described!("gauge");
 
     fn samples(&self, page: &mut String) {
-        self.description.sample(page, "", None, &self.get().to_string());
+        self.description
+            .sample(page, "", None, &self.get().to_string());
     }
 }
 
@@ -236,7 +243,9 @@ impl<const N: usize> Histogram<N> {
     /// Takes in one value, in the histogram's unit.
     pub fn observe(&self, value: f64) {
         let bucket = self.bounds.iter().position(|bound| value <= *bound);
-        bucket.map_or(&self.above, |at| &self.buckets[at]).fetch_add(1, Relaxed);
+        bucket
+            .map_or(&self.above, |at| &self.buckets[at])
+            .fetch_add(1, Relaxed);
         let added = |bits| Some((f64::from_bits(bits) + value).to_bits());
         let _ = self.sum.fetch_update(Relaxed, Relaxed, added);
     }
@@ -262,11 +271,13 @@ impl<const N: usize> Metric for Histogram<N> {
         for (bound, bucket) in self.bounds.iter().zip(&self.buckets) {
             below += bucket.load(Relaxed);
             let bound = bound.to_string();
-            self.description.sample(page, "_bucket", Some(("le", &bound)), &below.to_string());
+            self.description
+                .sample(page, "_bucket", Some(("le", &bound)), &below.to_string());
         }
         let count = (below + self.above.load(Relaxed)).to_string();
         let sum = f64::from_bits(self.sum.load(Relaxed)).to_string();
-        self.description.sample(page, "_bucket", Some(("le", "+Inf")), &count);
+        self.description
+            .sample(page, "_bucket", Some(("le", "+Inf")), &count);
         self.description.sample(page, "_sum", None, &sum);
         self.description.sample(page, "_count", None, &count);
     }
@@ -292,7 +303,10 @@ pub fn render(metrics: &[&dyn Metric]) -> String {
 fn header(metric: &dyn Metric, page: &mut String) {
     let (name, kind, unit) = (metric.name(), metric.kind(), metric.unit().name());
     let help = metric.help().replace('\\', "\\\\").replace('\n', "\\n");
-    let _ = writeln!(page, "# HELP {name} {help} Unit: {unit}.\n# TYPE {name} {kind}");
+    let _ = writeln!(
+        page,
+        "# HELP {name} {help} Unit: {unit}.\n# TYPE {name} {kind}"
+    );
 }
 
 #[cfg(test)]

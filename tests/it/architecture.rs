@@ -70,7 +70,16 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
 
 /// What the domain must not know: serialisation, async, the outside.
 const NOT_IN_DOMAIN: &[&str] = &[
-    "serde", "serde_json", "tokio", "futures_util", "async_trait", "http", "hyper", "bytes", "tracing", "rustix",
+    "serde",
+    "serde_json",
+    "tokio",
+    "futures_util",
+    "async_trait",
+    "http",
+    "hyper",
+    "bytes",
+    "tracing",
+    "rustix",
 ];
 
 /// Names of outside APIs; each may appear below `src/api/<name>/` and in the table of dialects only.
@@ -78,15 +87,50 @@ const DIALECT_NAMES: &[&str] = &["qinling", "scaleway", "nuclio"];
 
 /// Names of languages; a language lives in `runtimes/`.
 const LANGUAGES: &[&str] = &[
-    "python", "nodejs", "golang", "javascript", "typescript", "ruby", "php", "java", "dotnet",
+    "python",
+    "nodejs",
+    "golang",
+    "javascript",
+    "typescript",
+    "ruby",
+    "php",
+    "java",
+    "dotnet",
 ];
 
 /// What may lie at the top of the project.
 const ROOT_ENTRIES: &[&str] = &[
-    ".ci", ".clippy.toml", ".dockerignore", ".editorconfig", ".git", ".gitattributes", ".github", ".gitignore",
-    "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "Dockerfile",
-    "LICENSE", "NOTICE", "README.md", "SECURITY.md", "compose.yaml", "config.toml", "deny.toml", "docs", "examples",
-    "runtimes", "rust-toolchain.toml", "rustfmt.toml", "scripts", "src", "target", "tests",
+    ".ci",
+    ".clippy.toml",
+    ".dockerignore",
+    ".editorconfig",
+    ".git",
+    ".gitattributes",
+    ".github",
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "BENCHMARKS.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Dockerfile",
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "SECURITY.md",
+    "compose.yaml",
+    "config.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "runtimes",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "scripts",
+    "src",
+    "target",
+    "tests",
 ];
 
 #[derive(Clone, Copy)]
@@ -108,7 +152,11 @@ fn rooms_import_only_what_the_table_allows() {
 fn rooms_form_no_circle() {
     let edges = rust_files("src").iter().flat_map(room_edges).collect();
     let circle = find_circle(&edges);
-    assert!(circle.is_none(), "rooms import each other in a circle: {}", circle.unwrap_or_default().join(" -> "));
+    assert!(
+        circle.is_none(),
+        "rooms import each other in a circle: {}",
+        circle.unwrap_or_default().join(" -> ")
+    );
 }
 
 #[test]
@@ -145,7 +193,13 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn the_projects_root_holds_only_what_is_expected() {
     let entries = std::fs::read_dir(root()).expect("the project's root can be listed");
-    let names = entries.map(|entry| entry.expect("an entry can be read").file_name().to_string_lossy().into_owned());
+    let names = entries.map(|entry| {
+        entry
+            .expect("an entry can be read")
+            .file_name()
+            .to_string_lossy()
+            .into_owned()
+    });
     report(&check_root(&names.collect::<Vec<_>>()));
 }
 
@@ -158,7 +212,9 @@ fn check_imports(file: &File) -> Vec<Finding> {
         let rule = forbidden(&room, to, import.in_test)?;
         Some(file.finding(import.line, rule))
     });
-    found.collect()
+    let mut found: Vec<Finding> = found.collect();
+    found.dedup();
+    found
 }
 
 /// Why `room` may not import `to`; none when it may.
@@ -167,21 +223,33 @@ fn forbidden(room: &str, to: &str, in_test: bool) -> Option<String> {
         return None;
     }
     let Some((to_row, _)) = place(to) else {
-        return Some(format!("`{room}` imports `crate::{to}`, which is no room of the table: name the room itself"));
+        return Some(format!(
+            "`{room}` imports `crate::{to}`, which is no room of the table: name the room itself"
+        ));
     };
     let Some((row, reach)) = place(room) else {
-        return Some(format!("`{room}` is no room of the table: add it to a row, on purpose"));
+        return Some(format!(
+            "`{room}` is no room of the table: add it to a row, on purpose"
+        ));
     };
     if to_row <= row {
-        return Some(format!("`{room}` imports `{to}`, but an arrow may only point down"));
+        return Some(format!(
+            "`{room}` imports `{to}`, but an arrow may only point down"
+        ));
     }
     let reserved = RESERVED.iter().find(|(reserved, _)| *reserved == to);
     if let Some((_, users)) = reserved.filter(|(_, users)| !users.contains(&room)) {
-        return Some(format!("`{room}` imports `{to}`, which is for {} only: take options of your own", users.join(", ")));
+        return Some(format!(
+            "`{room}` imports `{to}`, which is for {} only: take options of your own",
+            users.join(", ")
+        ));
     }
     match reach {
         Reach::Only(rooms) if !in_test && !rooms.contains(&to) && !OPEN.contains(&to) => {
-            Some(format!("`{room}` imports `{to}`, but may import only {}", rooms.join(", ")))
+            Some(format!(
+                "`{room}` imports `{to}`, but may import only {}",
+                rooms.join(", ")
+            ))
         }
         _ => None,
     }
@@ -189,8 +257,11 @@ fn forbidden(room: &str, to: &str, in_test: bool) -> Option<String> {
 
 fn place(room: &str) -> Option<(usize, Reach)> {
     let rows = TABLE.iter().enumerate();
-    let mut rooms = rows.flat_map(|(row, rooms)| rooms.iter().map(move |(name, reach)| (*name, row, *reach)));
-    rooms.find(|(name, ..)| *name == room).map(|(_, row, reach)| (row, reach))
+    let mut rooms =
+        rows.flat_map(|(row, rooms)| rooms.iter().map(move |(name, reach)| (*name, row, *reach)));
+    rooms
+        .find(|(name, ..)| *name == room)
+        .map(|(_, row, reach)| (row, reach))
 }
 
 fn check_dialects(file: &File) -> Vec<Finding> {
@@ -211,7 +282,10 @@ fn check_dialects(file: &File) -> Vec<Finding> {
 
 /// The dialect a file belongs to; none for the room's own files.
 fn dialect_of(path: &str) -> Option<String> {
-    let inside = path.strip_prefix("src/")?.strip_prefix(DIALECTS)?.strip_prefix('/')?;
+    let inside = path
+        .strip_prefix("src/")?
+        .strip_prefix(DIALECTS)?
+        .strip_prefix('/')?;
     let first = inside.split('/').next()?.trim_end_matches(".rs");
     (first != "mod").then(|| first.to_owned())
 }
@@ -220,7 +294,15 @@ fn check_crate_homes(file: &File) -> Vec<Finding> {
     let strangers = crates_named(file).into_iter().filter_map(|(line, name)| {
         let (_, homes) = CRATE_HOMES.iter().find(|(known, _)| *known == name)?;
         let at_home = homes.iter().any(|home| file.path.starts_with(home));
-        (!at_home).then(|| file.finding(line, format!("the crate `{name}` may be named only in {}", homes.join(", "))))
+        (!at_home).then(|| {
+            file.finding(
+                line,
+                format!(
+                    "the crate `{name}` may be named only in {}",
+                    homes.join(", ")
+                ),
+            )
+        })
     });
     strangers.collect()
 }
@@ -229,8 +311,12 @@ fn check_domain(file: &File) -> Vec<Finding> {
     if room_of(&file.path) != "domain" {
         return Vec::new();
     }
-    let strangers = crates_named(file).into_iter().filter(|(_, name)| NOT_IN_DOMAIN.contains(&name.as_str()));
-    strangers.map(|(line, name)| file.finding(line, format!("the domain must not know `{name}`"))).collect()
+    let strangers = crates_named(file)
+        .into_iter()
+        .filter(|(_, name)| NOT_IN_DOMAIN.contains(&name.as_str()));
+    strangers
+        .map(|(line, name)| file.finding(line, format!("the domain must not know `{name}`")))
+        .collect()
 }
 
 fn check_dialect_names(file: &File) -> Vec<Finding> {
@@ -238,12 +324,21 @@ fn check_dialect_names(file: &File) -> Vec<Finding> {
         return Vec::new();
     }
     let own = dialect_of(&file.path);
-    let foreign = DIALECT_NAMES.iter().filter(|name| own.as_deref() != Some(**name));
+    let foreign = DIALECT_NAMES
+        .iter()
+        .filter(|name| own.as_deref() != Some(**name));
     let foreign: Vec<_> = foreign.collect();
     let found = file.numbered_lines().flat_map(|(line, text)| {
         let text = text.to_lowercase();
         let names = foreign.iter().filter(move |name| text.contains(**name));
-        names.map(move |name| file.finding(line, format!("`{name}` may be named only in src/{DIALECTS}/{name}/ and src/{DIALECTS}/mod.rs")))
+        names.map(move |name| {
+            file.finding(
+                line,
+                format!(
+                    "`{name}` may be named only in src/{DIALECTS}/{name}/ and src/{DIALECTS}/mod.rs"
+                ),
+            )
+        })
     });
     found.collect()
 }
@@ -251,8 +346,15 @@ fn check_dialect_names(file: &File) -> Vec<Finding> {
 fn check_languages(file: &File) -> Vec<Finding> {
     let found = file.numbered_lines().flat_map(|(line, text)| {
         let text = text.to_lowercase();
-        let names = LANGUAGES.iter().filter(move |name| names_language(&text, name));
-        names.map(move |name| file.finding(line, format!("`{name}` is named, but languages live in runtimes/ only")))
+        let names = LANGUAGES
+            .iter()
+            .filter(move |name| names_language(&text, name));
+        names.map(move |name| {
+            file.finding(
+                line,
+                format!("`{name}` is named, but languages live in runtimes/ only"),
+            )
+        })
     });
     found.collect()
 }
@@ -268,8 +370,14 @@ fn names_language(text: &str, word: &str) -> bool {
 }
 
 fn check_header(file: &File) -> Vec<Finding> {
-    let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
-    let says = first.strip_prefix("//!").is_some_and(|rest| !rest.trim().is_empty());
+    let first = file
+        .text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("");
+    let says = first
+        .strip_prefix("//!")
+        .is_some_and(|rest| !rest.trim().is_empty());
     if says {
         return Vec::new();
     }
@@ -277,9 +385,18 @@ fn check_header(file: &File) -> Vec<Finding> {
 }
 
 fn check_root(names: &[String]) -> Vec<Finding> {
-    let strangers = names.iter().filter(|name| !ROOT_ENTRIES.contains(&name.as_str()));
-    let rule = "is not expected at the project's root: move it, or list it in tests/it/architecture.rs";
-    strangers.map(|name| Finding { path: name.clone(), line: 1, rule: rule.into() }).collect()
+    let strangers = names
+        .iter()
+        .filter(|name| !ROOT_ENTRIES.contains(&name.as_str()));
+    let rule =
+        "is not expected at the project's root: move it, or list it in tests/it/architecture.rs";
+    strangers
+        .map(|name| Finding {
+            path: name.clone(),
+            line: 1,
+            rule: rule.into(),
+        })
+        .collect()
 }
 
 /// The imports between rooms of a file, without those of its tests.
@@ -297,7 +414,8 @@ fn find_circle(edges: &BTreeSet<(String, String)>) -> Option<Vec<String>> {
         next.entry(from).or_default().push(to);
     }
     let mut harmless = BTreeSet::new();
-    next.keys().find_map(|start| walk(start, &next, &mut Vec::new(), &mut harmless))
+    next.keys()
+        .find_map(|start| walk(start, &next, &mut Vec::new(), &mut harmless))
 }
 
 fn walk<'a>(
@@ -307,13 +425,23 @@ fn walk<'a>(
     harmless: &mut BTreeSet<&'a str>,
 ) -> Option<Vec<String>> {
     if let Some(at) = trail.iter().position(|visited| *visited == room) {
-        return Some(trail[at..].iter().chain([&room]).map(|room| (*room).to_owned()).collect());
+        return Some(
+            trail[at..]
+                .iter()
+                .chain([&room])
+                .map(|room| (*room).to_owned())
+                .collect(),
+        );
     }
     if harmless.contains(room) {
         return None;
     }
     trail.push(room);
-    let circle = next.get(room).into_iter().flatten().find_map(|to| walk(to, next, trail, harmless));
+    let circle = next
+        .get(room)
+        .into_iter()
+        .flatten()
+        .find_map(|to| walk(to, next, trail, harmless));
     trail.pop();
     harmless.insert(room);
     circle
@@ -338,12 +466,20 @@ struct Token {
 /// The room a file belongs to: the first folder below `src`, or the file itself.
 fn room_of(path: &str) -> String {
     let inside = path.strip_prefix("src/").unwrap_or(path);
-    inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs").to_owned()
+    inside
+        .split('/')
+        .next()
+        .unwrap_or(inside)
+        .trim_end_matches(".rs")
+        .to_owned()
 }
 
 /// The module path of a file: `src/pool/state.rs` is `["pool", "state"]`.
 fn module_of(path: &str) -> Vec<String> {
-    let inside = path.strip_prefix("src/").unwrap_or(path).trim_end_matches(".rs");
+    let inside = path
+        .strip_prefix("src/")
+        .unwrap_or(path)
+        .trim_end_matches(".rs");
     let mut module: Vec<String> = inside.split('/').map(str::to_owned).collect();
     let last = module.last().map(String::as_str);
     if last == Some("mod") || matches!(inside, "lib" | "main") {
@@ -380,7 +516,11 @@ fn scan(file: &File) -> Scan {
                 let (line, in_test) = (tokens[at].line, module.in_test());
                 let (paths, end) = use_tree(&tokens, next, &root);
                 let paths = paths.into_iter().filter(|(_, path)| !path.is_empty());
-                scan.imports.extend(paths.map(|(nth, path)| Import { line: nth.max(line), path, in_test }));
+                scan.imports.extend(paths.map(|(nth, path)| Import {
+                    line: nth.max(line),
+                    path,
+                    in_test,
+                }));
                 end.max(at + 1)
             }
             None => {
@@ -393,7 +533,12 @@ fn scan(file: &File) -> Scan {
 }
 
 /// The module that a path beginning at `at` starts from, and where its rest begins.
-fn root_of_path(file: &File, tokens: &[Token], at: usize, module: &[String]) -> Option<(Vec<String>, usize)> {
+fn root_of_path(
+    file: &File,
+    tokens: &[Token],
+    at: usize,
+    module: &[String],
+) -> Option<(Vec<String>, usize)> {
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
     if !is(at + 1, "::") || (at > 0 && is(at - 1, "::")) {
         return None;
@@ -440,7 +585,11 @@ fn use_tree(tokens: &[Token], at: usize, root: &[String]) -> (Vec<(usize, Vec<St
     }
 }
 
-fn use_group(tokens: &[Token], mut at: usize, root: &[String]) -> (Vec<(usize, Vec<String>)>, usize) {
+fn use_group(
+    tokens: &[Token],
+    mut at: usize,
+    root: &[String],
+) -> (Vec<(usize, Vec<String>)>, usize) {
     let mut paths = Vec::new();
     while let Some(token) = tokens.get(at) {
         match token.text.as_str() {
@@ -488,7 +637,12 @@ impl Modules {
     fn of(file: &File) -> Self {
         let module = module_of(&file.path);
         let file_is_test = module.iter().any(|part| part == "tests");
-        Self { file: module, file_is_test, depth: 0, inner: Vec::new() }
+        Self {
+            file: module,
+            file_is_test,
+            depth: 0,
+            inner: Vec::new(),
+        }
     }
 
     fn step(&mut self, tokens: &[Token], at: usize) {
@@ -496,12 +650,17 @@ impl Modules {
         match text(at) {
             "mod" if text(at + 2) == "{" => {
                 let is_test = has_cfg_test(&tokens[..at]);
-                self.inner.push((text(at + 1).to_owned(), is_test, self.depth));
+                self.inner
+                    .push((text(at + 1).to_owned(), is_test, self.depth));
             }
             "{" => self.depth += 1,
             "}" => {
                 self.depth = self.depth.saturating_sub(1);
-                if self.inner.last().is_some_and(|(.., depth)| *depth == self.depth) {
+                if self
+                    .inner
+                    .last()
+                    .is_some_and(|(.., depth)| *depth == self.depth)
+                {
                     self.inner.pop();
                 }
             }
@@ -510,7 +669,11 @@ impl Modules {
     }
 
     fn path(&self) -> Vec<String> {
-        self.file.iter().chain(self.inner.iter().map(|(name, ..)| name)).cloned().collect()
+        self.file
+            .iter()
+            .chain(self.inner.iter().map(|(name, ..)| name))
+            .cloned()
+            .collect()
     }
 
     fn in_test(&self) -> bool {
@@ -521,8 +684,12 @@ impl Modules {
 /// Whether `#[cfg(test)]` is among the attributes that end where an item begins.
 fn has_cfg_test(before: &[Token]) -> bool {
     let attributes = before.iter().rev().map(|token| token.text.as_str());
-    let attributes: Vec<_> = attributes.take_while(|text| !matches!(*text, ";" | "{" | "}")).collect();
-    attributes.windows(4).any(|window| window == [")", "test", "(", "cfg"])
+    let attributes: Vec<_> = attributes
+        .take_while(|text| !matches!(*text, ";" | "{" | "}"))
+        .collect();
+    attributes
+        .windows(4)
+        .any(|window| window == [")", "test", "(", "cfg"])
 }
 
 /// Words, `::`, and single other characters.
@@ -531,13 +698,18 @@ fn tokens(text: &str) -> Vec<Token> {
     for (number, line) in text.lines().enumerate() {
         let mut rest = line.trim_start();
         while let Some(first) = rest.chars().next() {
-            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let word = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             let length = match word {
                 0 if rest.starts_with("::") => 2,
                 0 => first.len_utf8(),
                 length => length,
             };
-            tokens.push(Token { line: number + 1, text: rest[..length].to_owned() });
+            tokens.push(Token {
+                line: number + 1,
+                text: rest[..length].to_owned(),
+            });
             rest = rest[length..].trim_start();
         }
     }
@@ -550,7 +722,11 @@ fn blanked(text: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let in_word = out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let hidden = if in_word && c != '"' { 0 } else { hidden_length(rest) };
+        let hidden = if in_word && c != '"' {
+            0
+        } else {
+            hidden_length(rest)
+        };
         let length = hidden.max(c.len_utf8());
         let (taken, left) = rest.split_at(length);
         if hidden == 0 {
@@ -571,7 +747,10 @@ fn hidden_length(text: &str) -> usize {
     if text.starts_with("/*") {
         return block_comment_length(text);
     }
-    let prefix = ["br", "cr", "r", "b", "c"].into_iter().find(|prefix| is_prefix(text, prefix)).unwrap_or("");
+    let prefix = ["br", "cr", "r", "b", "c"]
+        .into_iter()
+        .find(|prefix| is_prefix(text, prefix))
+        .unwrap_or("");
     let literal = &text[prefix.len()..];
     let length = match literal.chars().next() {
         Some('"' | '#') if prefix.ends_with('r') => raw_string_length(literal),
@@ -579,12 +758,18 @@ fn hidden_length(text: &str) -> usize {
         Some('\'') => character_length(literal),
         _ => 0,
     };
-    if length == 0 { 0 } else { prefix.len() + length }
+    if length == 0 {
+        0
+    } else {
+        prefix.len() + length
+    }
 }
 
 fn is_prefix(text: &str, prefix: &str) -> bool {
     let rest = text.strip_prefix(prefix);
-    rest.is_some_and(|rest| rest.starts_with(['"', '\'']) || (prefix.ends_with('r') && rest.starts_with('#')))
+    rest.is_some_and(|rest| {
+        rest.starts_with(['"', '\'']) || (prefix.ends_with('r') && rest.starts_with('#'))
+    })
 }
 
 fn block_comment_length(text: &str) -> usize {
@@ -613,7 +798,9 @@ fn raw_string_length(text: &str) -> usize {
     }
     let end = format!("\"{}", "#".repeat(n_hashes));
     let body = n_hashes + 1;
-    text[body..].find(&end).map_or(text.len(), |at| body + at + end.len())
+    text[body..]
+        .find(&end)
+        .map_or(text.len(), |at| body + at + end.len())
 }
 
 fn quoted_length(text: &str, quote: char) -> usize {
@@ -661,16 +848,23 @@ impl fmt::Display for Finding {
 
 impl File {
     fn finding(&self, line: usize, rule: String) -> Finding {
-        Finding { path: self.path.clone(), line, rule }
+        Finding {
+            path: self.path.clone(),
+            line,
+            rule,
+        }
     }
 
     fn numbered_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text.lines().enumerate().map(|(at, line)| (at + 1, line))
+        self.text
+            .lines()
+            .enumerate()
+            .map(|(at, line)| (at + 1, line))
     }
 }
 
 fn root() -> &'static Path {
-    Path::new(option_env!("HOB_ROOT_UNDER_TEST").unwrap_or(env!("CARGO_MANIFEST_DIR")))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn rust_files(folder: &str) -> Vec<File> {
@@ -682,7 +876,10 @@ fn rust_files(folder: &str) -> Vec<File> {
 fn text_files(folder: &str) -> Vec<File> {
     let mut files = Vec::new();
     collect(&root().join(folder), folder, &mut files);
-    assert!(!files.is_empty(), "no files below {folder}: is the root right?");
+    assert!(
+        !files.is_empty(),
+        "no files below {folder}: is the root right?"
+    );
     files
 }
 
@@ -712,7 +909,12 @@ fn hold_all(files: &[File], check: fn(&File) -> Vec<Finding>) {
 
 fn report(findings: &[Finding]) {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(lines.is_empty(), "{} broken rules:\n{}", lines.len(), lines.join("\n"));
+    assert!(
+        lines.is_empty(),
+        "{} broken rules:\n{}",
+        lines.len(),
+        lines.join("\n")
+    );
 }
 
 /// The rules on snippets: each must fail where it should, or it holds nothing.
@@ -721,8 +923,14 @@ mod rules {
 
     /// The lines on which `check` finds something in a file at `path`.
     fn lines(check: fn(&File) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
-        let file = File { path: path.into(), text: text.into() };
-        check(&file).into_iter().map(|finding| finding.line).collect()
+        let file = File {
+            path: path.into(),
+            text: text.into(),
+        };
+        check(&file)
+            .into_iter()
+            .map(|finding| finding.line)
+            .collect()
     }
 
     #[test]
@@ -743,7 +951,11 @@ mod rules {
             "use crate::config::Config;",
             "use crate::store::Store;",
         ] {
-            assert_eq!(lines(check_imports, "src/pool/state.rs", text).len(), 1, "{text}");
+            assert_eq!(
+                lines(check_imports, "src/pool/state.rs", text).len(),
+                1,
+                "{text}"
+            );
         }
     }
 
@@ -760,39 +972,83 @@ mod rules {
             "#[cfg(test)]\nmod tests { use super::*; use crate::store::Store; }",
             "pub(crate) fn f(r#type: u8) {}",
         ] {
-            assert_eq!(lines(check_imports, "src/pool/state.rs", text), [0; 0], "{text}");
+            assert_eq!(
+                lines(check_imports, "src/pool/state.rs", text),
+                [0; 0],
+                "{text}"
+            );
         }
-        assert_eq!(lines(check_imports, "src/main.rs", "fn main() { hob::cli::main() }"), [0; 0]);
-        assert_eq!(lines(check_imports, "src/cli/serve.rs", "use crate::{config, daemon};"), [0; 0]);
+        assert_eq!(
+            lines(
+                check_imports,
+                "src/main.rs",
+                "fn main() { hob::cli::main() }"
+            ),
+            [0; 0]
+        );
+        assert_eq!(
+            lines(
+                check_imports,
+                "src/cli/serve.rs",
+                "use crate::{config, daemon};"
+            ),
+            [0; 0]
+        );
     }
 
     #[test]
     fn tests_may_look_down_but_not_up() {
         let text = "#[cfg(test)]\n#[expect(dead_code)]\nmod tests {\nuse crate::app;\n}\nuse crate::store;";
         assert_eq!(lines(check_imports, "src/pool/state.rs", text), [4, 6]);
-        assert_eq!(lines(check_imports, "src/pool/tests.rs", "use crate::store;"), [0; 0]);
+        assert_eq!(
+            lines(check_imports, "src/pool/tests.rs", "use crate::store;"),
+            [0; 0]
+        );
     }
 
     #[test]
     fn a_finding_names_file_line_and_rule() {
-        let file = File { path: "src/domain/id.rs".into(), text: "\nuse crate::{\n    telemetry,\n};".into() };
+        let file = File {
+            path: "src/domain/id.rs".into(),
+            text: "\nuse crate::{\n    telemetry,\n};".into(),
+        };
         let found = check_imports(&file).remove(0).to_string();
-        assert!(found.starts_with("src/domain/id.rs:3: `domain` imports `telemetry`"), "{found}");
+        assert!(
+            found.starts_with("src/domain/id.rs:3: `domain` imports `telemetry`"),
+            "{found}"
+        );
     }
 
     #[test]
     fn a_room_that_is_not_in_the_table_is_found() {
-        assert_eq!(lines(check_imports, "src/utils/mod.rs", "use crate::domain;"), [1]);
-        assert_eq!(lines(check_imports, "src/app/mod.rs", "use crate::utils;"), [1]);
+        assert_eq!(
+            lines(check_imports, "src/utils/mod.rs", "use crate::domain;"),
+            [1]
+        );
+        assert_eq!(
+            lines(check_imports, "src/app/mod.rs", "use crate::utils;"),
+            [1]
+        );
     }
 
     #[test]
     fn a_circle_is_found() {
-        let edges = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
-        assert_eq!(find_circle(&edges(&[("a", "b"), ("a", "c"), ("b", "c")])), None);
+        let edges = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(a, b)| ((*a).into(), (*b).into()))
+                .collect()
+        };
+        assert_eq!(
+            find_circle(&edges(&[("a", "b"), ("a", "c"), ("b", "c")])),
+            None
+        );
         let circle = find_circle(&edges(&[("a", "b"), ("b", "c"), ("c", "b")]));
         assert_eq!(circle.unwrap(), ["b", "c", "b"]);
-        let file = File { path: "src/a/mod.rs".into(), text: "use crate::b; #[cfg(test)] mod tests { use crate::c; }".into() };
+        let file = File {
+            path: "src/a/mod.rs".into(),
+            text: "use crate::b; #[cfg(test)] mod tests { use crate::c; }".into(),
+        };
         assert_eq!(room_edges(&file), [("a".to_owned(), "b".to_owned())]);
     }
 
@@ -801,19 +1057,45 @@ mod rules {
         let check = |text| lines(check_dialects, "src/api/native/routes.rs", text);
         assert_eq!(check("use crate::api::other::map;"), [1]);
         assert_eq!(check("use super::super::other::map;"), [1]);
-        assert_eq!(check("use crate::api::{kit::page, native::map, Dialect};"), [0; 0]);
-        assert_eq!(lines(check_dialects, "src/api/kit/page.rs", "use crate::api::native;"), [1]);
-        assert_eq!(lines(check_dialects, "src/api/mod.rs", "use crate::api::native;"), [0; 0]);
+        assert_eq!(
+            check("use crate::api::{kit::page, native::map, Dialect};"),
+            [0; 0]
+        );
+        assert_eq!(
+            lines(
+                check_dialects,
+                "src/api/kit/page.rs",
+                "use crate::api::native;"
+            ),
+            [1]
+        );
+        assert_eq!(
+            lines(check_dialects, "src/api/mod.rs", "use crate::api::native;"),
+            [0; 0]
+        );
     }
 
     #[test]
     fn a_crate_outside_its_room_is_found() {
         let check = |path, text| lines(check_crate_homes, path, text);
-        for text in ["use zip::ZipArchive;", "use zip;", "fn f(_: ::zip::ZipArchive) {}", "extern crate zip;", "use {zip::A};", "#[derive(zip::A)] struct S;"] {
+        for text in [
+            "use zip::ZipArchive;",
+            "use zip;",
+            "fn f(_: ::zip::ZipArchive) {}",
+            "extern crate zip;",
+            "use {zip::A};",
+            "#[derive(zip::A)] struct S;",
+        ] {
             assert_eq!(check("src/source/mod.rs", text), [1], "{text}");
             assert_eq!(check("src/archive/unzip.rs", text), [0; 0], "{text}");
         }
-        for text in ["a.iter().zip::<B>(b)", "use crate::archive::zip::pack;", "use crate::archive::{zip::pack};", "Iterator::zip::<B>(a, b)", "let zip = 1;"] {
+        for text in [
+            "a.iter().zip::<B>(b)",
+            "use crate::archive::zip::pack;",
+            "use crate::archive::{zip::pack};",
+            "Iterator::zip::<B>(a, b)",
+            "let zip = 1;",
+        ] {
             assert_eq!(check("src/source/mod.rs", text), [0; 0], "{text}");
         }
         assert_eq!(check("src/engine/mod.rs", "use bollard::Docker;"), [1]);
@@ -821,9 +1103,22 @@ mod rules {
 
     #[test]
     fn a_domain_that_serialises_is_found() {
-        assert_eq!(lines(check_domain, "src/domain/id.rs", "#[derive(serde::Serialize)]\nstruct S;"), [1]);
-        assert_eq!(lines(check_domain, "src/domain/id.rs", "use uuid::Uuid;"), [0; 0]);
-        assert_eq!(lines(check_domain, "src/app/mod.rs", "use serde::Serialize;"), [0; 0]);
+        assert_eq!(
+            lines(
+                check_domain,
+                "src/domain/id.rs",
+                "#[derive(serde::Serialize)]\nstruct S;"
+            ),
+            [1]
+        );
+        assert_eq!(
+            lines(check_domain, "src/domain/id.rs", "use uuid::Uuid;"),
+            [0; 0]
+        );
+        assert_eq!(
+            lines(check_domain, "src/app/mod.rs", "use serde::Serialize;"),
+            [0; 0]
+        );
     }
 
     #[test]
@@ -838,10 +1133,20 @@ mod rules {
     #[test]
     fn a_language_is_found_as_a_word_only() {
         let check = |text| lines(check_languages, "src/app/mod.rs", text);
-        for text in ["// Python too", "\"python3\"", "let nodejs_version = 1;", "java"] {
+        for text in [
+            "// Python too",
+            "\"python3\"",
+            "let nodejs_version = 1;",
+            "java",
+        ] {
             assert_eq!(check(text), [1], "{text}");
         }
-        for text in ["a node of the graph", "text/javascript", "pythonic", "go on"] {
+        for text in [
+            "a node of the graph",
+            "text/javascript",
+            "pythonic",
+            "go on",
+        ] {
             assert_eq!(check(text), [0; 0], "{text}");
         }
     }

@@ -189,6 +189,9 @@ pub struct DeploySettings {
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Load one worker ahead at deploy; yes unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preload: Option<bool>,
 }
 
 /// The multipart form of a deploy, for the OpenAPI document.

@@ -8,7 +8,6 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::multipart;
 use crate::cli::package::Package;
-use crate::cli::show;
 use http::{HeaderValue, Method};
 use std::time::Duration;
 
@@ -110,11 +109,13 @@ async fn settled(context: &Context<'_>, first: FunctionView) -> Result<FunctionV
         }
         Ok(function)
     };
-    tokio::time::timeout(BUILD, asking).await.unwrap_or_else(|_| {
-        let message = format!("`{name}` is still not ready after {} s", BUILD.as_secs());
-        Err(Failure::new(Exit::Timeout, code::TIMEOUT, message)
-            .hint(format!("it goes on; look again with `hob get {name}`")))
-    })
+    tokio::time::timeout(BUILD, asking)
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!("`{name}` is still not ready after {} s", BUILD.as_secs());
+            Err(Failure::new(Exit::Timeout, code::TIMEOUT, message)
+                .hint(format!("it goes on; look again with `hob get {name}`")))
+        })
 }
 
 fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failure> {
@@ -139,7 +140,10 @@ fn failed(function: &FunctionView) -> Failure {
     let why = latest.error.as_deref().unwrap_or("no reason was given");
     let message = format!("{name} version {} failed: {why}", latest.number);
     let hint = match &function.current {
-        Some(current) => format!("version {} goes on serving; mend the code and deploy again", current.number),
+        Some(current) => format!(
+            "version {} goes on serving; mend the code and deploy again",
+            current.number
+        ),
         None => "mend the code and deploy again".to_owned(),
     };
     Failure::new(Exit::Build, code::BUILD_FAILED, message).hint(hint)

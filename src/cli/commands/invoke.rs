@@ -81,7 +81,10 @@ async fn say(context: &mut Context<'_>, mut answer: Answer) -> Result<Exit, Fail
 async fn accepted(context: &mut Context<'_>, answer: Answer) -> Result<Exit, Failure> {
     let execution: ExecutionView = answer.checked().await?.document().await?;
     context.output.value(&execution, |_| execution.id.clone())?;
-    let note = format!("accepted; see how it goes with `hob runs show {}`", execution.id);
+    let note = format!(
+        "accepted; see how it goes with `hob runs show {}`",
+        execution.id
+    );
     context.output.note(&note);
     Ok(Exit::Ok)
 }

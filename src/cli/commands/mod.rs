@@ -6,6 +6,8 @@ mod functions;
 mod invoke;
 mod logs;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use super::args::{Arguments, Command, RunsCommand};
 use super::client::{Client, path, query};

@@ -1,0 +1,167 @@
+//! Errors on the wire: one shape for all of them, logged here and nowhere else.
+//!
+//! Decides nothing about calls: an error inside a call is answered by the kit, in the same shape.
+
+use super::wire::{BASE, ErrorBody, code, header};
+use crate::domain::{Error, Fault};
+use crate::telemetry;
+use axum::Json;
+use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub(super) struct Problem(pub(super) Error);
+
+impl<E: Into<Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.0.fault() == Fault::Ours {
+            tracing::error!("A request failed: {}", telemetry::chain(&self.0));
+        }
+        let (status, word) = meaning(&self.0);
+        let mut response = answer(status, word, self.0.to_string(), hint(&self.0));
+        if let Error::Busy { retry_after_seconds, .. } = self.0 {
+            let seconds = HeaderValue::from(retry_after_seconds);
+            response.headers_mut().insert(http::header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+/// The status and the word of each error.
+pub(super) fn meaning(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Invalid(_) => (StatusCode::BAD_REQUEST, code::INVALID),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, code::NOT_FOUND),
+        Error::Conflict(_) => (StatusCode::CONFLICT, code::CONFLICT),
+        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, code::TOO_LARGE),
+        Error::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, code::NOT_READY),
+        Error::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, code::BUSY),
+        Error::NoCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, code::NO_CAPACITY),
+        Error::WorkerDied(_) => (StatusCode::BAD_GATEWAY, code::WORKER_DIED),
+        Error::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, code::ENGINE),
+        Error::DiskFull(_) => (StatusCode::INSUFFICIENT_STORAGE, code::DISK_FULL),
+        Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL),
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    let internal = matches!(error, Error::Internal { .. });
+    internal.then(|| "the daemon's own output says what happened".to_owned())
+}
+
+fn answer(status: StatusCode, word: &str, message: String, hint: Option<String>) -> Response {
+    let body = ErrorBody { code: word.to_owned(), message, hint, call_id: None };
+    let source = [(header::ERROR_SOURCE, "platform")];
+    (status, source, Json(body)).into_response()
+}
+
+/// Answers a path below the base that nobody has.
+pub(super) async fn unknown_path(uri: Uri) -> Response {
+    let message = format!("there is nothing at `{}`", uri.path());
+    answer(StatusCode::NOT_FOUND, code::NOT_FOUND, message, Some(see_document()))
+}
+
+/// Answers a method that the path does not have.
+pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let message = format!("`{}` does not take {method}", uri.path());
+    answer(StatusCode::METHOD_NOT_ALLOWED, code::INVALID, message, Some(see_document()))
+}
+
+fn see_document() -> String {
+    format!("{BASE}/openapi.json lists what there is")
+}
+
+/// The query, checked.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = Query::try_from_uri(&parts.uri);
+        let Query(params) = read.map_err(|e| Error::invalid(telemetry::chain(&e)))?;
+        Ok(Self(params))
+    }
+}
+
+/// The one variable segment of the path.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.map_err(|e| Error::invalid(format!("the path is not text: {e}")))?;
+        let first = params.iter().next().map(|(_, value)| value.to_owned());
+        Ok(Self(first.ok_or_else(|| Error::invalid("the path lacks a name"))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn body(response: Response) -> ErrorBody {
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        serde_json::from_slice(&bytes).expect("an error body")
+    }
+
+    fn all() -> Vec<(Error, u16, &'static str)> {
+        let text = || "x".to_owned();
+        let source = || Some("private".into());
+        vec![
+            (Error::Invalid(text()), 400, "invalid"),
+            (Error::NotFound(text()), 404, "not_found"),
+            (Error::Conflict(text()), 409, "conflict"),
+            (Error::TooLarge(text()), 413, "too_large"),
+            (Error::NotReady(text()), 503, "not_ready"),
+            (Error::Busy { message: text(), retry_after_seconds: 7 }, 429, "busy"),
+            (Error::NoCapacity { message: text(), source: source() }, 503, "no_capacity"),
+            (Error::WorkerDied(text()), 502, "worker_died"),
+            (Error::Engine { message: text(), source: source() }, 503, "engine"),
+            (Error::DiskFull(text()), 507, "disk_full"),
+            (Error::Internal { message: text(), source: source() }, 500, "internal"),
+        ]
+    }
+
+    #[tokio::test]
+    async fn each_error_has_its_status_and_word_and_keeps_its_source_private() {
+        for (error, status, word) in all() {
+            let response = Problem(error).into_response();
+            assert_eq!(response.status().as_u16(), status, "{word}");
+            assert_eq!(response.headers()[header::ERROR_SOURCE], "platform");
+            let body = body(response).await;
+            assert_eq!((body.code.as_str(), body.message.as_str()), (word, "x"));
+            assert!(!format!("{body:?}").contains("private"));
+        }
+    }
+
+    #[test]
+    fn busy_says_when_to_come_back() {
+        let error = Error::Busy { message: "full".to_owned(), retry_after_seconds: 7 };
+        let response = Problem(error).into_response();
+        assert_eq!(response.headers()[http::header::RETRY_AFTER], "7");
+    }
+
+    #[tokio::test]
+    async fn unknown_paths_and_methods_have_the_same_shape() {
+        let response = unknown_path(Uri::from_static("/hob/v1/x")).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert!(body(response).await.message.contains("/hob/v1/x"));
+        let response = wrong_method(Method::PUT, Uri::from_static("/hob/v1/status")).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert!(body(response).await.message.contains("PUT"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Reads a deploy's form: settings to memory, code to the disk piece by piece.
+//!
+//! Does not look into the code, and keeps no limit of its own for it: the writer has one.
+
+use super::error::Problem;
+use super::map;
+use super::wire::DeploySettings;
+use crate::app::{App, Settings, Upload};
+use crate::domain::Error;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request};
+
+/// Largest part `settings`. Unit: bytes.
+const SETTINGS_LIMIT: usize = 1024 * 1024;
+
+/// What the form held.
+#[derive(Debug, Default)]
+pub(super) struct Form {
+    /// Empty when there was no such part.
+    pub(super) settings: Settings,
+    /// Stored already.
+    pub(super) code: Option<Upload>,
+}
+
+/// Reads the whole form; the parts may come in any order, each at most once.
+pub(super) async fn read(app: &App, request: Request) -> Result<Form, Problem> {
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|e| Error::invalid(format!("a deploy is sent as multipart/form-data: {}", e.body_text())))?;
+    let (mut settings, mut code) = (None, None);
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        match field.name().unwrap_or_default() {
+            "settings" if settings.is_none() => settings = Some(read_settings(field).await?),
+            "code" if code.is_none() => code = Some(store_code(app, field).await?),
+            name @ ("settings" | "code") => return Err(refused("comes twice", name)),
+            name => return Err(refused("is not known: send `settings` and `code`", name)),
+        }
+    }
+    Ok(Form { settings: settings.unwrap_or_default(), code })
+}
+
+fn refused(why: &str, name: &str) -> Problem {
+    Problem(Error::invalid(format!("the part `{}` {why}", name.escape_debug())))
+}
+
+fn broken(error: MultipartError) -> Problem {
+    Problem(Error::invalid(format!("the form cannot be read: {}", error.body_text())))
+}
+
+async fn read_settings(mut field: Field<'_>) -> Result<Settings, Problem> {
+    let mut text = Vec::new();
+    while let Some(piece) = field.chunk().await.map_err(broken)? {
+        if text.len() + piece.len() > SETTINGS_LIMIT {
+            return Err(Problem(Error::TooLarge(format!("the settings may have {SETTINGS_LIMIT} bytes"))));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(map::settings(parse(&text)?)?)
+}
+
+fn parse(text: &[u8]) -> Result<DeploySettings, Error> {
+    serde_json::from_slice(text).map_err(|e| Error::invalid(format!("the part `settings` is not what it should be: {e}")))
+}
+
+async fn store_code(app: &App, mut field: Field<'_>) -> Result<Upload, Problem> {
+    let file_name = field.file_name().map(str::to_owned);
+    let mut writer = app.begin_upload().await?;
+    while let Some(piece) = field.chunk().await.map_err(broken)? {
+        writer.write(&piece).await?;
+    }
+    let digest = writer.finish().await?;
+    Ok(Upload { digest, file_name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_with_unknown_words_are_refused_by_name() {
+        let error = parse(br#"{"memory": 5}"#).expect_err("unknown");
+        assert!(error.to_string().contains("`memory`"), "{error}");
+        assert!(parse(br#"{"memory_mib": 128}"#).is_ok());
+    }
+}

@@ -1,0 +1,446 @@
+//! The composition root: settings become rooms, rooms become a running daemon. The only file that knows everybody.
+//!
+//! Order: bind, open the store, build, run, drain. What is bound first cannot fail last.
+
+use crate::api::kit::guard::{self, Guard};
+use crate::api::kit::problem;
+use crate::api::native::{self, NativeState};
+use crate::app::{App, Defaults, Parts};
+use crate::builder::Builder;
+use crate::config::{Config, Durability, Environment, Prewarm, Pull};
+use crate::domain::{InstanceId, Limits, Network};
+use crate::engine::{self, Docker, Engine};
+use crate::ingress::{self, Ingress};
+use crate::invoker::Invoker;
+use crate::pool::{self, Pool};
+use crate::runtime::{self, Runtimes};
+use crate::store::{self, Store};
+use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
+use crate::telemetry::chain;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use http::StatusCode;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Read connections of the store.
+const READERS: u32 = 4;
+/// Removing containers and writing the last records may take this long after the grace.
+const CLEAN_UP: Duration = Duration::from_secs(20);
+/// Half of the machine's memory is the workers', unless said; where it cannot be read, this. Unit: bytes.
+const MEMORY_BUDGET: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}{holder}: stop what holds it, or choose another with --listen (port 0: any)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Who holds the port, if that can be seen.
+        holder: String,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the data directory {0} cannot be used")]
+    Store(PathBuf, #[source] store::Error),
+    /// The runtimes cannot be read.
+    #[error("the runtimes cannot be read")]
+    Runtimes(#[from] runtime::Error),
+    /// No folder of runtimes was found.
+    #[error("there is no folder of runtimes near the program: set runtimes.directory (HOB_RUNTIMES_DIRECTORY)")]
+    NoRuntimes,
+    /// A directory cannot be made.
+    #[error("the workers' directory below {0} cannot be made")]
+    Directory(PathBuf, #[source] std::io::Error),
+    /// What the last run left cannot be brought to order.
+    #[error("what the last run left cannot be brought to order")]
+    Recover(#[source] crate::domain::Error),
+}
+
+/// A daemon that is built and bound, and does not run yet.
+pub struct Daemon {
+    app: App,
+    pool: Pool,
+    store: Store,
+    engine: Arc<dyn Engine>,
+    supervisor: Supervisor,
+    shutdown: Shutdown,
+    listener: TcpListener,
+    address: SocketAddr,
+    grace: Duration,
+    router: Router,
+    purge: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Daemon {
+    /// Builds a daemon on the Docker engine that the settings and the environment lead to.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing runs then.
+    pub async fn build(config: Config, environment: &Environment) -> Result<Self, Error> {
+        let options = docker_options(&config, environment);
+        let make = move |instance| Arc::new(Docker::connect(options(instance))) as Arc<dyn Engine>;
+        Self::build_on(config, make, Clock::system()).await
+    }
+
+    /// Builds a daemon on any engine.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing runs then.
+    pub async fn build_on(
+        config: Config,
+        engine: impl FnOnce(InstanceId) -> Arc<dyn Engine>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let (listener, address) = bind(config.server.listen).await?;
+        let store = open_store(&config).await?;
+        let engine = engine(store.instance());
+        let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
+        let shutdown = Shutdown::new();
+        let supervisor = Supervisor::new(shutdown.clone());
+        let builder = Builder::new(Arc::clone(&engine), Arc::clone(&runtimes), builder_options(&config));
+        let directory = config.server.data_dir.clone();
+        let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), clock.clone(), pool_options(&config))
+            .map_err(|e| Error::Directory(directory, e))?;
+        let invoker = Invoker::new(pool.clone(), store.clone(), clock.clone(), supervisor.clone(), config.records.enabled);
+        let parts = Parts {
+            options: app_options(&config),
+            store: store.clone(),
+            engine: Arc::clone(&engine),
+            runtimes,
+            builder,
+            pool: pool.clone(),
+            invoker,
+            supervisor: supervisor.clone(),
+            clock,
+        };
+        let app = App::new(parts);
+        app.recover().await.map_err(Error::Recover)?;
+        let purge = Arc::new(AtomicBool::new(false));
+        let router = router(&config, &app, &store, address, &shutdown, &purge);
+        let grace = config.server.shutdown_grace;
+        Ok(Self { app, pool, store, engine, supervisor, shutdown, listener, address, grace, router, purge })
+    }
+
+    /// Where it listens; with port 0, the chosen port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks it to stop: in-flight calls finish, records are written, containers removed.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Runs until asked to stop, then drains.
+    pub async fn run(self) {
+        self.start_tasks();
+        let shutdown = self.shutdown.clone();
+        let listener = self.listener.tap_io(|stream| {
+            // Small answers must not wait for more.
+            let _ = stream.set_nodelay(true);
+        });
+        let stop = self.shutdown.clone();
+        let server = axum::serve(listener, self.router).with_graceful_shutdown(async move { stop.requested().await });
+        self.supervisor.spawn(TaskKind::Listener, async move {
+            if let Err(e) = server.await {
+                tracing::error!("The listener failed: {e}");
+            }
+        });
+        shutdown.requested().await;
+        drain(&self.pool, &self.supervisor, self.grace).await;
+        if self.purge.load(Ordering::Relaxed) {
+            purge(self.engine.as_ref()).await;
+        }
+        if let Err(e) = self.store.close().await {
+            tracing::error!("The store could not be closed: {}", chain(&e));
+        }
+    }
+
+    fn start_tasks(&self) {
+        let (supervisor, stop) = (&self.supervisor, &self.shutdown);
+        supervisor.spawn(TaskKind::PoolLoop, self.pool.clone().run(stop.child()));
+        let app = || (self.app.clone(), stop.child());
+        let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
+            let (app, stop) = app();
+            supervisor.spawn_restarting(kind, move || run(app.clone(), stop.clone()));
+        };
+        start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
+        start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
+        start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
+    }
+}
+
+/// Lets calls finish within the grace, then removes the workers and waits for the rest.
+async fn drain(pool: &Pool, supervisor: &Supervisor, grace: Duration) {
+    let calls_over = async {
+        while pool.open_calls() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(grace, calls_over).await.is_err() {
+        tracing::warn!("{} calls did not end within the grace and are cut off", pool.open_calls());
+    }
+    pool.stop();
+    let drained = supervisor.drain(CLEAN_UP).await;
+    for name in drained.unfinished {
+        tracing::warn!("A {name} did not end in time");
+    }
+}
+
+async fn purge(engine: &dyn Engine) {
+    if let Err(e) = engine.remove_networks().await {
+        tracing::warn!("Networks could not be removed: {}", chain(&e));
+    }
+    if let Err(e) = engine.remove_images().await {
+        tracing::warn!("Images could not be removed: {}", chain(&e));
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, holder: holder(address.port()), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// `: PROGRAM (pid N) holds it`, where the system lets us see that.
+fn holder(port: u16) -> String {
+    let found = std::fs::read_to_string("/proc/net/tcp").ok().and_then(|table| listening_inode(&table, port));
+    let process = found.and_then(|inode| process_with_socket(&inode));
+    process.map_or_else(String::new, |(pid, name)| format!(": `{name}` (pid {pid}) holds it"))
+}
+
+/// The socket that listens on a port, in the form of the kernel's table.
+fn listening_inode(table: &str, port: u16) -> Option<String> {
+    let wanted = format!(":{port:04X}");
+    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut listening = lines.filter(|f| f.len() > 9 && f[1].ends_with(&wanted) && f[3] == "0A");
+    listening.next().map(|fields| fields[9].to_owned())
+}
+
+fn process_with_socket(inode: &str) -> Option<(u32, String)> {
+    let wanted = PathBuf::from(format!("socket:[{inode}]"));
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    pids.into_iter().find_map(|pid| {
+        let mut files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+        files.find(|f| std::fs::read_link(f.path()).is_ok_and(|target| target == wanted))?;
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Some((pid, name.trim().to_owned()))
+    })
+}
+
+async fn open_store(config: &Config) -> Result<Store, Error> {
+    let directory = config.server.data_dir.clone();
+    let options = store::Options {
+        directory: directory.clone(),
+        durability: match config.records.durability {
+            Durability::Full => store::Durability::Full,
+            Durability::Normal => store::Durability::Normal,
+        },
+        queue: config.records.queue,
+        readers: READERS,
+    };
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
+    let opened = opened.unwrap_or(Err(store::Error::Closed));
+    opened.map_err(|e| Error::Store(directory, e))
+}
+
+/// The folder said, or the one beside or above the program, or in the working directory.
+fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
+    if let Some(directory) = &config.runtimes.directory {
+        return Ok(directory.clone());
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let near = program.ancestors().skip(1).chain(std::iter::once(here.as_path()));
+    let candidates = near.flat_map(|dir| [dir.join("runtimes"), dir.join("share/hob/runtimes")]);
+    candidates.into_iter().find(|dir| is_runtimes(dir)).ok_or(Error::NoRuntimes)
+}
+
+fn is_runtimes(directory: &Path) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.into_iter().any(|e| e.path().join("runtime.toml").is_file())
+}
+
+fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
+    let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
+    let environment = environment.clone();
+    move |instance| engine::Options {
+        host,
+        docker_host_env: environment.docker_host().map(str::to_owned),
+        docker_context_env: environment.docker_context().map(str::to_owned),
+        home: environment.home(),
+        runtime_dir: environment.runtime_dir(),
+        instance,
+        request_timeout,
+    }
+}
+
+fn builder_options(config: &Config) -> crate::builder::Options {
+    let args = config.build.environment.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    crate::builder::Options {
+        timeout: config.build.timeout,
+        memory_bytes: config.build.memory,
+        args: args.collect(),
+        may_pull: config.engine.pull == Pull::Missing,
+    }
+}
+
+fn pool_options(config: &Config) -> pool::Options {
+    let policy = pool::Policy {
+        memory_budget: config.pool.memory_budget.unwrap_or_else(half_of_memory),
+        idle: config.pool.idle,
+        queue_bound: config.pool.queue_bound as usize,
+        queue_timeout: config.pool.queue_timeout,
+        start_concurrency: usize::from(config.pool.start_concurrency),
+        prewarm_memory: config.function.memory,
+        prewarm: BTreeMap::new(),
+    };
+    pool::Options {
+        directory: config.server.data_dir.clone(),
+        policy,
+        pids: config.function.pids,
+        tmp_bytes: config.function.tmp,
+        open_files: config.function.open_files,
+        start_timeout: config.pool.start_timeout,
+        load_timeout: config.pool.start_timeout,
+        grace: config.pool.deadline_grace,
+        log_limit: config.log.per_execution,
+    }
+}
+
+fn app_options(config: &Config) -> crate::app::Options {
+    let function = &config.function;
+    crate::app::Options {
+        defaults: Defaults {
+            limits: Limits {
+                memory: function.memory,
+                timeout: function.timeout,
+                concurrency: function.concurrency,
+                scale: function.scale,
+                network: Network::Outbound,
+            },
+            timeout_max: function.timeout_max.duration(),
+        },
+        archive: crate::archive::Limits::default(),
+        upload_limit: config.server.upload_limit,
+        async_input_limit: config.records.async_input_limit,
+        async_concurrency: usize::from(config.records.async_concurrency),
+        reconnect: config.engine.reconnect,
+        prewarm: match config.pool.prewarm {
+            Prewarm::Always(workers) => Some(usize::from(workers)),
+            Prewarm::UnlessRuntimeSays(_) => None,
+        },
+        keep_count: config.records.keep_count,
+        keep: config.records.keep,
+        function_images: config.build.function_images,
+    }
+}
+
+fn half_of_memory() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    total.map_or(MEMORY_BUDGET, |kib| kib * 1024 / 2)
+}
+
+fn router(
+    config: &Config,
+    app: &App,
+    store: &Store,
+    address: SocketAddr,
+    shutdown: &Shutdown,
+    purge: &Arc<AtomicBool>,
+) -> Router {
+    let (stop, purge) = (shutdown.clone(), Arc::clone(purge));
+    let state = NativeState {
+        app: app.clone(),
+        instance: store.instance().to_string(),
+        data_dir: config.server.data_dir.display().to_string(),
+        base_url: format!("http://{address}"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        body_limit: config.server.body_limit,
+        stop: Arc::new(move |all| {
+            purge.store(all, Ordering::Relaxed);
+            stop.request();
+        }),
+        shutdown: shutdown.clone(),
+    };
+    let guard = Arc::new(Guard {
+        allowed_hosts: config.server.allowed_hosts.clone(),
+        allowed_origins: config.server.allowed_origins.clone(),
+        token: config.access.token.clone(),
+    });
+    let ingress = Ingress { app: app.clone(), body_limit: config.server.body_limit };
+    Router::new()
+        .route("/", get(|| async { axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"})) }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(app.clone()))
+        .route("/metrics", get(metrics).with_state(app.clone()))
+        .merge(native::router(state))
+        .merge(ingress::router(ingress.clone()))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(ingress, by_host))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+}
+
+/// Sends a request whose host names a function to it, before paths are looked at.
+async fn by_host(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
+    match ingress::addressed_function(&request) {
+        Some((name, namespace)) => ingress.by_host(&name, &namespace, request).await,
+        None => next.run(request).await,
+    }
+}
+
+async fn nothing_here(request: Request) -> Response {
+    let message = format!("there is nothing at {}: functions are at /function/NAME, the API at /hob/v1", request.uri().path());
+    problem::body(StatusCode::NOT_FOUND, "not_found", &message, None, None)
+}
+
+async fn ready(State(app): State<App>) -> Response {
+    match app.engine_status() {
+        crate::app::EngineStatus::Up(_) => "ready\n".into_response(),
+        crate::app::EngineStatus::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response(),
+        crate::app::EngineStatus::Down(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(app): State<App>) -> String {
+    crate::telemetry::render(&app.metrics())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_table_tells_who_listens() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1B9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n   1: 0100007F:1B9F 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 4343 1\n";
+        assert_eq!(listening_inode(table, 7070).as_deref(), Some("4242"));
+        assert_eq!(listening_inode(table, 7071), None);
+    }
+}

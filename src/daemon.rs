@@ -87,7 +87,9 @@ pub struct Daemon {
 
 impl std::fmt::Debug for Daemon {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Daemon").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Daemon")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,9 +121,20 @@ impl Daemon {
         let supervisor = Supervisor::new(shutdown.clone());
         let builder = Builder::new(Arc::clone(&engine), Arc::clone(&runtimes), builder_options(&config));
         let directory = config.server.data_dir.clone();
-        let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), clock.clone(), pool_options(&config))
-            .map_err(|e| Error::Directory(directory, e))?;
-        let invoker = Invoker::new(pool.clone(), store.clone(), clock.clone(), supervisor.clone(), config.records.enabled);
+        let pool = Pool::open(
+            Arc::clone(&engine),
+            supervisor.clone(),
+            clock.clone(),
+            pool_options(&config),
+        )
+        .map_err(|e| Error::Directory(directory, e))?;
+        let invoker = Invoker::new(
+            pool.clone(),
+            store.clone(),
+            clock.clone(),
+            supervisor.clone(),
+            config.records.enabled,
+        );
         let parts = Parts {
             options: app_options(&config),
             store: store.clone(),
@@ -138,7 +151,19 @@ impl Daemon {
         let purge = Arc::new(AtomicBool::new(false));
         let router = router(&config, &app, &store, address, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
-        Ok(Self { app, pool, store, engine, supervisor, shutdown, listener, address, grace, router, purge })
+        Ok(Self {
+            app,
+            pool,
+            store,
+            engine,
+            supervisor,
+            shutdown,
+            listener,
+            address,
+            grace,
+            router,
+            purge,
+        })
     }
 
     /// Where it listens; with port 0, the chosen port.
@@ -201,7 +226,10 @@ async fn drain(pool: &Pool, supervisor: &Supervisor, grace: Duration) {
         }
     };
     if tokio::time::timeout(grace, calls_over).await.is_err() {
-        tracing::warn!("{} calls did not end within the grace and are cut off", pool.open_calls());
+        tracing::warn!(
+            "{} calls did not end within the grace and are cut off",
+            pool.open_calls()
+        );
     }
     pool.stop();
     let drained = supervisor.drain(CLEAN_UP).await;
@@ -220,7 +248,11 @@ async fn purge(engine: &dyn Engine) {
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen { address, holder: holder(address.port()), source };
+    let failed = |source| Error::Listen {
+        address,
+        holder: holder(address.port()),
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
@@ -228,7 +260,9 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.
 fn holder(port: u16) -> String {
-    let found = std::fs::read_to_string("/proc/net/tcp").ok().and_then(|table| listening_inode(&table, port));
+    let found = std::fs::read_to_string("/proc/net/tcp")
+        .ok()
+        .and_then(|table| listening_inode(&table, port));
     let process = found.and_then(|inode| process_with_socket(&inode));
     process.map_or_else(String::new, |(pid, name)| format!(": `{name}` (pid {pid}) holds it"))
 }
@@ -236,7 +270,10 @@ fn holder(port: u16) -> String {
 /// The socket that listens on a port, in the form of the kernel's table.
 fn listening_inode(table: &str, port: u16) -> Option<String> {
     let wanted = format!(":{port:04X}");
-    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let lines = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut listening = lines.filter(|f| f.len() > 9 && f[1].ends_with(&wanted) && f[3] == "0A");
     listening.next().map(|fields| fields[9].to_owned())
 }
@@ -278,7 +315,10 @@ fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
     let here = std::env::current_dir().unwrap_or_default();
     let near = program.ancestors().skip(1).chain(std::iter::once(here.as_path()));
     let candidates = near.flat_map(|dir| [dir.join("runtimes"), dir.join("share/hob/runtimes")]);
-    candidates.into_iter().find(|dir| is_runtimes(dir)).ok_or(Error::NoRuntimes)
+    candidates
+        .into_iter()
+        .find(|dir| is_runtimes(dir))
+        .ok_or(Error::NoRuntimes)
 }
 
 fn is_runtimes(directory: &Path) -> bool {
@@ -301,7 +341,11 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
 }
 
 fn builder_options(config: &Config) -> crate::builder::Options {
-    let args = config.build.environment.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let args = config
+        .build
+        .environment
+        .iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()));
     crate::builder::Options {
         timeout: config.build.timeout,
         memory_bytes: config.build.memory,
@@ -363,7 +407,13 @@ fn app_options(config: &Config) -> crate::app::Options {
 
 fn half_of_memory() -> u64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let total = info.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?
+            .split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     total.map_or(MEMORY_BUDGET, |kib| kib * 1024 / 2)
 }
 
@@ -395,9 +445,17 @@ fn router(
         allowed_origins: config.server.allowed_origins.clone(),
         token: config.access.token.clone(),
     });
-    let ingress = Ingress { app: app.clone(), body_limit: config.server.body_limit };
+    let ingress = Ingress {
+        app: app.clone(),
+        body_limit: config.server.body_limit,
+    };
     Router::new()
-        .route("/", get(|| async { axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"})) }))
+        .route(
+            "/",
+            get(|| async {
+                axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"}))
+            }),
+        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route("/metrics", get(metrics).with_state(app.clone()))
@@ -417,14 +475,19 @@ async fn by_host(State(ingress): State<Ingress>, request: Request, next: Next) -
 }
 
 async fn nothing_here(request: Request) -> Response {
-    let message = format!("there is nothing at {}: functions are at /function/NAME, the API at /hob/v1", request.uri().path());
+    let message = format!(
+        "there is nothing at {}: functions are at /function/NAME, the API at /hob/v1",
+        request.uri().path()
+    );
     problem::body(StatusCode::NOT_FOUND, "not_found", &message, None, None)
 }
 
 async fn ready(State(app): State<App>) -> Response {
     match app.engine_status() {
         crate::app::EngineStatus::Up(_) => "ready\n".into_response(),
-        crate::app::EngineStatus::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response(),
+        crate::app::EngineStatus::Unknown => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response()
+        }
         crate::app::EngineStatus::Down(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -26,9 +26,17 @@ async fn serve(args: ServeArgs) -> ExitCode {
 
 async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let environment = config::environment();
-    let flags = Flags { config: args.config, listen: args.listen, data_dir: args.data_dir, offline: args.offline };
+    let flags = Flags {
+        config: args.config,
+        listen: args.listen,
+        data_dir: args.data_dir,
+        offline: args.offline,
+    };
     let config = Config::load(&environment, &flags)?;
-    let options = telemetry::Options { level: config.log.level.clone(), colour: !environment.no_color() };
+    let options = telemetry::Options {
+        level: config.log.level.clone(),
+        colour: !environment.no_color(),
+    };
     telemetry::init(&options)?;
     let daemon = Daemon::build(config, &environment).await?;
     let shutdown = daemon.shutdown();

@@ -38,7 +38,11 @@ impl App {
         options: InvokeOptions,
         incoming: Incoming,
     ) -> Result<Answer, Error> {
-        let served = self.0.directory.find(namespace, name).ok_or_else(|| unknown(namespace, name))?;
+        let served = self
+            .0
+            .directory
+            .find(namespace, name)
+            .ok_or_else(|| unknown(namespace, name))?;
         let target = served.target.clone().ok_or_else(|| not_ready(name))?;
         let call = Call {
             id: options.id,

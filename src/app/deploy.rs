@@ -94,11 +94,20 @@ impl App {
         let new = self.new_revision(&deploy, previous.as_ref()).await?;
         let lazy = deploy.settings.preload == Some(false);
         if lazy {
-            self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).insert(new.id);
+            self.0
+                .lazy
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(new.id);
         }
         let now = self.0.clock.now();
         let (function, revision) = self.0.store.deploy(&deploy.namespace, &deploy.name, now, new).await?;
-        if self.0.directory.find(function.namespace.as_str(), function.name.as_str()).is_none() {
+        if self
+            .0
+            .directory
+            .find(function.namespace.as_str(), function.name.as_str())
+            .is_none()
+        {
             self.0.directory.put(function.clone(), None);
         }
         self.changed();
@@ -133,7 +142,9 @@ impl App {
     }
 
     async fn latest(&self, namespace: &Namespace, name: &FunctionName) -> Result<Option<Revision>, Error> {
-        let Some(function) = self.0.store.find_function(namespace, name).await? else { return Ok(None) };
+        let Some(function) = self.0.store.find_function(namespace, name).await? else {
+            return Ok(None);
+        };
         let revisions = self.0.store.list_revisions(function.id).await?;
         Ok(revisions.into_iter().max_by_key(|r| r.number))
     }
@@ -145,7 +156,11 @@ impl App {
         let convention = convention_of(settings, same_family, family)?;
         let limits = self.limits_of(settings, previous.map(|p| p.limits), family)?;
         let entry = settings.entry.clone().or_else(|| same_family.map(|p| p.entry.clone()));
-        let env = settings.env.clone().or_else(|| previous.map(|p| p.env.clone())).unwrap_or_default();
+        let env = settings
+            .env
+            .clone()
+            .or_else(|| previous.map(|p| p.env.clone()))
+            .unwrap_or_default();
         check_env(&env)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {
@@ -160,9 +175,16 @@ impl App {
     }
 
     fn runtime_of(&self, settings: &Settings, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
-        let asked = settings.runtime.clone().or_else(|| previous.map(|p| p.runtime.to_string()));
-        let asked = asked.ok_or_else(|| Error::invalid("say which runtime (`--runtime`): `hob runtimes` lists them"))?;
-        self.0.runtimes.resolve(&asked).map_err(|e| Error::invalid(e.to_string()))
+        let asked = settings
+            .runtime
+            .clone()
+            .or_else(|| previous.map(|p| p.runtime.to_string()));
+        let asked =
+            asked.ok_or_else(|| Error::invalid("say which runtime (`--runtime`): `hob runtimes` lists them"))?;
+        self.0
+            .runtimes
+            .resolve(&asked)
+            .map_err(|e| Error::invalid(e.to_string()))
     }
 
     fn limits_of(&self, settings: &Settings, previous: Option<Limits>, family: &Family) -> Result<Limits, Error> {
@@ -191,15 +213,22 @@ impl App {
 
     async fn code_of(&self, deploy: &Deploy, previous: Option<&Revision>, family: &Family) -> Result<Digest, Error> {
         if let Some(upload) = &deploy.code {
-            self.extract(&upload.digest, upload.file_name.clone(), family.single_file()).await?;
+            self.extract(&upload.digest, upload.file_name.clone(), family.single_file())
+                .await?;
             return Ok(upload.digest.clone());
         }
-        let previous = previous.ok_or_else(|| Error::invalid("a new function needs code: send a zip, a tar or a source file"))?;
+        let previous =
+            previous.ok_or_else(|| Error::invalid("a new function needs code: send a zip, a tar or a source file"))?;
         Ok(previous.code.clone())
     }
 
     /// Extracts a package, unless its tree is there.
-    pub(super) async fn extract(&self, digest: &Digest, file_name: Option<String>, single: String) -> Result<PathBuf, Error> {
+    pub(super) async fn extract(
+        &self,
+        digest: &Digest,
+        file_name: Option<String>,
+        single: String,
+    ) -> Result<PathBuf, Error> {
         let (store, digest, limits) = (self.0.store.clone(), digest.clone(), self.0.options.archive.clone());
         let work = move || -> Result<PathBuf, Error> {
             let blobs = store.blobs();
@@ -207,7 +236,14 @@ impl App {
                 return Ok(tree);
             }
             let into = blobs.temp_dir()?;
-            source::unpack(&blobs.path(&digest), file_name.as_deref(), &single, into.path(), &limits).map_err(source_error)?;
+            source::unpack(
+                &blobs.path(&digest),
+                file_name.as_deref(),
+                &single,
+                into.path(),
+                &limits,
+            )
+            .map_err(source_error)?;
             Ok(blobs.install_tree(&digest, into)?)
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -219,7 +255,10 @@ impl App {
         Target {
             demand: Demand {
                 revision: revision.id,
-                class: Class { runtime: revision.runtime.clone(), network: revision.limits.network },
+                class: Class {
+                    runtime: revision.runtime.clone(),
+                    network: revision.limits.network,
+                },
                 limits: revision.limits,
             },
             tree: self.0.store.blobs().tree_path(&revision.code),
@@ -241,20 +280,30 @@ fn convention_of(settings: &Settings, previous: Option<&Revision>, family: &Fami
     }
     let known: Vec<_> = family.conventions.iter().map(|c| c.as_str()).collect();
     let (name, asked) = (&family.manifest.name, convention.as_str());
-    Err(Error::invalid(format!("runtime {name} does not have convention `{asked}`: use {}", known.join(", "))))
+    Err(Error::invalid(format!(
+        "runtime {name} does not have convention `{asked}`: use {}",
+        known.join(", ")
+    )))
 }
 
 fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
     let size: usize = env.iter().map(|(k, v)| k.len() + v.len()).sum();
     if size > ENV_LIMIT {
-        return Err(Error::invalid(format!("the environment has {size} bytes, the limit is {ENV_LIMIT}: put large values into a file")));
+        return Err(Error::invalid(format!(
+            "the environment has {size} bytes, the limit is {ENV_LIMIT}: put large values into a file"
+        )));
     }
     let bad = |k: &&String| k.is_empty() || k.contains(['=', '\0']);
     if let Some(name) = env.keys().find(bad) {
-        return Err(Error::invalid(format!("`{}` is no name for an environment variable", name.escape_debug())));
+        return Err(Error::invalid(format!(
+            "`{}` is no name for an environment variable",
+            name.escape_debug()
+        )));
     }
     match env.iter().find(|(_, v)| v.contains('\0')) {
-        Some((name, _)) => Err(Error::invalid(format!("the value of {name} contains a NUL byte, which no environment can hold"))),
+        Some((name, _)) => Err(Error::invalid(format!(
+            "the value of {name} contains a NUL byte, which no environment can hold"
+        ))),
         None => Ok(()),
     }
 }
@@ -265,9 +314,9 @@ fn source_error(error: source::Error) -> Error {
             Error::DiskFull("the disk is full: free some space and deploy again".to_owned())
         }
         source::Error::Io { .. } => Error::internal("the upload could not be unpacked", error),
-        source::Error::Archive(e @ (archive::Error::Io { .. } | archive::Error::NotEmpty { .. } | archive::Error::NotCleaned { .. })) => {
-            Error::internal("the upload could not be unpacked", e)
-        }
+        source::Error::Archive(
+            e @ (archive::Error::Io { .. } | archive::Error::NotEmpty { .. } | archive::Error::NotCleaned { .. }),
+        ) => Error::internal("the upload could not be unpacked", e),
         other => Error::invalid(crate::telemetry::chain(&other)),
     }
 }

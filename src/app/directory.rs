@@ -20,7 +20,9 @@ impl Directory {
     pub(super) fn put(&self, function: Function, target: Option<Arc<Target>>) {
         let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(namespace).or_default().insert(name, Arc::new(Served { function, target }));
+        all.entry(namespace)
+            .or_default()
+            .insert(name, Arc::new(Served { function, target }));
     }
 
     pub(super) fn remove(&self, namespace: &Namespace, name: &FunctionName) {
@@ -31,19 +33,29 @@ impl Directory {
     }
 
     pub(super) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Served>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace)?.get(name).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(namespace)?
+            .get(name)
+            .cloned()
     }
 
     pub(super) fn names(&self) -> BTreeMap<RevisionId, (String, u32)> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let targets = all.values().flat_map(HashMap::values).filter_map(|s| s.target.as_ref());
-        targets.map(|t| (t.demand.revision, (t.function.clone(), t.version))).collect()
+        targets
+            .map(|t| (t.demand.revision, (t.function.clone(), t.version)))
+            .collect()
     }
 }
 
 impl Directory {
     pub(super) fn targets(&self) -> Vec<Arc<Target>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.values().flat_map(HashMap::values).filter_map(|s| s.target.clone()).collect()
+        all.values()
+            .flat_map(HashMap::values)
+            .filter_map(|s| s.target.clone())
+            .collect()
     }
 }

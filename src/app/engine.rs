@@ -77,13 +77,23 @@ impl App {
     }
 
     async fn prepare_default(&self, family: &str) -> Result<(), Error> {
-        let (_, runtime) = self.0.runtimes.resolve(family).map_err(|e| Error::invalid(e.to_string()))?;
+        let (_, runtime) = self
+            .0
+            .runtimes
+            .resolve(family)
+            .map_err(|e| Error::invalid(e.to_string()))?;
         self.prepare_runtime(&runtime).await.map(|_| ())
     }
 
     /// Brings up functions that keep a minimum of workers.
     async fn preload_min(&self) {
-        for target in self.0.directory.targets().into_iter().filter(|t| t.demand.limits.scale.min() > 0) {
+        for target in self
+            .0
+            .directory
+            .targets()
+            .into_iter()
+            .filter(|t| t.demand.limits.scale.min() > 0)
+        {
             match self.0.pool.acquire(&target).await {
                 Ok(lease) => lease.give_back(),
                 Err(e) => tracing::warn!("Could not bring up `{}`: {e}", target.function),
@@ -95,7 +105,10 @@ impl App {
         let message = error.to_string();
         let was_down = matches!(&*self.0.engine_status.borrow(), EngineStatus::Down(_));
         if !was_down {
-            tracing::warn!("The container engine cannot be used: {}", crate::telemetry::chain(error));
+            tracing::warn!(
+                "The container engine cannot be used: {}",
+                crate::telemetry::chain(error)
+            );
         }
         let _ = self.0.engine_status.send_replace(EngineStatus::Down(message));
     }

@@ -96,7 +96,9 @@ struct Inner {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +157,11 @@ impl App {
     /// When the store cannot be read or written.
     pub async fn recover(&self) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let ended = self.0.store.end_interrupted(now, "the daemon stopped while the call ran".to_owned()).await?;
+        let ended = self
+            .0
+            .store
+            .end_interrupted(now, "the daemon stopped while the call ran".to_owned())
+            .await?;
         if ended > 0 {
             tracing::warn!("Ended {ended} calls that were running when the daemon stopped");
         }

@@ -22,7 +22,10 @@ pub(super) struct Running(Mutex<HashMap<ExecutionId, Arc<Notify>>>);
 impl Running {
     fn begin(&self, id: ExecutionId) -> Arc<Notify> {
         let stop = Arc::new(Notify::new());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&stop));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(&stop));
         stop
     }
 
@@ -43,7 +46,9 @@ impl App {
     /// `NotFound`, `NotReady`; `TooLarge` when the input is over the limit.
     pub async fn invoke_later(&self, namespace: &str, name: &str, incoming: Incoming) -> Result<ExecutionId, Error> {
         let served = self.0.directory.find(namespace, name);
-        let served = served.ok_or_else(|| Error::not_found(format!("there is no function `{name}`: `hob list` shows what there is")))?;
+        let served = served.ok_or_else(|| {
+            Error::not_found(format!("there is no function `{name}`: `hob list` shows what there is"))
+        })?;
         if served.target.is_none() {
             return Err(not_ready(name));
         }
@@ -56,7 +61,10 @@ impl App {
             body,
         };
         let id = ExecutionId::generate();
-        self.0.store.accept_async(id, served.function.id, input, self.0.clock.now()).await?;
+        self.0
+            .store
+            .accept_async(id, served.function.id, input, self.0.clock.now())
+            .await?;
         self.0.queued.notify_one();
         Ok(id)
     }
@@ -72,7 +80,9 @@ impl App {
             };
             let more = !claimed.is_empty();
             for (execution, input) in claimed {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { break };
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    break;
+                };
                 let app = self.clone();
                 self.0.supervisor.spawn(TaskKind::Execution, async move {
                     app.run_queued(execution, input).await;
@@ -101,7 +111,9 @@ impl App {
             return Ok(false);
         }
         if !execution.asynchronous {
-            return Err(Error::conflict("a synchronous call ends when its caller closes the connection".to_owned()));
+            return Err(Error::conflict(
+                "a synchronous call ends when its caller closes the connection".to_owned(),
+            ));
         }
         Ok(self.0.store.cancel_queued(id, self.0.clock.now()).await? || self.0.running.stop(id))
     }
@@ -146,20 +158,32 @@ impl App {
             body: Body::Stream(body),
             asynchronous: true,
         };
-        let Ok(answer) = self.0.invoker.invoke(call).await else { return };
-        if let Reply::Success { body: Body::Stream(mut body), .. } = answer.reply {
+        let Ok(answer) = self.0.invoker.invoke(call).await else {
+            return;
+        };
+        if let Reply::Success {
+            body: Body::Stream(mut body),
+            ..
+        } = answer.reply
+        {
             while let Some(Ok(_)) = body.next().await {}
         }
     }
 
     async fn serving(&self, execution: &Execution) -> Option<Arc<crate::pool::Target>> {
         let function = self.0.store.function(execution.function).await.ok()??;
-        self.0.directory.find(function.namespace.as_str(), function.name.as_str())?.target.clone()
+        self.0
+            .directory
+            .find(function.namespace.as_str(), function.name.as_str())?
+            .target
+            .clone()
     }
 
     async fn end_unserved(&self, id: ExecutionId) {
         let ending = Ending {
-            outcome: Outcome::Error { message: "the function was deleted before the call could run".to_owned() },
+            outcome: Outcome::Error {
+                message: "the function was deleted before the call could run".to_owned(),
+            },
             at: self.0.clock.now(),
             temperature: None,
             timings: Timings::default(),

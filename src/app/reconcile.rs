@@ -50,7 +50,9 @@ impl App {
     }
 
     async fn try_to_bring_on(&self, revision: Revision) -> Result<(), Error> {
-        let Some(function) = self.0.store.function(revision.function).await? else { return Ok(()) };
+        let Some(function) = self.0.store.function(revision.function).await? else {
+            return Ok(());
+        };
         let target = Arc::new(self.target(&function, &revision));
         let attempt = self.attempt(&revision, &target).await;
         let id = revision.id;
@@ -119,17 +121,28 @@ impl App {
             return Ok(());
         }
         self.0.directory.put(function, Some(Arc::clone(&target)));
-        previous.into_iter().filter(|p| *p != revision.id).for_each(|p| self.0.pool.retire(p));
+        previous
+            .into_iter()
+            .filter(|p| *p != revision.id)
+            .for_each(|p| self.0.pool.retire(p));
         if self.0.options.function_images {
             let (app, revision) = (self.clone(), revision.clone());
-            self.0.supervisor.spawn(TaskKind::Build, async move { app.make_image(&revision, &target).await });
+            self.0
+                .supervisor
+                .spawn(TaskKind::Build, async move { app.make_image(&revision, &target).await });
         }
         Ok(())
     }
 
     async fn make_image(&self, revision: &Revision, target: &Target) {
-        let Ok(runtime_image) = self.0.builder.runtime_image(&revision.runtime).await else { return };
-        let made = self.0.builder.function_image(&runtime_image, revision.code.as_str(), target.tree.clone()).await;
+        let Ok(runtime_image) = self.0.builder.runtime_image(&revision.runtime).await else {
+            return;
+        };
+        let made = self
+            .0
+            .builder
+            .function_image(&runtime_image, revision.code.as_str(), target.tree.clone())
+            .await;
         if let Err(e) = self.0.store.set_build(revision.id, made.image, made.log).await {
             tracing::warn!(revision.id = %revision.id, "Could not keep a build's log: {e}");
         }
@@ -139,8 +152,15 @@ impl App {
     pub(super) async fn prepare_runtime(&self, runtime: &RuntimeRef) -> Result<String, Error> {
         let image = self.0.builder.runtime_image(runtime).await?;
         let family = self.0.runtimes.family(runtime);
-        let prewarm = self.0.options.prewarm.unwrap_or_else(|| family.map_or(0, |f| f.manifest.prewarm));
-        let class = pool::Class { runtime: runtime.clone(), network: self.0.options.defaults.limits.network };
+        let prewarm = self
+            .0
+            .options
+            .prewarm
+            .unwrap_or_else(|| family.map_or(0, |f| f.manifest.prewarm));
+        let class = pool::Class {
+            runtime: runtime.clone(),
+            network: self.0.options.defaults.limits.network,
+        };
         self.0.pool.offer_runtime(class, image.clone(), prewarm);
         Ok(image)
     }
@@ -160,7 +180,11 @@ fn load_report(error: &pool::FunctionError, log: &[u8]) -> String {
         "" => error.message.clone(),
         error_type => format!("{error_type}: {}", error.message),
     };
-    let parts = [sentence, error.traceback.clone(), String::from_utf8_lossy(log).into_owned()];
+    let parts = [
+        sentence,
+        error.traceback.clone(),
+        String::from_utf8_lossy(log).into_owned(),
+    ];
     let parts: Vec<_> = parts.iter().map(|p| p.trim_end()).filter(|p| !p.is_empty()).collect();
     parts.join("\n")
 }

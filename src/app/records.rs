@@ -32,7 +32,11 @@ impl App {
         // The record may still be on its way to the disk.
         self.0.store.flush().await?;
         let found = self.0.store.execution(id).await?;
-        found.ok_or_else(|| Error::not_found(format!("there is no execution {id}: `hob runs list` shows what there is")))
+        found.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no execution {id}: `hob runs list` shows what there is"
+            ))
+        })
     }
 
     /// Executions, newest first.
@@ -108,7 +112,10 @@ impl App {
     async fn clean_up(&self) -> Result<(), Error> {
         let now = self.0.clock.now();
         let options = &self.0.options;
-        self.0.store.prune_executions(options.keep_count, now.minus(options.keep)).await?;
+        self.0
+            .store
+            .prune_executions(options.keep_count, now.minus(options.keep))
+            .await?;
         let live = self.0.store.live_digests().await?;
         self.0.store.blobs().sweep(live, now.minus(UNUSED_CODE)).await?;
         Ok(())

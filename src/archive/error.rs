@@ -91,9 +91,7 @@ pub enum Error {
         other: String,
     },
     /// Too many files, directories and links.
-    #[error(
-        "the archive holds more than {limit} entries; leave out what the function does not need"
-    )]
+    #[error("the archive holds more than {limit} entries; leave out what the function does not need")]
     TooManyEntries {
         /// Entries allowed.
         limit: usize,
@@ -119,9 +117,7 @@ pub enum Error {
         limit: u64,
     },
     /// It unpacks to suspiciously more than it was.
-    #[error(
-        "unpacked, the archive is more than {limit} times as large as packed (at {entry:?}); it looks like a bomb"
-    )]
+    #[error("unpacked, the archive is more than {limit} times as large as packed (at {entry:?}); it looks like a bomb")]
     Ratio {
         /// The entry in which the limit was passed.
         entry: String,
@@ -186,9 +182,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Extraction failed, and its leftovers could not be removed either.
-    #[error(
-        "extraction failed ({because}), and what it had written could not be removed; remove it by hand"
-    )]
+    #[error("extraction failed ({because}), and what it had written could not be removed; remove it by hand")]
     NotCleaned {
         /// Why the extraction had failed.
         because: Box<Error>,
@@ -231,9 +225,7 @@ impl Error {
     pub(crate) fn writing(entry: &str, source: io::Error) -> Self {
         let entry = shown(entry);
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::DiskFull { entry, source }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { entry, source },
             _ => Error::Io { entry, source },
         }
     }

@@ -76,16 +76,10 @@ impl<'a> Meter<'a> {
         let entry = || shown(entry);
         if self.unpacked > self.limits.total_bytes {
             let limit = self.limits.total_bytes;
-            Err(Error::TooLarge {
-                entry: entry(),
-                limit,
-            })
+            Err(Error::TooLarge { entry: entry(), limit })
         } else if self.unpacked > RATIO_FROM && self.unpacked > allowed {
             let limit = self.limits.ratio;
-            Err(Error::Ratio {
-                entry: entry(),
-                limit,
-            })
+            Err(Error::Ratio { entry: entry(), limit })
         } else {
             Ok(())
         }

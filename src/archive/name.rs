@@ -70,11 +70,7 @@ impl EntryName {
         check_size(target, &names, limits)?;
         let climbs = names.iter().take_while(|n| **n == "..").count();
         let inside = climbs <= self.parents().count();
-        if target.is_empty()
-            || target.starts_with('/')
-            || !inside
-            || names[climbs..].contains(&"..")
-        {
+        if target.is_empty() || target.starts_with('/') || !inside || names[climbs..].contains(&"..") {
             return Err(Error::LinkOutside {
                 entry: shown(&self.0),
                 target: shown(target),
@@ -103,16 +99,10 @@ fn check_size(text: &str, names: &[&str], limits: &Limits) -> Result<(), Error> 
     let entry = || shown(text);
     if names.len() > limits.depth {
         let limit = limits.depth;
-        Err(Error::TooDeep {
-            entry: entry(),
-            limit,
-        })
+        Err(Error::TooDeep { entry: entry(), limit })
     } else if text.len() > limits.path_bytes {
         let limit = limits.path_bytes;
-        Err(Error::PathTooLong {
-            entry: entry(),
-            limit,
-        })
+        Err(Error::PathTooLong { entry: entry(), limit })
     } else if names.iter().any(|name| name.len() > NAME_BYTES) {
         Err(Error::PathTooLong {
             entry: entry(),
@@ -139,37 +129,18 @@ mod tests {
 
     #[test]
     fn names_are_made_plain_or_refused() {
-        assert_eq!(
-            parse(b"./a//b/./c/", Style::Unix).unwrap().unwrap(),
-            "a/b/c"
-        );
+        assert_eq!(parse(b"./a//b/./c/", Style::Unix).unwrap().unwrap(), "a/b/c");
         assert_eq!(parse(b"a\\b", Style::Windows).unwrap().unwrap(), "a/b");
         assert_eq!(parse(b"a\\b", Style::Unix).unwrap().unwrap(), "a\\b");
         assert_eq!(parse(b"./", Style::Unix).unwrap(), None);
         for raw in [&b"../a"[..], b"a/../b", b"a/.."] {
-            assert!(matches!(
-                parse(raw, Style::Unix),
-                Err(Error::Traversal { .. })
-            ));
+            assert!(matches!(parse(raw, Style::Unix), Err(Error::Traversal { .. })));
         }
-        for raw in [
-            &b"/a"[..],
-            b"\\a",
-            b"C:\\a",
-            b"c:a",
-            b"\\\\host\\share\\a",
-            b"//host/a",
-        ] {
-            assert!(matches!(
-                parse(raw, Style::Windows),
-                Err(Error::Absolute { .. })
-            ));
+        for raw in [&b"/a"[..], b"\\a", b"C:\\a", b"c:a", b"\\\\host\\share\\a", b"//host/a"] {
+            assert!(matches!(parse(raw, Style::Windows), Err(Error::Absolute { .. })));
         }
         for raw in [&b""[..], b"a\0b", b"\xff\xfe"] {
-            assert!(matches!(
-                parse(raw, Style::Unix),
-                Err(Error::BadName { .. })
-            ));
+            assert!(matches!(parse(raw, Style::Unix), Err(Error::BadName { .. })));
         }
     }
 
@@ -181,10 +152,7 @@ mod tests {
             ..Limits::default()
         };
         let parsed = EntryName::parse(long.as_bytes(), Style::Unix, &limits);
-        assert!(matches!(
-            parsed,
-            Err(Error::PathTooLong { limit: 1024, .. })
-        ));
+        assert!(matches!(parsed, Err(Error::PathTooLong { limit: 1024, .. })));
         let deep = "a/".repeat(33);
         assert!(matches!(
             parse(deep.as_bytes(), Style::Unix),
@@ -202,10 +170,7 @@ mod tests {
         let limits = Limits::default();
         let name = EntryName("d/e/link".to_owned());
         for good in ["x", "../x", "../../x", "./../../d/y", ".."] {
-            assert!(
-                name.check_target(good.as_bytes(), &limits).is_ok(),
-                "{good}"
-            );
+            assert!(name.check_target(good.as_bytes(), &limits).is_ok(), "{good}");
         }
         for bad in ["/x", "../../../x", "x/..", "../x/../y", "x/../../../../y"] {
             let checked = name.check_target(bad.as_bytes(), &limits);

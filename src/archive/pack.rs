@@ -28,11 +28,7 @@ const LARGE: u64 = u32::MAX as u64;
 /// # Errors
 /// `Io`, `DiskFull`, `Changed`, and what extraction would refuse: `BadName`, `LinkOutside`,
 /// `UnsupportedKind`, `TooDeep`, `PathTooLong`. The writer holds part of an archive then.
-pub fn pack_zip<W: Write + Seek>(
-    dir: &Path,
-    writer: W,
-    keep: impl Fn(&Path) -> bool,
-) -> Result<W, Error> {
+pub fn pack_zip<W: Write + Seek>(dir: &Path, writer: W, keep: impl Fn(&Path) -> bool) -> Result<W, Error> {
     let mut zip = ZipWriter::new(writer);
     walk(dir, &keep, &mut |item| zip_item(&mut zip, item))?;
     zip.finish().map_err(|e| zip_failed("", e))
@@ -93,12 +89,7 @@ impl<W: Write> TarPacker<W> {
     ///
     /// # Errors
     /// As [`pack_zip`].
-    pub fn tree(
-        &mut self,
-        prefix: &str,
-        dir: &Path,
-        keep: impl Fn(&Path) -> bool,
-    ) -> Result<(), Error> {
+    pub fn tree(&mut self, prefix: &str, dir: &Path, keep: impl Fn(&Path) -> bool) -> Result<(), Error> {
         let prefix = match prefix {
             "" => None,
             text => EntryName::parse(text.as_bytes(), Style::Unix, &packing_limits())?,
@@ -151,11 +142,7 @@ fn walk(
 }
 
 /// The wanted children of `parent`, last name first, so that a stack gives them in order.
-fn children(
-    dir: &Path,
-    parent: &Path,
-    keep: &dyn Fn(&Path) -> bool,
-) -> Result<Vec<EntryName>, Error> {
+fn children(dir: &Path, parent: &Path, keep: &dyn Fn(&Path) -> bool) -> Result<Vec<EntryName>, Error> {
     let mut names = Vec::new();
     let failed = |e| Error::reading_disk(parent, dir, e);
     for child in fs::read_dir(parent).map_err(failed)? {
@@ -204,22 +191,16 @@ fn tar_item<W: Write>(builder: &mut tar::Builder<W>, path: &str, item: Item) -> 
         Content::Directory => {
             let mut header = header(EntryType::Directory, 0o755, 0);
             let path = format!("{path}/");
-            builder
-                .append_data(&mut header, path, io::empty())
-                .map_err(failed)
+            builder.append_data(&mut header, path, io::empty()).map_err(failed)
         }
         Content::Link { target } => {
             let mut header = header(EntryType::Symlink, 0o777, 0);
-            builder
-                .append_link(&mut header, path, target)
-                .map_err(failed)
+            builder.append_link(&mut header, path, target).map_err(failed)
         }
         Content::File { file, size, mode } => {
             let mut header = header(EntryType::Regular, mode, size);
             let mut content = file.take(size);
-            builder
-                .append_data(&mut header, path, &mut content)
-                .map_err(failed)?;
+            builder.append_data(&mut header, path, &mut content).map_err(failed)?;
             unchanged(content.limit(), path)
         }
     }
@@ -246,9 +227,7 @@ fn zip_item<W: Write + Seek>(zip: &mut ZipWriter<W>, item: Item) -> Result<(), E
     let failed = |e| zip_failed(name, e);
     match item.content {
         Content::Directory => zip.add_directory(name, options(0o755, 0)).map_err(failed),
-        Content::Link { target } => zip
-            .add_symlink(name, target, options(0o777, 0))
-            .map_err(failed),
+        Content::Link { target } => zip.add_symlink(name, target, options(0o777, 0)).map_err(failed),
         Content::File { file, size, mode } => {
             zip.start_file(name, options(mode, size)).map_err(failed)?;
             let mut content = file.take(size);
@@ -277,9 +256,7 @@ fn zip_failed(entry: &str, error: ZipError) -> Error {
 fn unchanged(missing: u64, entry: &str) -> Result<(), Error> {
     match missing {
         0 => Ok(()),
-        _ => Err(Error::Changed {
-            entry: shown(entry),
-        }),
+        _ => Err(Error::Changed { entry: shown(entry) }),
     }
 }
 

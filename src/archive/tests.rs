@@ -183,10 +183,7 @@ fn deflated(content: &[u8]) -> Z {
 fn a_path_that_climbs_is_refused() {
     for name in ["../evil", "a/../../evil", "a/.."] {
         assert_refused!(refused(&zip(&[file("ok"), file(name)])), Error::Traversal { entry } if entry == name);
-        assert_refused!(
-            refused(&tar(&[t(b'0', name, "", b"x")])),
-            Error::Traversal { .. }
-        );
+        assert_refused!(refused(&tar(&[t(b'0', name, "", b"x")])), Error::Traversal { .. });
     }
 }
 
@@ -194,23 +191,14 @@ fn a_path_that_climbs_is_refused() {
 fn an_absolute_path_is_refused() {
     for name in ["/evil", "//host/evil"] {
         assert_refused!(refused(&zip(&[file(name)])), Error::Absolute { .. });
-        assert_refused!(
-            refused(&gz(&tar(&[t(b'0', name, "", b"x")]))),
-            Error::Absolute { .. }
-        );
+        assert_refused!(refused(&gz(&tar(&[t(b'0', name, "", b"x")]))), Error::Absolute { .. });
     }
 }
 
 #[test]
 fn windows_separators_get_the_same_checks() {
     assert_refused!(refused(&zip(&[file("..\\evil")])), Error::Traversal { .. });
-    for name in [
-        "\\evil",
-        "\\\\host\\share\\evil",
-        "C:\\evil",
-        "c:evil",
-        "C:/evil",
-    ] {
+    for name in ["\\evil", "\\\\host\\share\\evil", "C:\\evil", "c:evil", "C:/evil"] {
         assert_refused!(refused(&zip(&[file(name)])), Error::Absolute { .. });
     }
     let place = Place::new();
@@ -248,10 +236,7 @@ fn links_inside_the_tree_are_kept() {
     let place = Place::new();
     let bytes = zip(&[z("bin/run", 0o120_777, b"../lib/run"), file("lib/run")]);
     place.extract(&bytes, &Limits::default()).unwrap();
-    assert_eq!(
-        fs::read_link(place.path("bin/run")).unwrap(),
-        Path::new("../lib/run")
-    );
+    assert_eq!(fs::read_link(place.path("bin/run")).unwrap(), Path::new("../lib/run"));
     assert_eq!(fs::read(place.path("bin/run")).unwrap(), b"x");
 }
 
@@ -265,10 +250,7 @@ fn hard_links_devices_and_pipes_are_refused() {
             _ => assert!(result.is_err(), "{}", char::from(kind)),
         }
     }
-    assert_refused!(
-        refused(&zip(&[z("a", 0o010_644, b"")])),
-        Error::UnsupportedKind { .. }
-    );
+    assert_refused!(refused(&zip(&[z("a", 0o010_644, b"")])), Error::UnsupportedKind { .. });
     assert_refused!(
         refused(&tar(&[t(b'1', "a", "b", b"")])),
         Error::UnsupportedKind {
@@ -303,10 +285,7 @@ fn a_path_that_comes_twice_is_refused() {
 #[test]
 fn bombs_are_refused_by_ratio_by_total_and_by_count() {
     let zeros = vec![0; 4 << 20];
-    assert_refused!(
-        refused(&zip(&[deflated(&zeros)])),
-        Error::Ratio { limit: 200, .. }
-    );
+    assert_refused!(refused(&zip(&[deflated(&zeros)])), Error::Ratio { limit: 200, .. });
     let bytes = gz(&tar(&[t(b'0', "a", "", &zeros)]));
     assert_refused!(refused(&bytes), Error::Ratio { .. });
     let small = Limits {
@@ -322,10 +301,7 @@ fn bombs_are_refused_by_ratio_by_total_and_by_count() {
         ..Limits::default()
     };
     let many: Vec<Z> = (0..4).map(|n| file(&n.to_string())).collect();
-    assert_refused!(
-        refused_with(&zip(&many), &few),
-        Error::TooManyEntries { limit: 3 }
-    );
+    assert_refused!(refused_with(&zip(&many), &few), Error::TooManyEntries { limit: 3 });
     let implied = zip(&[file("a/b/c/d")]);
     assert_refused!(refused_with(&implied, &few), Error::TooManyEntries { .. });
 }
@@ -347,10 +323,7 @@ fn a_size_that_lies_is_not_believed() {
 #[test]
 fn a_tar_whose_names_or_padding_never_end_is_refused() {
     let name = vec![b'a'; 1 << 20];
-    let long_name = gz(&tar(&[
-        t(b'L', "././@LongLink", "", &name),
-        t(b'0', "a", "", b"x"),
-    ]));
+    let long_name = gz(&tar(&[t(b'L', "././@LongLink", "", &name), t(b'0', "a", "", b"x")]));
     assert_refused!(refused(&long_name), Error::HeaderTooLarge { .. });
     let mut padded = tar(&[t(b'0', "a", "", b"x")]);
     padded.resize(8 << 20, 0);
@@ -382,10 +355,7 @@ fn an_encrypted_entry_is_refused() {
 #[test]
 fn an_unknown_method_is_refused() {
     for method in [12, 14, 93, 99] {
-        let odd = Z {
-            method,
-            ..file("odd")
-        };
+        let odd = Z { method, ..file("odd") };
         assert_refused!(refused(&zip(&[odd])), Error::UnsupportedCompression { entry } if entry == "odd");
     }
 }
@@ -424,10 +394,7 @@ fn a_cut_tar_is_refused_wherever_it_is_cut() {
 
 #[test]
 fn a_flipped_checksum_is_refused() {
-    let broken = Z {
-        crc: 1,
-        ..file("a")
-    };
+    let broken = Z { crc: 1, ..file("a") };
     assert_refused!(refused(&zip(&[broken])), Error::Corrupt { entry, .. } if entry == "a");
     let mut packed = gz(&tar(&[t(b'0', "a", "", b"x")]));
     let crc = packed.len() - 8;
@@ -445,20 +412,14 @@ fn names_that_are_no_names_are_refused() {
         assert_refused!(refused(&zip(&[bad])), Error::BadName { .. });
     }
     let long = "a/".repeat(20) + &"b".repeat(256);
-    assert_refused!(
-        refused(&zip(&[file(&long)])),
-        Error::PathTooLong { limit: 255, .. }
-    );
+    assert_refused!(refused(&zip(&[file(&long)])), Error::PathTooLong { limit: 255, .. });
 }
 
 #[test]
 fn what_macos_adds_is_left_out() {
     let place = Place::new();
     let bytes = zip(&[file("__MACOSX/._a"), file("d/.DS_Store"), file("d/a")]);
-    assert_eq!(
-        place.extract(&bytes, &Limits::default()).unwrap().entries,
-        2
-    );
+    assert_eq!(place.extract(&bytes, &Limits::default()).unwrap().entries, 2);
     assert!(!place.path("__MACOSX").exists() && !place.path("d/.DS_Store").exists());
 }
 
@@ -492,12 +453,7 @@ fn sample() -> TempDir {
     let dir = tempdir().unwrap();
     fs::create_dir_all(dir.path().join("lib/empty")).unwrap();
     let long = "n".repeat(150);
-    for (name, content) in [
-        ("main", "hello"),
-        ("lib/a", ""),
-        ("lib/ä b", "x"),
-        (&long, "long"),
-    ] {
+    for (name, content) in [("main", "hello"), ("lib/a", ""), ("lib/ä b", "x"), (&long, "long")] {
         fs::write(dir.path().join(name), content).unwrap();
     }
     let exec = fs::Permissions::from_mode(0o700);
@@ -552,10 +508,7 @@ fn packing_leaves_out_what_the_filter_refuses() {
     let dir = sample();
     let packed = pack_tar(dir.path(), Vec::new(), |path| !path.starts_with("lib")).unwrap();
     let place = Place::new();
-    assert_eq!(
-        place.extract(&packed, &Limits::default()).unwrap().entries,
-        2
-    );
+    assert_eq!(place.extract(&packed, &Limits::default()).unwrap().entries, 2);
 }
 
 #[test]

@@ -84,8 +84,7 @@ impl Tree {
     pub(super) fn make_links(&mut self) -> Result<(), Error> {
         for (name, kind) in &self.taken {
             if let Kind::Link { target } = kind {
-                symlink(target, self.root.join(name.as_str()))
-                    .map_err(|e| Error::writing(name.as_str(), e))?;
+                symlink(target, self.root.join(name.as_str())).map_err(|e| Error::writing(name.as_str(), e))?;
             }
         }
         Ok(())
@@ -121,8 +120,7 @@ impl Tree {
             Some(_) => Err(Error::Duplicate { entry }),
             None => {
                 self.claim(name, Kind::Directory)?;
-                make_directory(&self.root.join(name.as_str()))
-                    .map_err(|e| Error::writing(name.as_str(), e))
+                make_directory(&self.root.join(name.as_str())).map_err(|e| Error::writing(name.as_str(), e))
             }
         }
     }
@@ -158,8 +156,7 @@ pub(super) fn copy(
         };
         meter.count_bytes(n, entry)?;
         if let Some(file) = to.as_deref_mut() {
-            file.write_all(&buffer[..n])
-                .map_err(|e| Error::writing(entry, e))?;
+            file.write_all(&buffer[..n]).map_err(|e| Error::writing(entry, e))?;
         }
         total += n as u64;
     }
@@ -173,11 +170,7 @@ pub(super) fn plain_mode(mode: u32) -> u32 {
 /// The mode is set again once the file is open, because the umask may have taken bits away.
 fn create(path: &Path, mode: u32) -> io::Result<File> {
     let mode = plain_mode(mode);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
 }

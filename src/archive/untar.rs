@@ -24,11 +24,7 @@ pub(super) fn is_header(block: &[u8]) -> bool {
         return false;
     };
     let declared = tar::Header::from_byte_slice(block).cksum();
-    let sum: u32 = block[..148]
-        .iter()
-        .chain(&block[156..])
-        .map(|b| u32::from(*b))
-        .sum();
+    let sum: u32 = block[..148].iter().chain(&block[156..]).map(|b| u32::from(*b)).sum();
     &block[257..262] == b"ustar" || (block[0] != 0 && declared.is_ok_and(|d| d == sum + 8 * 32))
 }
 
@@ -77,11 +73,7 @@ fn drain(mut rest: impl Read, state: &State, last: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn place<R: Read>(
-    entry: &mut tar::Entry<'_, R>,
-    tree: &mut Tree,
-    meter: &mut Meter<'_>,
-) -> Result<(), Error> {
+fn place<R: Read>(entry: &mut tar::Entry<'_, R>, tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
     let raw = entry.path_bytes().into_owned();
     let kind = kind_of(entry, &raw);
     if let Kind::Comment = kind {
@@ -117,10 +109,7 @@ fn place_file<R: Read>(
     meter: &mut Meter<'_>,
 ) -> Result<(), Error> {
     let declared = entry.size();
-    let mode = entry
-        .header()
-        .mode()
-        .map_err(|e| Error::reading(name.as_str(), e))?;
+    let mode = entry.header().mode().map_err(|e| Error::reading(name.as_str(), e))?;
     if tree.file(name, mode, entry, meter)? < declared {
         return Err(Error::Truncated {
             entry: lossy(name.as_str().as_bytes()),

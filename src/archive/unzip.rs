@@ -28,20 +28,14 @@ pub(super) fn fill(source: &File, tree: &mut Tree, meter: &mut Meter<'_>) -> Res
     check_before_writing(source, &mut archive, meter)?;
     for index in 0..archive.len() {
         let name = raw_name(&archive, index)?;
-        let mut entry = archive
-            .by_index(index)
-            .map_err(|e| failed(&lossy(&name), e))?;
+        let mut entry = archive.by_index(index).map_err(|e| failed(&lossy(&name), e))?;
         place(&mut entry, &name, tree, meter)?;
     }
     Ok(())
 }
 
 /// Everything that can be known before a byte is written.
-fn check_before_writing(
-    source: &File,
-    archive: &mut Archive<'_>,
-    meter: &mut Meter<'_>,
-) -> Result<(), Error> {
+fn check_before_writing(source: &File, archive: &mut Archive<'_>, meter: &mut Meter<'_>) -> Result<(), Error> {
     for index in 0..archive.len() {
         meter.count_entry()?;
         let entry = archive.by_index_data(index).map_err(|e| failed("", e))?;
@@ -61,12 +55,7 @@ fn check_before_writing(
     check_overlaps(archive)
 }
 
-fn place(
-    entry: &mut Entry<'_, '_>,
-    raw: &[u8],
-    tree: &mut Tree,
-    meter: &mut Meter<'_>,
-) -> Result<(), Error> {
+fn place(entry: &mut Entry<'_, '_>, raw: &[u8], tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
     let parsed = EntryName::parse(raw, Style::Windows, meter.limits())?;
     let mode = entry.unix_mode().unwrap_or(0);
     let is_directory = raw.ends_with(b"/") || raw.ends_with(b"\\");
@@ -108,11 +97,7 @@ fn unsupported(raw: &[u8], kind: &'static str) -> Error {
 }
 
 /// A link's target is its content; one byte more than allowed is read, so that the check can tell.
-fn read_target(
-    entry: &mut Entry<'_, '_>,
-    name: &EntryName,
-    meter: &mut Meter<'_>,
-) -> Result<String, Error> {
+fn read_target(entry: &mut Entry<'_, '_>, name: &EntryName, meter: &mut Meter<'_>) -> Result<String, Error> {
     let mut target = Vec::new();
     let most = meter.limits().path_bytes as u64 + 1;
     entry
@@ -133,9 +118,7 @@ fn check_overlaps(archive: &mut Archive<'_>) -> Result<(), Error> {
     let mut ranges = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
         let name = raw_name(archive, index)?;
-        let entry = archive
-            .by_index_raw(index)
-            .map_err(|e| failed(&lossy(&name), e))?;
+        let entry = archive.by_index_raw(index).map_err(|e| failed(&lossy(&name), e))?;
         let start = entry.header_start();
         let data = entry.data_start().unwrap_or(start);
         ranges.push((start, data.saturating_add(entry.compressed_size()), name));
@@ -165,11 +148,7 @@ fn check_duplicates(source: &File, mut at: u64) -> Result<(), Error> {
             let entry = lossy(&name);
             return Err(Error::Duplicate { entry });
         }
-        at += 46
-            + [28, 30, 32]
-                .map(|i| u64::from(length(i)))
-                .iter()
-                .sum::<u64>();
+        at += 46 + [28, 30, 32].map(|i| u64::from(length(i))).iter().sum::<u64>();
     }
     Ok(())
 }
@@ -177,9 +156,7 @@ fn check_duplicates(source: &File, mut at: u64) -> Result<(), Error> {
 /// A zip file without its end was cut off; with one it is damaged.
 fn opening(source: &File, error: ZipError) -> Error {
     match error {
-        ZipError::InvalidArchive(_) if !has_directory_end(source) => Error::Truncated {
-            entry: String::new(),
-        },
+        ZipError::InvalidArchive(_) if !has_directory_end(source) => Error::Truncated { entry: String::new() },
         error => failed("", error),
     }
 }
@@ -188,8 +165,7 @@ fn has_directory_end(source: &File) -> bool {
     let length = source.metadata().map_or(0, |m| m.len());
     let start = length.saturating_sub(END_REGION);
     let mut tail = vec![0; (length - start) as usize];
-    source.read_exact_at(&mut tail, start).is_ok()
-        && tail.windows(4).any(|window| window == DIRECTORY_END)
+    source.read_exact_at(&mut tail, start).is_ok() && tail.windows(4).any(|window| window == DIRECTORY_END)
 }
 
 fn failed(entry: &str, error: ZipError) -> Error {

@@ -66,7 +66,9 @@ pub struct Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +76,13 @@ impl Builder {
     /// A builder of the given runtimes.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, runtimes: Arc<Runtimes>, options: Options) -> Self {
-        Self { engine, runtimes, options: Arc::new(options), images: Arc::default(), building: Arc::default() }
+        Self {
+            engine,
+            runtimes,
+            options: Arc::new(options),
+            images: Arc::default(),
+            building: Arc::default(),
+        }
     }
 
     /// How a runtime's image stands.
@@ -123,7 +131,10 @@ impl Builder {
         if let Err(e) = &built {
             log.push(format!("error: {}", crate::telemetry::chain(e)));
         }
-        FunctionImage { image: built.is_ok().then_some(image), log: log.join("\n") }
+        FunctionImage {
+            image: built.is_ok().then_some(image),
+            log: log.join("\n"),
+        }
     }
 
     async fn make_runtime_image(&self, runtime: &RuntimeRef) -> Result<String, Error> {
@@ -182,7 +193,12 @@ impl Builder {
             timeout: self.options.timeout,
         };
         let lines = Mutex::new(Vec::new());
-        let keep = |line: &str| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        let keep = |line: &str| {
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(line.to_owned())
+        };
         let built = self.engine.build(request, &keep).await;
         log.extend(lines.into_inner().unwrap_or_else(PoisonError::into_inner));
         built.map(|_| ()).map_err(Error::from)
@@ -216,7 +232,11 @@ fn collect(directory: &Path, prefix: &str, files: &mut Vec<ContextFile>) -> std:
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{path}/"), files)?;
         } else {
-            files.push(ContextFile { path, mode: 0o644, bytes: std::fs::read(entry.path())? });
+            files.push(ContextFile {
+                path,
+                mode: 0o644,
+                bytes: std::fs::read(entry.path())?,
+            });
         }
     }
     Ok(())
@@ -232,6 +252,10 @@ fn pack(files: Vec<ContextFile>) -> Result<Bytes, Error> {
 fn function_context(dockerfile: &str, tree: &Path) -> Result<Bytes, Error> {
     let mut files = Vec::new();
     collect(tree, "code/", &mut files).map_err(|e| Error::internal("a function's code cannot be read", e))?;
-    files.push(ContextFile { path: "Dockerfile".to_owned(), mode: 0o644, bytes: dockerfile.as_bytes().to_vec() });
+    files.push(ContextFile {
+        path: "Dockerfile".to_owned(),
+        mode: 0o644,
+        bytes: dockerfile.as_bytes().to_vec(),
+    });
     pack(files)
 }

@@ -5,18 +5,18 @@ use std::fmt::Write;
 
 /// One file of a build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContextFile {
+pub(super) struct ContextFile {
     /// Path in the context, with `/`.
-    pub path: String,
+    pub(super) path: String,
     /// Unix permission bits.
-    pub mode: u32,
+    pub(super) mode: u32,
     /// Content.
-    pub bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// The name of a runtime's image: it changes whenever shim, Dockerfile or base change, so a stale image is never used.
 #[must_use]
-pub fn runtime_tag(family: &str, version: &str, base_id: &str, context: &[ContextFile]) -> String {
+pub(super) fn runtime_tag(family: &str, version: &str, base_id: &str, context: &[ContextFile]) -> String {
     let mut hash = Sha256::new();
     hash.update(base_id);
     for file in context {
@@ -29,20 +29,20 @@ pub fn runtime_tag(family: &str, version: &str, base_id: &str, context: &[Contex
 
 /// The name of a function's image: the same code on the same runtime is the same image.
 #[must_use]
-pub fn function_tag(runtime_image: &str, code: &str) -> String {
+pub(super) fn function_tag(runtime_image: &str, code: &str) -> String {
     let hash = Sha256::new().chain_update(runtime_image).chain_update(code).finalize();
     format!("hob-function/{}", short(&hash))
 }
 
 /// The Dockerfile of a function's image: the runtime's image and one layer of code.
 #[must_use]
-pub fn function_dockerfile(runtime_image: &str) -> String {
+pub(super) fn function_dockerfile(runtime_image: &str) -> String {
     format!("FROM {runtime_image}\nCOPY code/ /opt/hob/function/\n")
 }
 
 /// Which base image a version is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Base {
+pub(super) enum Base {
     /// It is here.
     Here(String),
     /// It has to be pulled, and may be.
@@ -53,7 +53,7 @@ pub enum Base {
 
 /// Chooses: the ordinary image when it is here, else the locally made one of the same version, else a pull.
 #[must_use]
-pub fn choose_base(ordinary: &str, ordinary_here: bool, local: Option<&str>, may_pull: bool) -> Base {
+pub(super) fn choose_base(ordinary: &str, ordinary_here: bool, local: Option<&str>, may_pull: bool) -> Base {
     match local {
         _ if ordinary_here => Base::Here(ordinary.to_owned()),
         Some(local) => Base::Here(local.to_owned()),
@@ -90,7 +90,11 @@ mod tests {
 
     #[test]
     fn a_changed_shim_is_another_image() {
-        let file = |bytes: &[u8]| ContextFile { path: "shim".to_owned(), mode: 0o644, bytes: bytes.to_vec() };
+        let file = |bytes: &[u8]| ContextFile {
+            path: "shim".to_owned(),
+            mode: 0o644,
+            bytes: bytes.to_vec(),
+        };
         let tag = |bytes| runtime_tag("x", "1", "base", &[file(bytes)]);
         assert_ne!(tag(b"a"), tag(b"b"));
         assert_eq!(tag(b"a"), tag(b"a"));

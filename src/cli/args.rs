@@ -4,8 +4,7 @@ use crate::domain::{Concurrency, Convention, FunctionName, Memory, Namespace, Ti
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const AFTER: &str =
-    "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
+const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
 /// A function runtime for one machine.
@@ -171,12 +170,7 @@ pub(crate) struct InvokeArgs {
     /// The function
     pub(crate) name: String,
     /// The input: JSON, @FILE, or - for standard input
-    #[arg(
-        short,
-        long,
-        value_name = "JSON|@FILE|-",
-        allow_negative_numbers = true
-    )]
+    #[arg(short, long, value_name = "JSON|@FILE|-", allow_negative_numbers = true)]
     pub(crate) data: Option<String>,
     /// One field of a JSON object: text (k=v), JSON (k:=v) or a file's text (k=@FILE); may be repeated
     #[arg(long, value_name = "K=V", conflicts_with = "data")]
@@ -257,17 +251,13 @@ fn convention(text: &str) -> Result<String, String> {
 }
 
 fn memory(text: &str) -> Result<u32, String> {
-    let mib = text
-        .parse()
-        .map_err(|_| "give a number of MiB".to_owned())?;
+    let mib = text.parse().map_err(|_| "give a number of MiB".to_owned())?;
     let checked = Memory::from_mib(mib).map_err(|error| error.to_string())?;
     Ok(checked.mib())
 }
 
 fn concurrency(text: &str) -> Result<u16, String> {
-    let slots = text
-        .parse()
-        .map_err(|_| "give a number of calls".to_owned())?;
+    let slots = text.parse().map_err(|_| "give a number of calls".to_owned())?;
     let checked = Concurrency::new(slots).map_err(|error| error.to_string())?;
     Ok(checked.get())
 }

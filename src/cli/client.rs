@@ -26,9 +26,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Bytes at hand.
 pub(crate) fn body_of(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// All that `reader` gives, read piece by piece as it is sent.
@@ -122,13 +120,11 @@ impl Client {
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let patience = call.patience;
         let exchange = self.exchange(call);
-        tokio::time::timeout(patience, exchange)
-            .await
-            .unwrap_or_else(|_| {
-                let seconds = patience.as_secs();
-                let message = format!("{} did not answer within {seconds} s", self.url);
-                Err(Failure::new(Exit::Timeout, "timeout", message).hint("look at `hob status`"))
-            })
+        tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
+            let seconds = patience.as_secs();
+            let message = format!("{} did not answer within {seconds} s", self.url);
+            Err(Failure::new(Exit::Timeout, "timeout", message).hint("look at `hob status`"))
+        })
     }
 
     /// Sends a request; an error status is a failure.
@@ -195,10 +191,7 @@ impl Client {
             false => format!("{}:{}", self.host, self.port),
         };
         let host = HeaderValue::from_str(&host).map_err(|_| Failure::usage("bad host in --url"))?;
-        request
-            .headers_mut()
-            .entry(http::header::HOST)
-            .or_insert(host);
+        request.headers_mut().entry(http::header::HOST).or_insert(host);
         Ok(request)
     }
 
@@ -255,8 +248,9 @@ impl Answer {
         let mut all = Vec::new();
         while let Some(piece) = self.piece().await? {
             if all.len() + piece.len() > LARGEST_DOCUMENT {
-                return Err(Failure::usage("the answer is larger than 64 MiB")
-                    .hint("ask for less, for example with --limit"));
+                return Err(
+                    Failure::usage("the answer is larger than 64 MiB").hint("ask for less, for example with --limit")
+                );
             }
             all.extend_from_slice(&piece);
         }
@@ -290,10 +284,7 @@ impl Answer {
 
 /// `/a/b` of its segments, each encoded.
 pub(crate) fn path(segments: &[&str]) -> String {
-    segments
-        .iter()
-        .map(|segment| format!("/{}", encode(segment)))
-        .collect()
+    segments.iter().map(|segment| format!("/{}", encode(segment))).collect()
 }
 
 /// `path?a=b&c=d`; pairs without a value are left out.
@@ -334,15 +325,9 @@ mod tests {
 
     #[test]
     fn paths_and_queries_are_encoded() {
-        assert_eq!(
-            path(&["functions", "a/../b c"]),
-            "/functions/a%2F..%2Fb%20c"
-        );
+        assert_eq!(path(&["functions", "a/../b c"]), "/functions/a%2F..%2Fb%20c");
         assert_eq!(path(&[".."]), "/%2E%2E");
-        let got = query(
-            "/x".to_owned(),
-            &[("a", Some("1&2=ä")), ("b", None), ("c", Some("d"))],
-        );
+        let got = query("/x".to_owned(), &[("a", Some("1&2=ä")), ("b", None), ("c", Some("d"))]);
         assert_eq!(got, "/x?a=1%262%3D%C3%A4&c=d");
     }
 
@@ -374,13 +359,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_answer_becomes_a_failure_with_its_words() {
-        let server = Server::start(|_| {
-            json(
-                404,
-                &value!({"code": "not_found", "message": "no function `x`"}),
-            )
-        })
-        .await;
+        let server = Server::start(|_| json(404, &value!({"code": "not_found", "message": "no function `x`"}))).await;
         let client = Client::new(&format!("{}/prefix/", server.url)).expect("an address");
         let failure = client
             .get::<serde_json::Value>(path(&["functions", "x"]))
@@ -408,8 +387,7 @@ mod tests {
         let server = Server::start(|_| respond(200, &[], "")).await;
         let client = Client::new(&server.url).expect("an address");
         let sent = vec![7_u8; 3 * PIECE + 5];
-        let call = Call::new(Method::POST, "/x".to_owned())
-            .body(body_from(std::io::Cursor::new(sent.clone())), None);
+        let call = Call::new(Method::POST, "/x".to_owned()).body(body_from(std::io::Cursor::new(sent.clone())), None);
         client.ask(call).await.expect("an answer");
         assert_eq!(server.asked()[0].body, sent);
     }

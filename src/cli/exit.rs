@@ -50,12 +50,9 @@ fn by_code(code: &str) -> Option<Exit> {
         code::BUILD_FAILED | code::LOAD => Exit::Build,
         code::NOT_FOUND => Exit::NotFound,
         code::INVALID | code::CONFLICT | code::TOO_LARGE => Exit::Usage,
-        code::RAISED
-        | code::OUT_OF_MEMORY
-        | code::EXIT
-        | code::SIGNAL
-        | code::NOT_JSON
-        | code::BAD_INPUT => Exit::Function,
+        code::RAISED | code::OUT_OF_MEMORY | code::EXIT | code::SIGNAL | code::NOT_JSON | code::BAD_INPUT => {
+            Exit::Function
+        }
         code::NOT_READY
         | code::BUSY
         | code::NO_CAPACITY

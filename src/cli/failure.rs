@@ -20,10 +20,7 @@ impl Failure {
             message: message.into(),
             ..ErrorBody::default()
         };
-        Self {
-            exit,
-            body: Some(body),
-        }
+        Self { exit, body: Some(body) }
     }
 
     /// The user asked for something that cannot be.

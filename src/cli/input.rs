@@ -83,11 +83,7 @@ fn file(path: &Path) -> Result<Input, Failure> {
         length: metadata.is_file().then_some(metadata.len()),
         body: body_from(std::io::Read::take(
             file,
-            if metadata.is_file() {
-                metadata.len()
-            } else {
-                u64::MAX
-            },
+            if metadata.is_file() { metadata.len() } else { u64::MAX },
         )),
     })
 }
@@ -105,11 +101,7 @@ fn object(fields: &[String]) -> Result<Value, Failure> {
 }
 
 fn one(field: &str) -> Result<(&str, Value), Failure> {
-    let wrong = || {
-        Failure::usage(format!(
-            "`{field}` is not a field: write k=v, k:=JSON or k=@FILE"
-        ))
-    };
+    let wrong = || Failure::usage(format!("`{field}` is not a field: write k=v, k:=JSON or k=@FILE"));
     let (name, text) = field.split_once('=').ok_or_else(wrong)?;
     let (name, value) = match (name.strip_suffix(':'), text.strip_prefix('@')) {
         (Some(name), _) => (name, json(name, text)?),
@@ -124,8 +116,7 @@ fn one(field: &str) -> Result<(&str, Value), Failure> {
 
 fn json(name: &str, text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::usage(format!("field `{name}` is not JSON: {error}"))
-            .hint(format!("for plain text write {name}=TEXT"))
+        Failure::usage(format!("field `{name}` is not JSON: {error}")).hint(format!("for plain text write {name}=TEXT"))
     })
 }
 
@@ -201,16 +192,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let failure = input(Some("@no-such-file"), &[], false)
-            .err()
-            .expect("missing");
+        let failure = input(Some("@no-such-file"), &[], false).err().expect("missing");
         assert_eq!(failure.exit, Exit::NotFound);
-        assert!(
-            failure
-                .body
-                .expect("a body")
-                .message
-                .contains("no-such-file")
-        );
+        assert!(failure.body.expect("a body").message.contains("no-such-file"));
     }
 }

@@ -21,9 +21,7 @@ pub(crate) fn form(settings: &[u8], file_name: &str, code: File, length: u64) ->
     let tail = format!("\r\n--{boundary}--\r\n").into_bytes();
     let total = head.len() as u64 + length + tail.len() as u64;
     // A file that grows while it is sent must not break the form.
-    let all = Cursor::new(head)
-        .chain(code.take(length))
-        .chain(Cursor::new(tail));
+    let all = Cursor::new(head).chain(code.take(length)).chain(Cursor::new(tail));
     Form {
         content_type: format!("multipart/form-data; boundary={boundary}"),
         length: total,
@@ -51,9 +49,7 @@ fn head(boundary: &str, settings: &[u8], file_name: &str) -> Vec<u8> {
 
 /// What browsers do with the three characters that would end the name.
 fn quoted(name: &str) -> String {
-    name.replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 #[cfg(test)]

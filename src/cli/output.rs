@@ -35,11 +35,7 @@ impl Output {
     }
 
     /// Any two writers.
-    pub(crate) fn to(
-        out: impl Write + Send + 'static,
-        err: impl Write + Send + 'static,
-        format: Format,
-    ) -> Self {
+    pub(crate) fn to(out: impl Write + Send + 'static, err: impl Write + Send + 'static, format: Format) -> Self {
         Self {
             format,
             colour_out: false,
@@ -82,11 +78,7 @@ impl Output {
     }
 
     /// JSON when that is wanted, else the text.
-    pub(crate) fn value(
-        &mut self,
-        value: &impl Serialize,
-        text: impl FnOnce(bool) -> String,
-    ) -> Result<(), Failure> {
+    pub(crate) fn value(&mut self, value: &impl Serialize, text: impl FnOnce(bool) -> String) -> Result<(), Failure> {
         if self.is_json() {
             return self.json(value);
         }

@@ -93,14 +93,8 @@ impl Package {
         };
         match fitting[..] {
             [one] => Ok(one),
-            [] => Err(choose(
-                "no runtime is told by the files",
-                list.runtimes.iter(),
-            )),
-            _ => Err(choose(
-                "more than one runtime fits the files",
-                fitting.into_iter(),
-            )),
+            [] => Err(choose("no runtime is told by the files", list.runtimes.iter())),
+            _ => Err(choose("more than one runtime fits the files", fitting.into_iter())),
         }
     }
 }
@@ -120,9 +114,7 @@ fn fits(runtime: &RuntimeView, names: &[String]) -> bool {
 }
 
 fn stem(file_name: &str) -> String {
-    let stem = file_name
-        .rsplit_once('.')
-        .map_or(file_name, |(stem, _)| stem);
+    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
     stem.to_owned()
 }
 
@@ -163,10 +155,7 @@ mod tests {
 
     fn list() -> RuntimeList {
         RuntimeList {
-            runtimes: vec![
-                runtime("one", &["one.lock"], &["aa"]),
-                runtime("two", &[], &[".bb"]),
-            ],
+            runtimes: vec![runtime("one", &["one.lock"], &["aa"]), runtime("two", &[], &[".bb"])],
         }
     }
 
@@ -236,10 +225,7 @@ mod tests {
         let path = folder.path().join("my function.aa");
         std::fs::write(&path, "").expect("written");
         let failure = Package::open(&path).expect("opened").function_name();
-        let hint = failure
-            .expect_err("a space")
-            .body
-            .and_then(|body| body.hint);
+        let hint = failure.expect_err("a space").body.and_then(|body| body.hint);
         assert_eq!(hint.as_deref(), Some("give another with --name"));
     }
 }

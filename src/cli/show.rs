@@ -26,11 +26,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let shifted = (5 * day + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year + cycle * 400 + i64::from(month <= 2);
     (year, month, day - (153 * shifted + 2) / 5 + 1)
 }
@@ -59,10 +55,7 @@ fn seconds(seconds: u64) -> String {
 /// `hob list`.
 pub(crate) fn functions(list: &[FunctionView], colours: bool) -> String {
     let row = |f: &FunctionView| {
-        let version = f
-            .current
-            .as_ref()
-            .map_or("-".to_owned(), |r| r.number.to_string());
+        let version = f.current.as_ref().map_or("-".to_owned(), |r| r.number.to_string());
         vec![
             Cell::from(&f.name),
             Cell::state(f.state.as_str()),
@@ -116,14 +109,16 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
         ("workers", format!("{} to {}", l.min_workers, l.max_workers)),
         ("network", network.to_owned()),
     ];
-    lines.extend(
-        r.env
-            .iter()
-            .map(|(k, v)| ("env", format!("{k}={}", printable(v)))),
-    );
+    lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));
-    lines.extend(r.error.iter().map(|error| ("error", error.clone())));
+    lines.extend(r.error.iter().map(|error| ("error", lines_of(error))));
     lines
+}
+
+/// A function's own text, without what would steer the terminal.
+fn lines_of(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    lines.join("\n")
 }
 
 /// Names, then values; further lines of a value are put below its first.
@@ -154,11 +149,7 @@ pub(crate) fn executions(list: &[ExecutionView], colours: bool) -> String {
         ]
     };
     let rows: Vec<_> = list.iter().map(row).collect();
-    render(
-        &["ID", "FUNCTION", "STATE", "TIME", "AT (UTC)"],
-        &rows,
-        colours,
-    )
+    render(&["ID", "FUNCTION", "STATE", "TIME", "AT (UTC)"], &rows, colours)
 }
 
 /// `hob runs show`, without the log.
@@ -171,7 +162,7 @@ pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
     lines.extend(e.version.map(|version| ("version", version.to_string())));
     lines.extend(e.status.map(|status| ("status", status.to_string())));
     lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
-    lines.extend(e.message.iter().map(|text| ("message", text.clone())));
+    lines.extend(e.message.iter().map(|text| ("message", lines_of(text))));
     lines.push(("accepted", moment(e.created_at_ms)));
     lines.extend(e.started_at_ms.map(|ms| ("started", moment(ms))));
     lines.extend(e.ended_at_ms.map(|ms| ("ended", moment(ms))));
@@ -187,11 +178,7 @@ pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
 fn queue(e: &ExecutionView) -> String {
     match e.load_us {
         0 => duration(e.queue_us),
-        load => format!(
-            "{}, {} of it to load the code",
-            duration(e.queue_us),
-            duration(load)
-        ),
+        load => format!("{}, {} of it to load the code", duration(e.queue_us), duration(load)),
     }
 }
 
@@ -200,10 +187,7 @@ pub(crate) fn log_lines(entry: &LogEntry) -> String {
     let time = time_of_day(entry.at_ms.rem_euclid(86_400_000));
     let short = entry.execution.len().saturating_sub(8);
     let short = entry.execution.get(short..).unwrap_or(&entry.execution);
-    let lines = entry
-        .text
-        .lines()
-        .map(|line| format!("{time} {short} {line}\n"));
+    let lines = entry.text.lines().map(|line| format!("{time} {short} {line}\n"));
     lines.collect()
 }
 
@@ -221,11 +205,7 @@ pub(crate) fn runtimes(list: &[RuntimeView], colours: bool) -> String {
         })
     });
     let rows: Vec<_> = rows.collect();
-    render(
-        &["RUNTIME", "VERSION", "IMAGE", "CONVENTIONS", "ENTRY"],
-        &rows,
-        colours,
-    )
+    render(&["RUNTIME", "VERSION", "IMAGE", "CONVENTIONS", "ENTRY"], &rows, colours)
 }
 
 /// `hob status`.
@@ -241,17 +221,12 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
         ("version", s.version.clone()),
         ("up", seconds(s.uptime_seconds)),
         ("pid", s.pid.to_string()),
-        (
-            "memory",
-            format!("{} MiB", s.memory_rss_bytes.div_ceil(1024 * 1024)),
-        ),
+        ("memory", format!("{} MiB", s.memory_rss_bytes.div_ceil(1024 * 1024))),
         ("data", s.data_dir.clone()),
         ("instance", s.instance.clone()),
         (
             "engine",
-            format!("{} {detail}", state(engine, colours))
-                .trim_end()
-                .to_owned(),
+            format!("{} {detail}", state(engine, colours)).trim_end().to_owned(),
         ),
         ("functions", s.functions.to_string()),
         (
@@ -272,9 +247,7 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
 
 fn workers(s: &Status, colours: bool) -> String {
     let row = |w: &crate::api::native::wire::WorkerView| {
-        let version = w
-            .revision
-            .map_or("-".to_owned(), |number| number.to_string());
+        let version = w.revision.map_or("-".to_owned(), |number| number.to_string());
         vec![
             Cell::from(w.id.get(..13).unwrap_or(&w.id)),
             Cell::from(&w.runtime),
@@ -349,15 +322,9 @@ mod tests {
             total_us: 125_000_000,
         };
         let text = executions(&[call], false);
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 80),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
-        assert!(
-            text.contains("succeeded") && text.contains("2 m 5 s"),
-            "{text}"
-        );
+        assert!(text.contains("succeeded") && text.contains("2 m 5 s"), "{text}");
     }
 
     #[test]

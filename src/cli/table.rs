@@ -60,18 +60,14 @@ fn tone_of(word: &str) -> Tone {
     match word {
         "ready" | "succeeded" | "up" | "present" => Tone::Good,
         "failed" | "error" | "down" | "missing" => Tone::Bad,
-        "pending" | "queued" | "running" | "starting" | "loading" | "draining" | "building" => {
-            Tone::Waiting
-        }
+        "pending" | "queued" | "running" | "starting" | "loading" | "draining" | "building" => Tone::Waiting,
         _ => Tone::Plain,
     }
 }
 
 /// Control characters of a function's own text must not reach a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Lines, the head first; columns shrink, the widest first, until a line fits.
@@ -92,9 +88,7 @@ fn fit(head: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
             cells.max().unwrap_or(0).max(length(head[i]))
         })
         .collect();
-    let fixed: Vec<bool> = (0..head.len())
-        .map(|i| column(i).any(|cell| cell.fixed))
-        .collect();
+    let fixed: Vec<bool> = (0..head.len()).map(|i| column(i).any(|cell| cell.fixed)).collect();
     while total(&widths) > WIDTH {
         let widest = (0..widths.len())
             .filter(|i| !fixed[*i] && widths[*i] > NARROWEST)
@@ -166,26 +160,16 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let text = render(
-            &["NAME", "N"],
-            &[row(&["hello", "1"]), row(&["a", "22"])],
-            false,
-        );
+        let text = render(&["NAME", "N"], &[row(&["hello", "1"]), row(&["a", "22"])], false);
         assert_eq!(text, "NAME   N\nhello  1\na      22\n");
     }
 
     #[test]
     fn no_line_is_wider_than_eighty_columns() {
         let long = "ä".repeat(200);
-        let rows = [
-            row(&[&long, "short", &long, &long]),
-            row(&["a", "b", "c", "d"]),
-        ];
+        let rows = [row(&[&long, "short", &long, &long]), row(&["a", "b", "c", "d"])];
         let text = render(&["A", "B", "C", "D"], &rows, false);
-        assert!(
-            text.lines().all(|line| line.chars().count() <= WIDTH),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("short") && text.contains('…'));
     }
 
@@ -203,10 +187,7 @@ mod tests {
         let rows = [vec![Cell::state("ready"), Cell::from("x")]];
         let plain = render(&["STATE", "B"], &rows, false);
         let colourful = render(&["STATE", "B"], &rows, true);
-        assert_eq!(
-            plain,
-            colourful.replace("\x1b[32m", "").replace("\x1b[0m", "")
-        );
+        assert_eq!(plain, colourful.replace("\x1b[32m", "").replace("\x1b[0m", ""));
         assert_ne!(plain, colourful);
     }
 

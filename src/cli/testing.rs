@@ -17,10 +17,7 @@ pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -58,12 +55,8 @@ pub(crate) struct Server {
 type Answering = Arc<dyn Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync>;
 
 impl Server {
-    pub(crate) async fn start(
-        answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static,
-    ) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
@@ -76,25 +69,17 @@ impl Server {
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
-    answer: Answering,
-    asked: Arc<Mutex<Vec<Asked>>>,
-) {
+async fn accept(listener: tokio::net::TcpListener, answer: Answering, asked: Arc<Mutex<Vec<Asked>>>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (answer, asked) = (Arc::clone(&answer), Arc::clone(&asked));
         connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                serve(request, Arc::clone(&answer), Arc::clone(&asked))
-            });
+            let service =
+                hyper::service::service_fn(move |request| serve(request, Arc::clone(&answer), Arc::clone(&asked)));
             let server = hyper::server::conn::http1::Builder::new();
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -113,10 +98,7 @@ async fn serve(
         body: body.collect().await?.to_bytes().to_vec(),
     };
     let response = answer(&one);
-    asked
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(one);
+    asked.lock().unwrap_or_else(PoisonError::into_inner).push(one);
     Ok(response)
 }
 
@@ -127,16 +109,10 @@ pub(crate) fn json(status: u16, body: &impl serde::Serialize) -> Response<Full<B
 }
 
 /// Any answer.
-pub(crate) fn respond(
-    status: u16,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+pub(crate) fn respond(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut builder = Response::builder().status(status);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    builder
-        .body(Full::new(body.into()))
-        .expect("a valid answer")
+    builder.body(Full::new(body.into())).expect("a valid answer")
 }

@@ -17,12 +17,8 @@ impl Environment {
     }
 
     /// An environment made of `pairs`: for tests, and for whoever starts a daemon inside another program.
-    pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Self {
-        let pairs = pairs
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()));
+    pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
         Self(pairs.filter(|(_, value)| !value.is_empty()).collect())
     }
 
@@ -35,9 +31,7 @@ impl Environment {
     /// A variable as a path.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.0
-            .get(name.as_ref() as &std::ffi::OsStr)
-            .map(PathBuf::from)
+        self.0.get(name.as_ref() as &std::ffi::OsStr).map(PathBuf::from)
     }
 
     /// Whether the user wants no colours (`NO_COLOR`).
@@ -61,9 +55,7 @@ impl Environment {
     /// Where state is kept without a `--data-dir`: `$XDG_STATE_HOME/hob`, or `~/.local/state/hob`.
     #[must_use]
     pub fn state_dir(&self) -> Option<PathBuf> {
-        let given = self
-            .path("XDG_STATE_HOME")
-            .filter(|path| path.is_absolute());
+        let given = self.path("XDG_STATE_HOME").filter(|path| path.is_absolute());
         let base = given.or_else(|| Some(self.home()?.join(".local/state")))?;
         Some(base.join("hob"))
     }
@@ -121,14 +113,8 @@ mod tests {
     fn state_lives_where_the_session_says_or_in_the_home_directory() {
         let home = ("HOME", "/home/ann");
         assert_eq!(state_dir([home]), Some("/home/ann/.local/state/hob".into()));
-        assert_eq!(
-            state_dir([home, ("XDG_STATE_HOME", "/s")]),
-            Some("/s/hob".into())
-        );
-        assert_eq!(
-            state_dir([home, ("XDG_STATE_HOME", "s")]),
-            state_dir([home])
-        );
+        assert_eq!(state_dir([home, ("XDG_STATE_HOME", "/s")]), Some("/s/hob".into()));
+        assert_eq!(state_dir([home, ("XDG_STATE_HOME", "s")]), state_dir([home]));
         assert_eq!(state_dir([("HOME", "")]), None);
     }
 

@@ -94,9 +94,7 @@ pub enum Error {
         listen: SocketAddr,
     },
     /// No place for state.
-    #[error(
-        "no place to keep state: neither HOME nor XDG_STATE_HOME is set; use --data-dir or HOB_DATA_DIR"
-    )]
+    #[error("no place to keep state: neither HOME nor XDG_STATE_HOME is set; use --data-dir or HOB_DATA_DIR")]
     NoDataDir,
 }
 

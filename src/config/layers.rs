@@ -35,10 +35,7 @@ const NOT_SETTINGS: [&str; 6] = [
     "HOB_DIAL",
 ];
 const NOT_SETTINGS_PREFIXES: [&str; 2] = ["HOB_TEST_", "HOB_BENCH_"];
-const TWINS: [(&str, &str); 2] = [
-    ("HOB_LISTEN", "server.listen"),
-    ("HOB_DATA_DIR", "server.data_dir"),
-];
+const TWINS: [(&str, &str); 2] = [("HOB_LISTEN", "server.listen"), ("HOB_DATA_DIR", "server.data_dir")];
 
 impl Layers {
     pub(super) fn read(environment: &Environment, flags: &Flags) -> Result<Self, Error> {
@@ -65,9 +62,7 @@ impl Layers {
     }
 
     fn defaults() -> Self {
-        let table: Table = DEFAULTS
-            .parse()
-            .expect("config.toml is part of the program and tested");
+        let table: Table = DEFAULTS.parse().expect("config.toml is part of the program and tested");
         let entries = table.into_iter().flat_map(|(section, keys)| {
             let keys = match keys {
                 Value::Table(keys) => keys,
@@ -127,9 +122,7 @@ impl Layers {
         }
         if let Some(path) = &flags.data_dir {
             let origin = Origin::Flag("--data-dir");
-            let text = path
-                .to_str()
-                .ok_or_else(|| not_utf8("server.data_dir", &origin))?;
+            let text = path.to_str().ok_or_else(|| not_utf8("server.data_dir", &origin))?;
             self.set_text("server.data_dir", text, origin)?;
         }
         if flags.offline {
@@ -178,31 +171,21 @@ impl Layers {
     }
 
     fn unknown_key(&self, key: String, origin: Origin) -> Error {
-        let nearest =
-            nearest(&key, self.0.keys().map(String::as_str)).or_else(|| self.same_ending(&key));
+        let nearest = nearest(&key, self.0.keys().map(String::as_str)).or_else(|| self.same_ending(&key));
         let nearest = nearest.map(str::to_owned);
-        Error::UnknownKey {
-            key,
-            origin,
-            nearest,
-        }
+        Error::UnknownKey { key, origin, nearest }
     }
 
     fn unknown_section(&self, section: String, origin: Origin) -> Error {
         let nearest = nearest(&section, self.sections()).map(|known| format!("[{known}]"));
         let key = format!("[{section}]");
-        Error::UnknownKey {
-            key,
-            origin,
-            nearest,
-        }
+        Error::UnknownKey { key, origin, nearest }
     }
 
     fn unknown_variable(&self, name: &str, origin: Origin) -> Error {
         let known: Vec<String> = self.0.keys().map(|key| variable(key)).collect();
         let twins = TWINS.iter().map(|(twin, _)| *twin);
-        let nearest =
-            nearest(name, known.iter().map(String::as_str).chain(twins)).map(str::to_owned);
+        let nearest = nearest(name, known.iter().map(String::as_str).chain(twins)).map(str::to_owned);
         Error::UnknownKey {
             key: name.into(),
             origin,
@@ -224,9 +207,7 @@ fn is_setting(name: &str) -> bool {
     name.starts_with("HOB_")
         && !NOT_SETTINGS.contains(&name)
         && !TWINS.iter().any(|(twin, _)| *twin == name)
-        && !NOT_SETTINGS_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        && !NOT_SETTINGS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn variable(key: &str) -> String {
@@ -242,10 +223,7 @@ fn boolean(text: &str) -> Option<Value> {
 }
 
 fn list(text: &str) -> Value {
-    let items = text
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Value::Array(items.map(|item| Value::String(item.into())).collect())
 }
 
@@ -282,10 +260,7 @@ fn written(value: &Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Boolean(yes) => yes.to_string(),
         Value::Datetime(moment) => moment.to_string(),
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(written).collect::<Vec<_>>().join(", ")
-        ),
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
         Value::Table(_) => "a table".into(),
     }
 }
@@ -300,10 +275,7 @@ fn not_utf8(key: &str, origin: &Origin) -> Error {
 }
 
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or("");
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
     Error::Syntax {
         path: path.into(),
         line: before.matches('\n').count() + 1,

@@ -38,32 +38,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A number within `range`, which also tells its type and, in messages, its `unit`.
-    pub(super) fn number<T>(
-        &mut self,
-        key: &str,
-        range: RangeInclusive<T>,
-        unit: &str,
-    ) -> Result<T, Error>
+    pub(super) fn number<T>(&mut self, key: &str, range: RangeInclusive<T>, unit: &str) -> Result<T, Error>
     where
         T: TryFrom<i64> + PartialOrd + Display,
     {
-        let number = self
-            .value(key)
-            .as_integer()
-            .and_then(|number| T::try_from(number).ok());
-        number
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let (low, high) = (range.start(), range.end());
-                self.refused(key, format!("{low} to {high} {unit}"))
-            })
+        let number = self.value(key).as_integer().and_then(|number| T::try_from(number).ok());
+        number.filter(|number| range.contains(number)).ok_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            self.refused(key, format!("{low} to {high} {unit}"))
+        })
     }
 
-    pub(super) fn seconds(
-        &mut self,
-        key: &str,
-        range: RangeInclusive<u64>,
-    ) -> Result<Duration, Error> {
+    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Result<Duration, Error> {
         self.number(key, range, "seconds").map(Duration::from_secs)
     }
 
@@ -93,10 +79,7 @@ impl<'a> Reader<'a> {
         let text = self.text(key);
         let found = choices.iter().find(|(word, _)| *word == text);
         found.map(|(_, choice)| *choice).ok_or_else(|| {
-            let words: Vec<_> = choices
-                .iter()
-                .map(|(word, _)| format!("{word:?}"))
-                .collect();
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
             self.refused(key, words.join(" or "))
         })
     }

@@ -97,9 +97,7 @@ pub struct Variables(BTreeMap<String, String>);
 impl Variables {
     /// The pairs, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -217,11 +215,7 @@ pub struct Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let token = if self.token.is_some() {
-            "(hidden)"
-        } else {
-            "none"
-        };
+        let token = if self.token.is_some() { "(hidden)" } else { "none" };
         write!(f, "Access {{ token: {token} }}")
     }
 }
@@ -273,16 +267,12 @@ fn listen(from: &mut Reader<'_>) -> Result<SocketAddr, Error> {
     let port = text.strip_prefix("localhost:");
     let written = port.map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     let accepted = "an address with a port such as \"127.0.0.1:7070\" or \"[::1]:7070\"";
-    written
-        .parse()
-        .map_err(|_| from.refused("server.listen", accepted))
+    written.parse().map_err(|_| from.refused("server.listen", accepted))
 }
 
 fn data_dir(from: &mut Reader<'_>, environment: &Environment) -> Result<PathBuf, Error> {
     let given = from.some_text("server.data_dir").map(PathBuf::from);
-    given
-        .or_else(|| environment.state_dir())
-        .ok_or(Error::NoDataDir)
+    given.or_else(|| environment.state_dir()).ok_or(Error::NoDataDir)
 }
 
 fn lowered(texts: Vec<String>) -> Vec<String> {
@@ -294,10 +284,7 @@ fn lowered(texts: Vec<String>) -> Vec<String> {
 
 fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
     let pulls = [("missing", Pull::Missing), ("never", Pull::Never)];
-    let (offline, pull) = (
-        from.boolean("engine.offline"),
-        from.choice("engine.pull", &pulls)?,
-    );
+    let (offline, pull) = (from.boolean("engine.offline"), from.choice("engine.pull", &pulls)?);
     Ok(Engine {
         host: from.some_text("engine.host").map(str::to_owned),
         request_timeout: from.seconds("engine.request_timeout_seconds", 1..=3_600)?,
@@ -345,11 +332,7 @@ fn function(from: &mut Reader<'_>) -> Result<Function, Error> {
     let timeout_max = timeout(from, "function.timeout_max_seconds", 3_600)?;
     Ok(Function {
         memory: memory(from)?,
-        timeout: timeout(
-            from,
-            "function.timeout_seconds",
-            timeout_max.millis() / 1_000,
-        )?,
+        timeout: timeout(from, "function.timeout_seconds", timeout_max.millis() / 1_000)?,
         timeout_max,
         concurrency: concurrency(from)?,
         scale: scale(from)?,
@@ -409,13 +392,9 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
 /// It must fit into a header, and guessing it must be hopeless.
 fn access(from: &mut Reader<'_>) -> Result<Access, Error> {
     let token = from.some_text("access.token").map(str::to_owned);
-    let fits =
-        |token: &String| token.len() >= 8 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = |token: &String| token.len() >= 8 && token.bytes().all(|byte| byte.is_ascii_graphic());
     if token.as_ref().is_some_and(|token| !fits(token)) {
-        return Err(from.refused(
-            "access.token",
-            "at least 8 visible ASCII characters without spaces",
-        ));
+        return Err(from.refused("access.token", "at least 8 visible ASCII characters without spaces"));
     }
     Ok(Access { token })
 }

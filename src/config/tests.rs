@@ -33,10 +33,7 @@ fn check_refused(given: Result<Config, Error>, words: &[&str]) {
 fn the_defaults_alone_are_valid() {
     let config = with_environment(&[]).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7070");
-    assert_eq!(
-        config.server.data_dir.to_str(),
-        Some("/home/ann/.local/state/hob")
-    );
+    assert_eq!(config.server.data_dir.to_str(), Some("/home/ann/.local/state/hob"));
     assert_eq!(config.server.body_limit, 64 * 1024 * 1024);
     assert_eq!(config.pool.memory_budget, None);
     assert_eq!(config.pool.deadline_grace, Duration::from_secs(1));
@@ -51,10 +48,7 @@ fn every_key_of_the_defaults_is_read() {
     let layers = layers::Layers::read(&environment, &Flags::default()).unwrap();
     let mut reader = reader::Reader::new(&layers);
     settings::read(&mut reader, &environment).unwrap();
-    let forgotten: Vec<_> = layers
-        .keys()
-        .filter(|key| !reader.seen.contains(*key))
-        .collect();
+    let forgotten: Vec<_> = layers.keys().filter(|key| !reader.seen.contains(*key)).collect();
     assert!(
         forgotten.is_empty(),
         "in config.toml, but nobody reads them: {forgotten:?}"
@@ -81,8 +75,7 @@ fn flags_beat_environment_beats_file_beats_defaults() {
     assert_eq!(config.pool.queue_bound, 1);
     assert_eq!(config.pool.start_concurrency, 2);
 
-    let environment =
-        Environment::from_pairs([("HOB_LISTEN", "127.0.0.1:2"), ("HOB_DATA_DIR", "/d")]);
+    let environment = Environment::from_pairs([("HOB_LISTEN", "127.0.0.1:2"), ("HOB_DATA_DIR", "/d")]);
     let flags = Flags {
         listen: Some("localhost:3".into()),
         offline: true,
@@ -91,10 +84,7 @@ fn flags_beat_environment_beats_file_beats_defaults() {
     let config = Config::load(&environment, &flags).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:3");
     assert_eq!(config.server.data_dir.to_str(), Some("/d"));
-    assert_eq!(
-        (config.engine.offline, config.engine.pull),
-        (true, Pull::Never)
-    );
+    assert_eq!((config.engine.offline, config.engine.pull), (true, Pull::Never));
 }
 
 #[test]
@@ -109,18 +99,9 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         with_file("[pool]\nidle_secs = 1", &[]),
         &["`pool.idle_secs`", "my.toml", "`pool.idle_seconds`"],
     );
-    check_refused(
-        with_file("[pol]\nidle_seconds = 1", &[]),
-        &["`[pol]`", "`[pool]`"],
-    );
-    check_refused(
-        with_file("listen = 'x'", &[]),
-        &["`listen`", "`server.listen`"],
-    );
-    check_refused(
-        with_file("[server]\nidle_seconds = 1", &[]),
-        &["`pool.idle_seconds`"],
-    );
+    check_refused(with_file("[pol]\nidle_seconds = 1", &[]), &["`[pol]`", "`[pool]`"]);
+    check_refused(with_file("listen = 'x'", &[]), &["`listen`", "`server.listen`"]);
+    check_refused(with_file("[server]\nidle_seconds = 1", &[]), &["`pool.idle_seconds`"]);
     check_refused(
         with_environment(&[("HOB_POOL_IDLE", "1")]),
         &["variable HOB_POOL_IDLE", "`HOB_POOL_IDLE_SECONDS`"],
@@ -146,12 +127,7 @@ fn variables_of_the_client_and_of_others_are_left_alone() {
 fn a_wrong_type_names_key_value_and_place() {
     check_refused(
         with_environment(&[("HOB_POOL_QUEUE_BOUND", "many")]),
-        &[
-            "`pool.queue_bound`",
-            "many",
-            "HOB_POOL_QUEUE_BOUND",
-            "whole number",
-        ],
+        &["`pool.queue_bound`", "many", "HOB_POOL_QUEUE_BOUND", "whole number"],
     );
     check_refused(
         with_file("[engine]\noffline = 'yes'", &[]),
@@ -161,10 +137,7 @@ fn a_wrong_type_names_key_value_and_place() {
         with_file("[server]\nallowed_hosts = [1]", &[]),
         &["`server.allowed_hosts`", "texts"],
     );
-    check_refused(
-        with_file("[pool]\nidle_seconds = [", &[]),
-        &["my.toml", "line 2"],
-    );
+    check_refused(with_file("[pool]\nidle_seconds = [", &[]), &["my.toml", "line 2"]);
 }
 
 #[test]
@@ -205,10 +178,7 @@ fn an_open_address_needs_a_token() {
         with_environment(&[("HOB_LISTEN", "0.0.0.0:7070")]),
         &["0.0.0.0:7070", "HOB_ACCESS_TOKEN"],
     );
-    let open = [
-        ("HOB_LISTEN", "[::]:0"),
-        ("HOB_ACCESS_TOKEN", "correct-horse"),
-    ];
+    let open = [("HOB_LISTEN", "[::]:0"), ("HOB_ACCESS_TOKEN", "correct-horse")];
     assert_eq!(
         with_environment(&open).unwrap().access.token.as_deref(),
         Some("correct-horse")
@@ -225,20 +195,14 @@ fn secrets_are_shown_in_no_message() {
         with_environment(&[("HOB_BUILD_ENVIRONMENT", "{ A = 's3cr3t', B = 1 }")]),
     ] {
         let error = refused.unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("s3cr3t"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
     }
     let pairs = [
         ("HOB_ACCESS_TOKEN", "s3cr3t-s3cr3t"),
         ("HOB_BUILD_ENVIRONMENT", "{ A = 's3cr3t' }"),
     ];
     let config = with_environment(&pairs).unwrap();
-    assert_eq!(
-        config.build.environment.iter().collect::<Vec<_>>(),
-        [("A", "s3cr3t")]
-    );
+    assert_eq!(config.build.environment.iter().collect::<Vec<_>>(), [("A", "s3cr3t")]);
     assert!(!format!("{config:?}").contains("s3cr3t"));
 }
 
@@ -246,25 +210,15 @@ fn secrets_are_shown_in_no_message() {
 fn lists_and_tables_fit_into_a_variable() {
     let config = with_environment(&[("HOB_SERVER_ALLOWED_HOSTS", "Hob.lan, box")]).unwrap();
     assert_eq!(config.server.allowed_hosts, ["hob.lan", "box"]);
-    let config = with_file(
-        "[server]\nallowed_origins = ['http://Localhost:3000/']",
-        &[],
-    )
-    .unwrap();
+    let config = with_file("[server]\nallowed_origins = ['http://Localhost:3000/']", &[]).unwrap();
     assert_eq!(config.server.allowed_origins, ["http://localhost:3000"]);
 }
 
 #[test]
 fn a_runtimes_own_number_of_prewarmed_workers_gives_way_to_a_setting() {
     let usual = with_environment(&[]).unwrap().pool.prewarm;
-    assert_eq!(
-        [usual.for_runtime(None), usual.for_runtime(Some(3))],
-        [1, 3]
-    );
-    let set = with_environment(&[("HOB_POOL_PREWARM", "0")])
-        .unwrap()
-        .pool
-        .prewarm;
+    assert_eq!([usual.for_runtime(None), usual.for_runtime(Some(3))], [1, 3]);
+    let set = with_environment(&[("HOB_POOL_PREWARM", "0")]).unwrap().pool.prewarm;
     assert_eq!(set.for_runtime(Some(3)), 0);
 }
 

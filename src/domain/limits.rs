@@ -39,8 +39,7 @@ impl Timeout {
     /// # Errors
     /// `Error::Invalid` outside the range.
     pub fn from_millis(millis: u32) -> Result<Self, Error> {
-        in_range("timeout", millis, 1..=3_600_000, "ms")
-            .map(|ms| Self(Duration::from_millis(u64::from(ms))))
+        in_range("timeout", millis, 1..=3_600_000, "ms").map(|ms| Self(Duration::from_millis(u64::from(ms))))
     }
 
     /// The time itself.
@@ -136,12 +135,7 @@ pub struct Limits {
     pub network: Network,
 }
 
-fn in_range(
-    what: &str,
-    value: u32,
-    range: std::ops::RangeInclusive<u32>,
-    unit: &str,
-) -> Result<u32, Error> {
+fn in_range(what: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<u32, Error> {
     if range.contains(&value) {
         return Ok(value);
     }

@@ -65,12 +65,7 @@ pub enum Convention {
 
 impl Convention {
     /// All of them, in the design's order.
-    pub const ALL: [Self; 4] = [
-        Self::Kwargs,
-        Self::EventContext,
-        Self::ContextEvent,
-        Self::Http,
-    ];
+    pub const ALL: [Self; 4] = [Self::Kwargs, Self::EventContext, Self::ContextEvent, Self::Http];
 
     /// Its name on the wire and on the command line.
     #[must_use]
@@ -88,15 +83,10 @@ impl Convention {
     /// # Errors
     /// `Error::Invalid` that lists the names there are.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.as_str() == text)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::as_str).join(", ");
-                Error::invalid(format!(
-                    "convention `{text}` is not known: use one of {names}"
-                ))
-            })
+        Self::ALL.into_iter().find(|c| c.as_str() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid(format!("convention `{text}` is not known: use one of {names}"))
+        })
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::host::{self, Host, Places};
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo,
-    LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, LABEL_INSTANCE,
+    LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec,
 };
 use crate::domain::{InstanceId, Network, WorkerId};
 use async_trait::async_trait;
@@ -111,10 +111,7 @@ impl Docker {
     }
 
     fn known_link(&self) -> Option<Link> {
-        self.link
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_link(&self, link: Option<Link>) {
@@ -150,17 +147,12 @@ impl Docker {
         };
         let on = On::image("creating a worker", &spec.image);
         let created = self
-            .ask(&on, |c| async move {
-                c.create_container(Some(options), body).await
-            })
+            .ask(&on, |c| async move { c.create_container(Some(options), body).await })
             .await?;
         let on = On::container("starting a worker", &created.id);
         let none = None::<query::StartContainerOptions>;
-        self.ask(
-            &on,
-            |c| async move { c.start_container(on.name, none).await },
-        )
-        .await?;
+        self.ask(&on, |c| async move { c.start_container(on.name, none).await })
+            .await?;
         Ok(ContainerId::ours(created.id))
     }
 
@@ -236,9 +228,7 @@ impl Docker {
         };
         let on = On::image("removing an image", id);
         let answer = self
-            .ask(&on, |c| async move {
-                c.remove_image(id, Some(options), None).await
-            })
+            .ask(&on, |c| async move { c.remove_image(id, Some(options), None).await })
             .await;
         match answer {
             Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
@@ -280,11 +270,8 @@ impl Engine for Docker {
             ..Default::default()
         };
         let on = On::container("changing a worker's memory", id.as_str());
-        self.ask(
-            &on,
-            |c| async move { c.update_container(on.name, body).await },
-        )
-        .await
+        self.ask(&on, |c| async move { c.update_container(on.name, body).await })
+            .await
     }
 
     async fn kill(&self, id: &ContainerId) -> Result<(), Error> {
@@ -293,9 +280,7 @@ impl Engine for Docker {
         };
         let on = On::container("ending a worker", id.as_str());
         let answer = self
-            .ask(&on, |c| async move {
-                c.kill_container(on.name, Some(options)).await
-            })
+            .ask(&on, |c| async move { c.kill_container(on.name, Some(options)).await })
             .await;
         fine_if_gone(answer)
     }
@@ -308,9 +293,7 @@ impl Engine for Docker {
         };
         let on = On::container("removing a worker", id.as_str());
         let answer = self
-            .ask(&on, |c| async move {
-                c.remove_container(on.name, Some(options)).await
-            })
+            .ask(&on, |c| async move { c.remove_container(on.name, Some(options)).await })
             .await;
         fine_if_gone(answer)
     }
@@ -319,10 +302,7 @@ impl Engine for Docker {
         let on = On::container("looking at a worker", id.as_str());
         let none = None::<query::InspectContainerOptions>;
         let answer = self
-            .ask(
-                &on,
-                |c| async move { c.inspect_container(on.name, none).await },
-            )
+            .ask(&on, |c| async move { c.inspect_container(on.name, none).await })
             .await;
         match answer {
             Ok(found) => Ok(found.state.map(|state| status(&state))),
@@ -339,10 +319,8 @@ impl Engine for Docker {
             ..Default::default()
         };
         let on = On::container("reading a worker's output", id.as_str());
-        self.ask(&on, |c| async move {
-            last_bytes(c.logs(on.name, Some(options))).await
-        })
-        .await
+        self.ask(&on, |c| async move { last_bytes(c.logs(on.name, Some(options))).await })
+            .await
     }
 
     async fn list(&self) -> Result<Vec<OwnedContainer>, Error> {
@@ -353,10 +331,7 @@ impl Engine for Docker {
         };
         let on = On::engine("listing workers");
         let found = self
-            .ask(
-                &on,
-                |c| async move { c.list_containers(Some(options)).await },
-            )
+            .ask(&on, |c| async move { c.list_containers(Some(options)).await })
             .await?;
         Ok(found.into_iter().filter_map(owned).collect())
     }
@@ -381,10 +356,7 @@ impl Engine for Docker {
     async fn image(&self, name: &str) -> Result<Option<ImageInfo>, Error> {
         check_image_name(name)?;
         let on = On::image("looking at an image", name);
-        match self
-            .ask(&on, |c| async move { c.inspect_image(name).await })
-            .await
-        {
+        match self.ask(&on, |c| async move { c.inspect_image(name).await }).await {
             Ok(found) => Ok(Some(image_info(found))),
             Err(Error::ImageMissing { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -395,9 +367,7 @@ impl Engine for Docker {
         check_image_name(name)?;
         let on = On::image("pulling an image", name);
         let link = self.link().await?;
-        let mut progress = link
-            .client
-            .create_image(Some(pull_options(name)), None, None);
+        let mut progress = link.client.create_image(Some(pull_options(name)), None, None);
         loop {
             match tokio::time::timeout(self.request_timeout, progress.next()).await {
                 Ok(None) => return Ok(()),
@@ -444,9 +414,7 @@ impl Engine for Docker {
         *self.network.lock().await = None;
         for id in self.own_networks().await? {
             let on = On::network("removing a network", &id);
-            let answer = self
-                .ask(&on, |c| async move { c.remove_network(on.name).await })
-                .await;
+            let answer = self.ask(&on, |c| async move { c.remove_network(on.name).await }).await;
             match answer {
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -473,38 +441,25 @@ impl Engine for Docker {
 fn client_for(host: &Host) -> Result<Client, ClientError> {
     let version = bollard::API_DEFAULT_VERSION;
     match host {
-        Host::Unix(path) => {
-            Client::connect_with_unix(&path.to_string_lossy(), NEVER_SECONDS, version)
-        }
+        Host::Unix(path) => Client::connect_with_unix(&path.to_string_lossy(), NEVER_SECONDS, version),
         Host::Tcp(address) => Client::connect_with_http(address, NEVER_SECONDS, version),
     }
 }
 
 /// Filters for objects of this instance and kind: nothing is touched that was not found through them or made by us.
 fn ours(instance: InstanceId, kind: &str) -> HashMap<String, Vec<String>> {
-    let labels = vec![
-        format!("{LABEL_INSTANCE}={instance}"),
-        format!("{LABEL_KIND}={kind}"),
-    ];
+    let labels = vec![format!("{LABEL_INSTANCE}={instance}"), format!("{LABEL_KIND}={kind}")];
     HashMap::from([("label".to_owned(), labels)])
 }
 
-fn labels(
-    instance: InstanceId,
-    kind: &str,
-    extra: &BTreeMap<String, String>,
-) -> HashMap<String, String> {
+fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) -> HashMap<String, String> {
     let mut labels: HashMap<_, _> = extra.clone().into_iter().collect();
     labels.insert(LABEL_INSTANCE.to_owned(), instance.to_string());
     labels.insert(LABEL_KIND.to_owned(), kind.to_owned());
     labels
 }
 
-fn worker_body(
-    spec: &WorkerSpec,
-    instance: InstanceId,
-    network: String,
-) -> models::ContainerCreateBody {
+fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
     let mut labels = labels(instance, "worker", &spec.labels);
     labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
     models::ContainerCreateBody {
@@ -568,12 +523,7 @@ fn small_log() -> models::HostConfigLogConfig {
     let config = [("max-size", "1m"), ("max-file", "1"), ("compress", "false")];
     models::HostConfigLogConfig {
         typ: Some("local".to_owned()),
-        config: Some(
-            config
-                .map(|(k, v)| (k.to_owned(), v.to_owned()))
-                .into_iter()
-                .collect(),
-        ),
+        config: Some(config.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
     }
 }
 
@@ -628,9 +578,7 @@ fn check_image_name(name: &str) -> Result<(), Error> {
     let good = !name.is_empty()
         && name.len() <= 512
         && name.bytes().all(allowed)
-        && name
-            .split('/')
-            .all(|part| !part.is_empty() && !part.starts_with('.'));
+        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
     if good {
         return Ok(());
     }
@@ -640,11 +588,7 @@ fn check_image_name(name: &str) -> Result<(), Error> {
     })
 }
 
-fn engine_info(
-    version: models::SystemVersion,
-    info: models::SystemInfo,
-    link: &Link,
-) -> EngineInfo {
+fn engine_info(version: models::SystemVersion, info: models::SystemInfo, link: &Link) -> EngineInfo {
     let components = version.components.unwrap_or_default();
     let podman = components.iter().any(|c| c.name.contains("Podman"));
     EngineInfo {
@@ -694,10 +638,7 @@ fn exits_of(
 ) -> impl Stream<Item = Result<ContainerId, Error>> + Send + 'static {
     let exits = events.filter_map(move |event| {
         let exit = match event {
-            Ok(event) => event
-                .actor
-                .and_then(|a| a.id)
-                .map(|id| Ok(ContainerId::ours(id))),
+            Ok(event) => event.actor.and_then(|a| a.id).map(|id| Ok(ContainerId::ours(id))),
             Err(e) => Some(Err(classify(e, &host, &On::engine("waiting for exits")))),
         };
         std::future::ready(exit)
@@ -847,9 +788,7 @@ impl<'a> On<'a> {
     fn missing(&self) -> Error {
         let name = self.name;
         match self.kind {
-            Kind::Image => Error::ImageMissing {
-                image: name.to_owned(),
-            },
+            Kind::Image => Error::ImageMissing { image: name.to_owned() },
             Kind::Network => not_found(NETWORK),
             Kind::Container => not_found(&format!("container {name}")),
             Kind::Engine | Kind::Build => not_found(self.doing),
@@ -858,9 +797,7 @@ impl<'a> On<'a> {
 }
 
 fn not_found(what: &str) -> Error {
-    Error::NotFound {
-        what: what.to_owned(),
-    }
+    Error::NotFound { what: what.to_owned() }
 }
 
 /// Whether a failed start may have left a container. A conflict is about somebody else's.
@@ -886,10 +823,7 @@ fn classify(error: ClientError, host: &str, on: &On<'_>) -> Error {
         source,
     };
     match error {
-        ClientError::DockerResponseServerError {
-            status_code,
-            message,
-        } => refusal(status_code, message, on),
+        ClientError::DockerResponseServerError { status_code, message } => refusal(status_code, message, on),
         ClientError::DockerStreamError { error } => refusal(0, error, on),
         ClientError::RequestTimeoutError => on.timeout(),
         gone @ (ClientError::SocketNotFoundError(_)

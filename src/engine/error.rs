@@ -171,12 +171,7 @@ mod tests {
             },
             "pulling took",
         );
-        check(
-            Error::Build {
-                tail: "no pip".into(),
-            },
-            "no pip",
-        );
+        check(Error::Build { tail: "no pip".into() }, "no pip");
         check(Error::Conflict { message: text() }, "try again");
         check(Error::NotFound { what: text() }, "try again");
     }

@@ -3,8 +3,8 @@
 //! No sandbox and no limits: what it starts runs with the rights of the test. Faults are played on demand.
 
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo,
-    OwnedContainer, WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, OwnedContainer,
+    WorkerSpec,
 };
 use crate::domain::WorkerId;
 use async_trait::async_trait;
@@ -132,9 +132,7 @@ impl FakeEngine {
     /// Ends a worker as if it had died by itself; false when there is none that runs.
     pub fn kill_worker(&self, worker: WorkerId) -> bool {
         let mut state = self.shared.state();
-        let runs = |(id, w): (&ContainerId, &Worker)| {
-            (w.spec.worker == worker && w.exit.is_none()).then(|| id.clone())
-        };
+        let runs = |(id, w): (&ContainerId, &Worker)| (w.spec.worker == worker && w.exit.is_none()).then(|| id.clone());
         let Some(id) = state.workers.iter().find_map(runs) else {
             return false;
         };
@@ -245,9 +243,7 @@ impl Shared {
     fn reap(&self, id: &ContainerId, pid: Option<Pid>) {
         if let Some(pid) = pid {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while let Err(rustix::io::Errno::INTR) =
-                rustix::process::waitid(WaitId::Pid(pid), options)
-            {}
+            while let Err(rustix::io::Errno::INTR) = rustix::process::waitid(WaitId::Pid(pid), options) {}
         }
         self.end(&mut self.state(), id);
     }
@@ -600,13 +596,7 @@ mod tests {
     async fn dropping_the_engine_ends_every_process_of_its_workers() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let fifo = home.path().join("fifo");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .expect("runs")
-                .success()
-        );
+        assert!(Command::new("mkfifo").arg(&fifo).status().expect("runs").success());
         // A grandchild in the background holds the pipe open; when all are gone, reading it ends.
         let script = format!("(exec >{}; echo up; sleep 600) & wait", fifo.display());
         let engine = shell(&script);
@@ -624,10 +614,7 @@ mod tests {
     #[tokio::test]
     async fn while_it_is_down_everything_is_unreachable_and_workers_go_on() {
         let engine = FakeEngine::silent();
-        let id = engine
-            .start_worker(&spec(Path::new("/d")))
-            .await
-            .expect("started");
+        let id = engine.start_worker(&spec(Path::new("/d"))).await.expect("started");
         let mut exits = engine.exits().await.expect("up");
         engine.set_down(true);
         let error = engine.list().await.expect_err("down");
@@ -644,10 +631,7 @@ mod tests {
         let engine = FakeEngine::silent();
         let spec = spec(Path::new("/d"));
         engine.fail_next_start(Error::OutOfDisk);
-        assert!(matches!(
-            engine.start_worker(&spec).await,
-            Err(Error::OutOfDisk)
-        ));
+        assert!(matches!(engine.start_worker(&spec).await, Err(Error::OutOfDisk)));
         engine.hang_starts(true);
         let mut start = std::pin::pin!(engine.start_worker(&spec));
         never(start.as_mut()).await;

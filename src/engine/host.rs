@@ -60,12 +60,7 @@ fn parse(text: &str) -> Result<Host, Error> {
         .map(|address| address.trim_end_matches('/'))
         .filter(|address| !address.is_empty())
         .map(|address| Host::Tcp(address.to_owned()))
-        .ok_or_else(|| {
-            unusable(
-                text,
-                "give one that begins with unix:///, tcp:// or http://",
-            )
-        })
+        .ok_or_else(|| unusable(text, "give one that begins with unix:///, tcp:// or http://"))
 }
 
 fn usual_sockets(places: &Places) -> Vec<PathBuf> {
@@ -203,13 +198,7 @@ mod tests {
 
     #[test]
     fn an_address_we_cannot_speak_to_is_named() {
-        for bad in [
-            "ssh://me@there",
-            "https://there",
-            "unix://relative",
-            "tcp://",
-            "there",
-        ] {
+        for bad in ["ssh://me@there", "https://there", "unix://relative", "tcp://", "there"] {
             let places = Places {
                 explicit: Some(bad.to_owned()),
                 ..Places::default()

@@ -48,7 +48,13 @@ impl Ingress {
     async fn call(&self, namespace: &str, name: &str, path: String, request: Request) -> Response {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let call = CallParts { method: head.method, path, query, headers: head.headers, body_limit: self.body_limit };
+        let call = CallParts {
+            method: head.method,
+            path,
+            query,
+            headers: head.headers,
+            body_limit: self.body_limit,
+        };
         invoke(&self.app, namespace, name, call, body).await
     }
 }
@@ -98,7 +104,11 @@ mod tests {
 
     #[test]
     fn the_function_sees_the_path_below_its_name() {
-        for (path, name, rest) in [("/function/a", "a", "/"), ("/function/a/", "a", "/"), ("/function/a/b/c", "a", "/b/c")] {
+        for (path, name, rest) in [
+            ("/function/a", "a", "/"),
+            ("/function/a/", "a", "/"),
+            ("/function/a/b/c", "a", "/b/c"),
+        ] {
             assert_eq!(split(path), (name.to_owned(), rest.to_owned()));
         }
     }

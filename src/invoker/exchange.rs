@@ -44,14 +44,35 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
     let (temperature, timings) = (record.temperature, record.timings_now());
     record.keep_result(&first);
     let body = if header.stream {
-        Body::Stream(stream_reply(Streaming { lease, record: Some(record), status, over: false, deadline, limit, grace }, first))
+        Body::Stream(stream_reply(
+            Streaming {
+                lease,
+                record: Some(record),
+                status,
+                over: false,
+                deadline,
+                limit,
+                grace,
+            },
+            first,
+        ))
     } else {
         lease.give_back();
         record.succeeded(status).await;
         Body::Whole(first)
     };
-    let reply = Reply::Success { status, headers: header.headers, body };
-    Ok(Answer { id, version, temperature, timings, reply })
+    let reply = Reply::Success {
+        status,
+        headers: header.headers,
+        body,
+    };
+    Ok(Answer {
+        id,
+        version,
+        temperature,
+        timings,
+        reply,
+    })
 }
 
 /// Ends the record with a function's failure or the platform's.
@@ -65,13 +86,24 @@ async fn settle(
         Ok(failure) => {
             let (temperature, timings) = (record.temperature, record.timings_now());
             record.failed(&failure).await;
-            Ok(Answer { id, version, temperature, timings, reply: Reply::Failure(failure) })
+            Ok(Answer {
+                id,
+                version,
+                temperature,
+                timings,
+                reply: Reply::Failure(failure),
+            })
         }
         Err(error) => Err(record.platform_error(error).await),
     }
 }
 
-async fn converse(call: Call, lease: &mut Lease, record: &mut Record, deadline: Instant) -> Result<(ReplyHeader, Bytes), Broken> {
+async fn converse(
+    call: Call,
+    lease: &mut Lease,
+    record: &mut Record,
+    deadline: Instant,
+) -> Result<(ReplyHeader, Bytes), Broken> {
     let connection = lease.connection();
     let id = call.id.to_string();
     let headers: Vec<_> = call.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
@@ -90,7 +122,11 @@ async fn converse(call: Call, lease: &mut Lease, record: &mut Record, deadline: 
         log_limit: record.log_limit(),
     };
     let talk = async {
-        connection.outgoing.send(Kind::Invoke, &header, &first).await.map_err(Broken::Wire)?;
+        connection
+            .outgoing
+            .send(Kind::Invoke, &header, &first)
+            .await
+            .map_err(Broken::Wire)?;
         let answer = await_reply(&mut connection.incoming, record);
         let Some(rest) = rest else { return answer.await };
         let send = send_body(&mut connection.outgoing, rest);
@@ -111,13 +147,22 @@ async fn send_body(
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(Broken::Input)?;
         for part in chunk.chunks(INLINE_BODY) {
-            outgoing.send(Kind::Body, &BodyHeader::default(), part).await.map_err(Broken::Wire)?;
+            outgoing
+                .send(Kind::Body, &BodyHeader::default(), part)
+                .await
+                .map_err(Broken::Wire)?;
         }
     }
-    outgoing.send(Kind::Body, &BodyHeader { end: true }, &[]).await.map_err(Broken::Wire)
+    outgoing
+        .send(Kind::Body, &BodyHeader { end: true }, &[])
+        .await
+        .map_err(Broken::Wire)
 }
 
-async fn await_reply(incoming: &mut crate::pool::Incoming, record: &mut Record) -> Result<(ReplyHeader, Bytes), Broken> {
+async fn await_reply(
+    incoming: &mut crate::pool::Incoming,
+    record: &mut Record,
+) -> Result<(ReplyHeader, Bytes), Broken> {
     loop {
         let frame = next_frame(incoming, record).await.map_err(Broken::Wire)?;
         match frame.kind {
@@ -146,7 +191,10 @@ struct LogHeader {
 }
 
 fn unexpected(kind: Kind) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a {kind:?} frame where an answer belongs"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("a {kind:?} frame where an answer belongs"),
+    )
 }
 
 /// Finds out why a call broke: the function's failure, or ours.
@@ -160,7 +208,9 @@ async fn broken_call(broken: Broken, lease: &mut Lease, limit: Duration, grace: 
         Broken::Input(e) => Err(Error::invalid(format!("the request's body could not be read: {e}"))),
         Broken::Wire(e) if e.kind() == io::ErrorKind::InvalidData => {
             lease.end_worker();
-            Err(Error::WorkerDied(format!("the worker broke its contract ({e}) and was removed: try again")))
+            Err(Error::WorkerDied(format!(
+                "the worker broke its contract ({e}) and was removed: try again"
+            )))
         }
         Broken::Wire(_) => died(lease.cause_of_death(grace).await, limit),
     }
@@ -169,7 +219,9 @@ async fn broken_call(broken: Broken, lease: &mut Lease, limit: Duration, grace: 
 fn died(death: Death, limit: Duration) -> Result<Failure, Error> {
     match death {
         Death::Slot(exited) => Ok(slot_death(&exited, limit)),
-        Death::Worker(why) => Err(Error::WorkerDied(format!("the worker ended during the call: {why}; try again, and see `hob status`"))),
+        Death::Worker(why) => Err(Error::WorkerDied(format!(
+            "the worker ended during the call: {why}; try again, and see `hob status`"
+        ))),
     }
 }
 
@@ -186,18 +238,31 @@ fn slot_death(exited: &Exited, limit: Duration) -> Failure {
             failure("signal", format!("the function's process was ended by {signal}"))
         }
         _ => {
-            let code = exited.code.map_or_else(String::new, |code| format!(" with code {code}"));
-            failure("exit", format!("the function ended its process{code}: return from it instead"))
+            let code = exited
+                .code
+                .map_or_else(String::new, |code| format!(" with code {code}"));
+            failure(
+                "exit",
+                format!("the function ended its process{code}: return from it instead"),
+            )
         }
     }
 }
 
 fn failure(kind: &'static str, message: String) -> Failure {
-    Failure { kind, error_type: String::new(), message, traceback: String::new() }
+    Failure {
+        kind,
+        error_type: String::new(),
+        message,
+        traceback: String::new(),
+    }
 }
 
 fn timeout_message(limit: Duration) -> String {
-    format!("the function took longer than its timeout of {} ms: raise it (`--timeout`), or do less", limit.as_millis())
+    format!(
+        "the function took longer than its timeout of {} ms: raise it (`--timeout`), or do less",
+        limit.as_millis()
+    )
 }
 
 /// A streamed answer on its way: holds the slot until the last byte.
@@ -227,14 +292,21 @@ fn stream_reply(streaming: Streaming, first: Bytes) -> BoxStream<'static, io::Re
             }
         }
     });
-    futures_util::stream::iter(Some(Ok(first)).filter(|r| r.as_ref().is_ok_and(|b: &Bytes| !b.is_empty()))).chain(rest).boxed()
+    futures_util::stream::iter(Some(Ok(first)).filter(|r| r.as_ref().is_ok_and(|b: &Bytes| !b.is_empty())))
+        .chain(rest)
+        .boxed()
 }
 
 impl Streaming {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        let Some(record) = self.record.as_mut().filter(|_| !self.over) else { return Ok(None) };
+        let Some(record) = self.record.as_mut().filter(|_| !self.over) else {
+            return Ok(None);
+        };
         let frame = next_frame(&mut self.lease.connection().incoming, record);
-        let frame = timeout_at(self.deadline, frame).await.map_err(|_| Broken::Deadline)?.map_err(Broken::Wire)?;
+        let frame = timeout_at(self.deadline, frame)
+            .await
+            .map_err(|_| Broken::Deadline)?
+            .map_err(Broken::Wire)?;
         if frame.kind != Kind::Body {
             return Err(Broken::Wire(unexpected(frame.kind)));
         }
@@ -253,7 +325,9 @@ impl Streaming {
 
     async fn abandon(mut self, broken: Broken) -> String {
         let found = broken_call(broken, &mut self.lease, self.limit, self.grace).await;
-        let Some(record) = self.record.take() else { return String::new() };
+        let Some(record) = self.record.take() else {
+            return String::new();
+        };
         match found {
             Ok(failure) => {
                 record.failed(&failure).await;

@@ -29,7 +29,10 @@ pub struct LogHub {
 
 impl Default for LogHub {
     fn default() -> Self {
-        Self { chunks: broadcast::channel(LAG).0, running: Arc::default() }
+        Self {
+            chunks: broadcast::channel(LAG).0,
+            running: Arc::default(),
+        }
     }
 }
 
@@ -43,18 +46,28 @@ impl LogHub {
     /// What a running call has printed so far; `None` when it does not run or has printed nothing.
     #[must_use]
     pub fn so_far(&self, execution: ExecutionId) -> Option<Vec<u8>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&execution).cloned()
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&execution)
+            .cloned()
     }
 
     pub(super) fn publish(&self, chunk: LogChunk) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.entry(chunk.execution).or_default().extend_from_slice(&chunk.bytes);
+        running
+            .entry(chunk.execution)
+            .or_default()
+            .extend_from_slice(&chunk.bytes);
         drop(running);
         // Nobody watching is the usual case.
         let _ = self.chunks.send(chunk);
     }
 
     pub(super) fn over(&self, execution: ExecutionId) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&execution);
     }
 }

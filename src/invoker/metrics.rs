@@ -11,7 +11,11 @@ static SUCCEEDED: Counter = Counter::new(CALLS, Unit::Count, CALLS_HELP).labelle
 static FAILED: Counter = Counter::new(CALLS, Unit::Count, CALLS_HELP).labelled(&[("state", "failed")]);
 static ERROR: Counter = Counter::new(CALLS, Unit::Count, CALLS_HELP).labelled(&[("state", "error")]);
 static CANCELLED: Counter = Counter::new(CALLS, Unit::Count, CALLS_HELP).labelled(&[("state", "cancelled")]);
-static NOT_WARM: Counter = Counter::new("hob_cold_starts_total", Unit::Count, "Calls that met no worker of their revision.");
+static NOT_WARM: Counter = Counter::new(
+    "hob_cold_starts_total",
+    Unit::Count,
+    "Calls that met no worker of their revision.",
+);
 static SECONDS: Histogram<8> = Histogram::new(
     "hob_call_seconds",
     Unit::Seconds,

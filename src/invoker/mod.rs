@@ -10,9 +10,7 @@ mod record;
 pub use live::{LogChunk, LogHub};
 pub use metrics::metrics;
 
-use crate::domain::{
-    Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings,
-};
+use crate::domain::{Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings};
 use crate::pool::{self, FunctionError, Pool, Target};
 use crate::store::Store;
 use crate::task::{Clock, Supervisor};
@@ -125,7 +123,14 @@ impl Invoker {
     /// `recorded`: whether synchronous calls leave a record.
     #[must_use]
     pub fn new(pool: Pool, store: Store, clock: Clock, supervisor: Supervisor, recorded: bool) -> Self {
-        Self { pool, store, clock, supervisor, logs: LogHub::default(), recorded }
+        Self {
+            pool,
+            store,
+            clock,
+            supervisor,
+            logs: LogHub::default(),
+            recorded,
+        }
     }
 
     /// What running calls print.
@@ -146,9 +151,9 @@ impl Invoker {
         record.timings.queue_us = micros(begun.elapsed());
         let lease = match acquired {
             Ok(lease) => lease,
-            Err(pool::Error::Load(error, log)) => return {
+            Err(pool::Error::Load(error, log)) => {
                 return Ok(load_failure(call.target.version, record, error, &log).await);
-            },
+            }
             Err(error) => return Err(record.platform_error(acquire_error(error)).await),
         };
         record.temperature = Some(lease.temperature());
@@ -161,7 +166,9 @@ impl Invoker {
     }
 
     async fn record_start(&self, record: &Record) -> Result<(), Error> {
-        let Some(started) = record.started().filter(|_| self.recorded) else { return Ok(()) };
+        let Some(started) = record.started().filter(|_| self.recorded) else {
+            return Ok(());
+        };
         Ok(self.store.record_started(started).await?)
     }
 
@@ -172,7 +179,10 @@ impl Invoker {
 
 impl Failure {
     fn outcome(&self) -> Outcome {
-        Outcome::Failed { kind: self.kind, message: self.sentence() }
+        Outcome::Failed {
+            kind: self.kind,
+            message: self.sentence(),
+        }
     }
 
     /// Type and message in one line.
@@ -194,7 +204,12 @@ impl From<FunctionError> for Failure {
             "load" => "load",
             _ => "raised",
         };
-        Self { kind, error_type: error.error_type, message: error.message, traceback: error.traceback }
+        Self {
+            kind,
+            error_type: error.error_type,
+            message: error.message,
+            traceback: error.traceback,
+        }
     }
 }
 
@@ -203,16 +218,26 @@ async fn load_failure(version: u32, mut record: Record, error: FunctionError, lo
     let failure = Failure::from(error);
     let (id, timings) = (record.id, record.timings_now());
     record.failed(&failure).await;
-    Answer { id, version, temperature: None, timings, reply: Reply::Failure(failure) }
+    Answer {
+        id,
+        version,
+        temperature: None,
+        timings,
+        reply: Reply::Failure(failure),
+    }
 }
 
 fn acquire_error(error: pool::Error) -> Error {
     let message = error.to_string();
     match error {
-        pool::Error::QueueFull(_) => Error::Busy { message, retry_after_seconds: 1 },
-        pool::Error::Start { source, .. } => {
-            Error::NoCapacity { message, source: source.map(|s| Box::new(s) as Box<dyn std::error::Error + Send + Sync>) }
-        }
+        pool::Error::QueueFull(_) => Error::Busy {
+            message,
+            retry_after_seconds: 1,
+        },
+        pool::Error::Start { source, .. } => Error::NoCapacity {
+            message,
+            source: source.map(|s| Box::new(s) as Box<dyn std::error::Error + Send + Sync>),
+        },
         pool::Error::TimedOut(_) | pool::Error::OverBudget(_) | pool::Error::Stopping | pool::Error::Load(..) => {
             Error::NoCapacity { message, source: None }
         }

@@ -59,14 +59,22 @@ impl Record {
 
     /// Keeps what the call printed, up to the bound, and shows it to watchers. The shim's own note of a cut fits always.
     pub(super) fn log(&mut self, bytes: Bytes, is_cut_note: bool) {
-        let room = if is_cut_note { bytes.len().min(1024) } else { self.log_limit.saturating_sub(self.log.len()) };
+        let room = if is_cut_note {
+            bytes.len().min(1024)
+        } else {
+            self.log_limit.saturating_sub(self.log.len())
+        };
         let kept = bytes.slice(..bytes.len().min(room));
         self.dropped += bytes.len() - kept.len();
         if kept.is_empty() {
             return;
         }
         self.log.extend_from_slice(&kept);
-        self.invoker.logs.publish(LogChunk { function: self.function, execution: self.id, bytes: kept });
+        self.invoker.logs.publish(LogChunk {
+            function: self.function,
+            execution: self.id,
+            bytes: kept,
+        });
     }
 
     pub(super) fn keep_log(&mut self, bytes: &[u8]) {
@@ -102,7 +110,10 @@ impl Record {
     }
 
     pub(super) async fn platform_error(self, error: Error) -> Error {
-        self.end(Outcome::Error { message: error.to_string() }).await;
+        self.end(Outcome::Error {
+            message: error.to_string(),
+        })
+        .await;
         error
     }
 
@@ -115,7 +126,10 @@ impl Record {
     fn ending(&mut self, outcome: Outcome) -> Ending {
         self.invoker.logs.over(self.id);
         if self.dropped > 0 {
-            let note = format!("\n[log cut here: {} more bytes were printed; the limit is {}]\n", self.dropped, self.log_limit);
+            let note = format!(
+                "\n[log cut here: {} more bytes were printed; the limit is {}]\n",
+                self.dropped, self.log_limit
+            );
             self.log.extend_from_slice(note.as_bytes());
         }
         let timings = self.timings_now();
@@ -139,7 +153,9 @@ impl Drop for Record {
         let ending = self.ending(Outcome::Cancelled);
         let (invoker, id, asynchronous) = (self.invoker.clone(), self.id, self.asynchronous);
         let supervisor = invoker.supervisor.clone();
-        supervisor.spawn(TaskKind::Record, async move { write(&invoker, id, ending, asynchronous).await });
+        supervisor.spawn(TaskKind::Record, async move {
+            write(&invoker, id, ending, asynchronous).await
+        });
     }
 }
 

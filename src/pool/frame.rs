@@ -51,7 +51,9 @@ pub enum Kind {
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
         use Kind::{Body, Cancel, Exited, Hello, Invoke, Load, Loaded, Log, Ping, Pong, Reply, Slots};
-        let all = [Hello, Load, Loaded, Invoke, Body, Reply, Log, Cancel, Ping, Pong, Slots, Exited];
+        let all = [
+            Hello, Load, Loaded, Invoke, Body, Reply, Log, Cancel, Ping, Pong, Slots, Exited,
+        ];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }
 }
@@ -106,8 +108,14 @@ impl Connection {
     pub fn new(stream: UnixStream) -> Self {
         let (read, write) = stream.into_split();
         Self {
-            incoming: Incoming { stream: read, buffer: BytesMut::with_capacity(8 * 1024) },
-            outgoing: Outgoing { stream: write, buffer: Vec::with_capacity(1024) },
+            incoming: Incoming {
+                stream: read,
+                buffer: BytesMut::with_capacity(8 * 1024),
+            },
+            outgoing: Outgoing {
+                stream: write,
+                buffer: Vec::with_capacity(1024),
+            },
         }
     }
 
@@ -173,17 +181,24 @@ impl Incoming {
         if self.buffer.is_empty() {
             return Ok(None);
         }
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the worker closed its connection within a frame"))
+        Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the worker closed its connection within a frame",
+        ))
     }
 
     fn take_frame(&mut self) -> io::Result<Option<Frame>> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else { return Ok(None) };
+        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
         let [a, b, c, d, kind, e, f, g, h] = *prefix;
         let total = u32::from_be_bytes([a, b, c, d]) as usize;
         let header_len = u32::from_be_bytes([e, f, g, h]) as usize;
         let kind = Kind::from_byte(kind).ok_or_else(|| invalid(format!("frame type {kind} is not known")))?;
         if total > MAX_FRAME || header_len > total {
-            return Err(invalid(format!("a {kind:?} frame of {total} bytes, {header_len} of them header, is too large")));
+            return Err(invalid(format!(
+                "a {kind:?} frame of {total} bytes, {header_len} of them header, is too large"
+            )));
         }
         if self.buffer.len() < PREFIX + total {
             self.buffer.reserve(PREFIX + total - self.buffer.len());
@@ -360,7 +375,12 @@ mod tests {
 
     #[tokio::test]
     async fn nonsense_is_an_error_and_half_a_frame_too() {
-        for bytes in [&[0xff; 9][..], &[0, 0, 0, 1, 99, 0, 0, 0, 0, 0], &[0, 0, 0, 1, 5, 0, 0, 0, 2, 0], &[0, 0, 0, 9, 5]] {
+        for bytes in [
+            &[0xff; 9][..],
+            &[0, 0, 0, 1, 99, 0, 0, 0, 0, 0],
+            &[0, 0, 0, 1, 5, 0, 0, 0, 2, 0],
+            &[0, 0, 0, 9, 5],
+        ] {
             let (mut raw, b) = UnixStream::pair().unwrap();
             let mut b = Connection::new(b);
             raw.write_all(bytes).await.unwrap();

@@ -31,14 +31,31 @@ pub enum Death {
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("worker", &self.worker).field("slot", &self.slot).finish_non_exhaustive()
+        f.debug_struct("Lease")
+            .field("worker", &self.worker)
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
     }
 }
 
 impl Lease {
     pub(super) fn new(shared: Arc<Shared>, handed: Handed) -> Self {
-        let Handed { worker, slot, temperature, connection, handle } = handed;
-        Self { shared, worker, slot, temperature, handle, connection: Some(connection), dead: false }
+        let Handed {
+            worker,
+            slot,
+            temperature,
+            connection,
+            handle,
+        } = handed;
+        Self {
+            shared,
+            worker,
+            slot,
+            temperature,
+            handle,
+            connection: Some(connection),
+            dead: false,
+        }
     }
 
     /// What the call met.
@@ -67,17 +84,25 @@ impl Lease {
     /// # Panics
     /// Never: only giving the lease back takes the connection.
     pub fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("a lease holds its connection until it is given back")
+        self.connection
+            .as_mut()
+            .expect("a lease holds its connection until it is given back")
     }
 
     /// Gives the slot back after a call that ended cleanly.
     pub fn give_back(mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
         if !connection.is_quiet() {
             return self.destroy();
         }
         self.shared.lock().slots.insert((self.worker, self.slot), connection);
-        self.shared.apply(Event::Released { worker: self.worker, slot: self.slot, reusable: true });
+        self.shared.apply(Event::Released {
+            worker: self.worker,
+            slot: self.slot,
+            reusable: true,
+        });
     }
 
     /// Waits at most `grace` for the reason why the connection broke; the worker is removed when none comes.
@@ -102,14 +127,21 @@ impl Lease {
     /// Removes the worker: it broke the protocol, or does not let go.
     pub fn end_worker(&self) {
         self.handle.order(Order::Remove);
-        self.shared.apply(Event::Gone { worker: self.worker, fatal: false });
+        self.shared.apply(Event::Gone {
+            worker: self.worker,
+            fatal: false,
+        });
     }
 
     fn destroy(&self) {
         if !self.dead {
             self.handle.order(Order::Cancel(self.slot));
         }
-        self.shared.apply(Event::Released { worker: self.worker, slot: self.slot, reusable: false });
+        self.shared.apply(Event::Released {
+            worker: self.worker,
+            slot: self.slot,
+            reusable: false,
+        });
     }
 }
 

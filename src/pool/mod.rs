@@ -9,7 +9,10 @@ mod staging;
 mod state;
 mod worker;
 
-pub use frame::{BodyHeader, Connection, Exited, Frame, FunctionError, INLINE_BODY, Incoming, InvokeHeader, Kind, Outgoing, ReplyHeader};
+pub use frame::{
+    BodyHeader, Connection, Exited, Frame, FunctionError, INLINE_BODY, Incoming, InvokeHeader, Kind, Outgoing,
+    ReplyHeader,
+};
 pub use lease::{Death, Lease};
 pub use state::{Class, Demand, Policy, WorkerView};
 
@@ -84,7 +87,9 @@ pub enum Error {
     #[error("no worker of this function fell free in {0:?}: raise max workers or concurrency, or ask again later")]
     TimedOut(Duration),
     /// The memory budget cannot hold such a worker.
-    #[error("a worker of {0} MiB does not fit into the memory budget: lower the function's memory or raise pool.memory_budget_mib")]
+    #[error(
+        "a worker of {0} MiB does not fit into the memory budget: lower the function's memory or raise pool.memory_budget_mib"
+    )]
     OverBudget(u32),
     /// The user's code could not be loaded: the function's fault.
     #[error("the function's code could not be loaded")]
@@ -107,7 +112,10 @@ pub enum Error {
 #[derive(Debug, Clone)]
 enum Failure {
     Load(FunctionError, Vec<u8>),
-    Start { message: String, source: Option<Arc<crate::engine::Error>> },
+    Start {
+        message: String,
+        source: Option<Arc<crate::engine::Error>>,
+    },
 }
 
 /// The pool; clones share it.
@@ -146,7 +154,9 @@ struct Handed {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +188,14 @@ impl Pool {
             next_call: 0,
             stopping: false,
         };
-        Ok(Self(Arc::new(Shared { engine, supervisor, clock, options, staging, inner: Mutex::new(inner) })))
+        Ok(Self(Arc::new(Shared {
+            engine,
+            supervisor,
+            clock,
+            options,
+            staging,
+            inner: Mutex::new(inner),
+        })))
     }
 
     /// Says which image a runtime's workers run, and how many stay pre-warmed.
@@ -198,7 +215,12 @@ impl Pool {
             Asked::Handed(handed) => return Ok(self.lease(handed)),
             Asked::Waits(call, receiver) => (call, receiver),
         };
-        let mut place = Place { shared: &self.0, call, revision, open: true };
+        let mut place = Place {
+            shared: &self.0,
+            call,
+            revision,
+            open: true,
+        };
         let answer = receiver.await;
         place.open = false;
         answer.map_err(|_| Error::Stopping)?.map(|handed| self.lease(handed))
@@ -273,7 +295,9 @@ impl Pool {
         let known: HashSet<WorkerId> = self.0.lock().state.workers().iter().map(|w| w.worker).collect();
         let ending: HashSet<WorkerId> = self.0.lock().workers.keys().copied().collect();
         for container in found {
-            let stands = container.worker.is_some_and(|w| known.contains(&w) || ending.contains(&w));
+            let stands = container
+                .worker
+                .is_some_and(|w| known.contains(&w) || ending.contains(&w));
             if !stands {
                 tracing::info!(container.id = %container.id, "Removing a container left by an earlier run");
                 let _ = self.0.engine.remove(&container.id).await;
@@ -303,7 +327,10 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if self.open {
             self.shared.lock().calls.remove(&self.call);
-            self.shared.apply(Event::Abandon { call: self.call, revision: self.revision });
+            self.shared.apply(Event::Abandon {
+                call: self.call,
+                revision: self.revision,
+            });
         }
     }
 }
@@ -321,13 +348,27 @@ impl Shared {
         }
         inner.next_call += 1;
         let call = CallId(inner.next_call);
-        let event = Event::Acquire { call, demand: target.demand.clone() };
+        let event = Event::Acquire {
+            call,
+            demand: target.demand.clone(),
+        };
         let commands = inner.state.on(event, self.clock.now());
-        if let [Command::Hand { worker, slot, temperature, .. }] = commands[..] {
+        if let [
+            Command::Hand {
+                worker,
+                slot,
+                temperature,
+                ..
+            },
+        ] = commands[..]
+        {
             let handed = inner.take_slot(worker, slot, temperature);
             return handed.map(Asked::Handed).ok_or(Error::Stopping);
         }
-        inner.targets.entry(target.demand.revision).or_insert_with(|| Arc::clone(target));
+        inner
+            .targets
+            .entry(target.demand.revision)
+            .or_insert_with(|| Arc::clone(target));
         let (sender, receiver) = oneshot::channel();
         inner.calls.insert(call, sender);
         let events = self.carry_out(&mut inner, commands);
@@ -350,7 +391,12 @@ impl Shared {
         let mut events = Vec::new();
         for command in commands {
             match command {
-                Command::Hand { call, worker, slot, temperature } => {
+                Command::Hand {
+                    call,
+                    worker,
+                    slot,
+                    temperature,
+                } => {
                     events.extend(inner.hand(call, worker, slot, temperature));
                 }
                 Command::Refuse { call, why } => inner.refuse(call, why, &self.options),
@@ -378,7 +424,13 @@ impl Inner {
     fn take_slot(&mut self, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Handed> {
         let handle = self.workers.get(&worker)?.clone();
         let connection = self.slots.remove(&(worker, slot))?;
-        Some(Handed { worker, slot, temperature, connection, handle })
+        Some(Handed {
+            worker,
+            slot,
+            temperature,
+            connection,
+            handle,
+        })
     }
 
     /// Hands the slot over; when the call is gone by now, the slot comes back.
@@ -389,7 +441,11 @@ impl Inner {
             None => Some(handed),
         };
         self.slots.insert((worker, slot), refused?.connection);
-        Some(Event::Released { worker, slot, reusable: true })
+        Some(Event::Released {
+            worker,
+            slot,
+            reusable: true,
+        })
     }
 
     fn refuse(&mut self, call: CallId, why: Refusal, options: &Options) {
@@ -409,7 +465,10 @@ impl Inner {
         match self.failures.get(&revision).cloned() {
             Some(Failure::Load(error, log)) => Error::Load(error, log),
             Some(Failure::Start { message, source }) => Error::Start { message, source },
-            None => Error::Start { message: "the worker ended before it could serve".to_owned(), source: None },
+            None => Error::Start {
+                message: "the worker ended before it could serve".to_owned(),
+                source: None,
+            },
         }
     }
 

@@ -46,7 +46,9 @@ impl Staging {
         if ready.exists() {
             return Ok(());
         }
-        let making = self.directory.join(format!("{revision}.{}", crate::domain::WorkerId::generate()));
+        let making = self
+            .directory
+            .join(format!("{revision}.{}", crate::domain::WorkerId::generate()));
         link_tree(tree, &making)?;
         if fs::rename(&making, &ready).is_err() {
             fs::remove_dir_all(&making)?;

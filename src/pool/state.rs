@@ -326,6 +326,12 @@ impl State {
 
     fn acquire(&mut self, call: CallId, demand: Demand, now: Timestamp, out: &mut Vec<Command>) {
         let revision = demand.revision;
+        if demand.limits.memory.bytes() > self.policy.memory_budget {
+            return out.push(Command::Refuse {
+                call,
+                why: Refusal::OverBudget,
+            });
+        }
         let group = self.groups.entry(revision).or_insert_with(|| Group {
             demand,
             idle: Vec::new(),
@@ -337,10 +343,10 @@ impl State {
             return self.hand(call, worker, slot, Temperature::Warm, out);
         }
         if group.waiting.len() >= self.policy.queue_bound {
-            return out.push(Command::Refuse { call, why: Refusal::QueueFull });
-        }
-        if group.demand.limits.memory.bytes() > self.policy.memory_budget {
-            return out.push(Command::Refuse { call, why: Refusal::OverBudget });
+            return out.push(Command::Refuse {
+                call,
+                why: Refusal::QueueFull,
+            });
         }
         group.waiting.push_back(Waiting { call, since: now });
         self.hungry.insert(revision);
@@ -349,7 +355,9 @@ impl State {
     }
 
     fn abandon(&mut self, call: CallId, revision: RevisionId) {
-        let Some(group) = self.groups.get_mut(&revision) else { return };
+        let Some(group) = self.groups.get_mut(&revision) else {
+            return;
+        };
         group.waiting.retain(|w| w.call != call);
         if group.waiting.is_empty() {
             self.hungry.remove(&revision);
@@ -358,9 +366,13 @@ impl State {
     }
 
     fn released(&mut self, id: WorkerId, slot: u16, reusable: bool, now: Timestamp, out: &mut Vec<Command>) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let Some(state) = worker.slots.get_mut(usize::from(slot)) else { return };
-        let replaced = matches!(state, Slot::Busy { replaced: true });
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(state) = worker.slots.get_mut(usize::from(slot)) else {
+            return;
+        };
+        let Slot::Busy { replaced } = *state else { return };
         *state = if reusable || replaced { Slot::Idle } else { Slot::Absent };
         worker.idle_since = now;
         let (idle, revision) = (*state == Slot::Idle, worker.revision);
@@ -373,7 +385,9 @@ impl State {
     }
 
     fn started(&mut self, id: WorkerId, now: Timestamp, out: &mut Vec<Command>) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         if worker.phase != Phase::Starting {
             return;
         }
@@ -393,9 +407,13 @@ impl State {
     }
 
     fn slot_ready(&mut self, id: WorkerId, slot: u16, now: Timestamp, out: &mut Vec<Command>) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         let Some(revision) = worker.revision else { return };
-        let Some(state) = worker.slots.get_mut(usize::from(slot)) else { return };
+        let Some(state) = worker.slots.get_mut(usize::from(slot)) else {
+            return;
+        };
         match state {
             Slot::Busy { replaced } => *replaced = true,
             Slot::Idle => {}
@@ -407,15 +425,21 @@ impl State {
                 let met = if first { worker.origin } else { Temperature::Warm };
                 self.offer(revision, id, slot, met, out);
                 self.leave_if_retired(revision, id, out);
+                self.feed(out);
             }
         }
     }
 
     fn slot_lost(&mut self, id: WorkerId, slot: u16) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        let Some(state) = worker.slots.get_mut(usize::from(slot)) else { return };
-        if *state == Slot::Idle {
-            *state = Slot::Absent;
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(state) = worker.slots.get_mut(usize::from(slot)) else {
+            return;
+        };
+        match state {
+            Slot::Busy { replaced } => *replaced = false,
+            Slot::Idle | Slot::Absent => *state = Slot::Absent,
         }
         if let Some(group) = worker.revision.and_then(|r| self.groups.get_mut(&r)) {
             group.idle.retain(|entry| *entry != (id, slot));
@@ -439,7 +463,9 @@ impl State {
     }
 
     fn retire(&mut self, revision: RevisionId, out: &mut Vec<Command>) {
-        let Some(group) = self.groups.get_mut(&revision) else { return };
+        let Some(group) = self.groups.get_mut(&revision) else {
+            return;
+        };
         group.retired = true;
         for id in group.workers.clone() {
             self.leave_if_retired(revision, id, out);
@@ -458,7 +484,9 @@ impl State {
 
     /// Gives a free slot to the call that waits longest, or lays it aside.
     fn offer(&mut self, revision: RevisionId, id: WorkerId, slot: u16, met: Temperature, out: &mut Vec<Command>) {
-        let Some(group) = self.groups.get_mut(&revision) else { return };
+        let Some(group) = self.groups.get_mut(&revision) else {
+            return;
+        };
         let next = group.waiting.pop_front();
         if group.waiting.is_empty() {
             self.hungry.remove(&revision);
@@ -470,10 +498,19 @@ impl State {
     }
 
     fn hand(&mut self, call: CallId, id: WorkerId, slot: u16, temperature: Temperature, out: &mut Vec<Command>) {
-        if let Some(state) = self.workers.get_mut(&id).and_then(|w| w.slots.get_mut(usize::from(slot))) {
+        if let Some(state) = self
+            .workers
+            .get_mut(&id)
+            .and_then(|w| w.slots.get_mut(usize::from(slot)))
+        {
             *state = Slot::Busy { replaced: false };
         }
-        out.push(Command::Hand { call, worker: id, slot, temperature });
+        out.push(Command::Hand {
+            call,
+            worker: id,
+            slot,
+            temperature,
+        });
     }
 
     /// Brings up workers until each waiting call has a slot in sight, or a bound is met.
@@ -487,25 +524,39 @@ impl State {
 
     fn wants_worker(&self, revision: RevisionId) -> Option<Demand> {
         let group = self.groups.get(&revision)?;
-        let coming: usize = group.workers.iter().filter_map(|id| self.workers.get(id)).map(coming_slots).sum();
+        let coming: usize = group
+            .workers
+            .iter()
+            .filter_map(|id| self.workers.get(id))
+            .map(coming_slots)
+            .sum();
         let limits = &group.demand.limits;
         let wanted = coming < group.waiting.len() && group.workers.len() < usize::from(limits.scale.max());
         wanted.then(|| group.demand.clone())
     }
 
     fn take_generic(&mut self, demand: &Demand, out: &mut Vec<Command>) -> bool {
-        let extra = demand.limits.memory.bytes().saturating_sub(self.policy.prewarm_memory.bytes());
+        let extra = demand
+            .limits
+            .memory
+            .bytes()
+            .saturating_sub(self.policy.prewarm_memory.bytes());
         let fits = |w: &Worker| w.phase == Phase::Generic && w.class == demand.class;
         let found = self.workers.iter().filter(|(_, w)| fits(w)).map(|(id, _)| *id).min();
         let Some(id) = found else { return false };
         if !self.make_room(extra, Some(id), out) {
             return false;
         }
-        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return false;
+        };
         worker.phase = Phase::Loading;
         worker.origin = Temperature::Prewarmed;
         self.assign(id, demand);
-        out.push(Command::Load { worker: id, revision: demand.revision });
+        out.push(Command::Load {
+            worker: id,
+            revision: demand.revision,
+        });
         true
     }
 
@@ -530,7 +581,11 @@ impl State {
             idle_since: Timestamp::from_millis(0),
         };
         self.workers.insert(id, worker);
-        out.push(Command::Start { worker: id, class, memory });
+        out.push(Command::Start {
+            worker: id,
+            class,
+            memory,
+        });
         id
     }
 
@@ -545,37 +600,62 @@ impl State {
         }
     }
 
-    /// Removes idle workers, oldest first, until `bytes` more fit into the budget.
+    /// Removes idle workers, oldest first, until `bytes` more fit into the budget; none if they cannot fit.
     fn make_room(&mut self, bytes: u64, spare: Option<WorkerId>, out: &mut Vec<Command>) -> bool {
-        while self.used() + bytes > self.policy.memory_budget {
-            let victims = self.workers.iter().filter(|(id, w)| Some(**id) != spare && self.may_leave(w));
-            let oldest = victims.min_by_key(|(id, w)| (w.idle_since, **id)).map(|(id, _)| *id);
-            let Some(id) = oldest else { return false };
-            self.remove(id, out);
+        let mut over = (self.used() + bytes).saturating_sub(self.policy.memory_budget);
+        let mut oldest: Vec<_> = self.workers.iter().filter(|(id, _)| Some(**id) != spare).collect();
+        oldest.sort_by_key(|(id, w)| (w.idle_since, **id));
+        let mut leaving = Vec::new();
+        for (id, worker) in oldest {
+            if over > 0 && !self.is_awaited(worker) && self.may_leave(worker, &leaving) {
+                over = over.saturating_sub(worker.memory.bytes());
+                leaving.push(*id);
+            }
         }
-        true
+        if over == 0 {
+            leaving.into_iter().for_each(|id| self.remove(id, out));
+        }
+        over == 0
+    }
+
+    /// Calls wait for its revision: its slots are about to serve them.
+    fn is_awaited(&self, worker: &Worker) -> bool {
+        worker.revision.is_some_and(|r| self.hungry.contains(&r))
     }
 
     fn used(&self) -> u64 {
         self.workers.values().map(|w| w.memory.bytes()).sum()
     }
 
-    /// Idle, and not needed to keep its revision's minimum.
-    fn may_leave(&self, worker: &Worker) -> bool {
+    /// Idle, and not needed to keep its revision's minimum once those `leaving` are gone.
+    fn may_leave(&self, worker: &Worker, leaving: &[WorkerId]) -> bool {
         if !worker.is_idle() {
             return false;
         }
-        let Some(group) = worker.revision.and_then(|r| self.groups.get(&r)) else { return true };
-        group.retired || group.workers.len() > usize::from(group.demand.limits.scale.min())
+        let Some(group) = worker.revision.and_then(|r| self.groups.get(&r)) else {
+            return true;
+        };
+        let staying = group.workers.iter().filter(|id| !leaving.contains(id)).count();
+        group.retired || staying > usize::from(group.demand.limits.scale.min())
+    }
+
+    /// A worker that serves a revision, or a pre-warmed one above the number to keep.
+    fn is_surplus(&self, worker: &Worker) -> bool {
+        let kept = self.policy.prewarm.get(&worker.class).copied().unwrap_or(0);
+        worker.revision.is_some() || self.spare(&worker.class) > kept
     }
 
     fn remove(&mut self, id: WorkerId, out: &mut Vec<Command>) {
-        self.drop_worker(id);
+        let revision = self.drop_worker(id).flatten();
         out.push(Command::Remove { worker: id });
+        revision.into_iter().for_each(|r| self.forget_if_over(r));
     }
 
     /// Forgets a worker; answers its revision, or `None` when it was not known.
-    #[expect(clippy::option_option, reason = "known without a revision and not known are two things")]
+    #[expect(
+        clippy::option_option,
+        reason = "known without a revision and not known are two things"
+    )]
     fn drop_worker(&mut self, id: WorkerId) -> Option<Option<RevisionId>> {
         let worker = self.workers.remove(&id)?;
         if let Some(group) = worker.revision.and_then(|r| self.groups.get_mut(&r)) {
@@ -587,20 +667,29 @@ impl State {
 
     fn refuse_all(&mut self, revision: RevisionId, why: Refusal, out: &mut Vec<Command>) {
         self.hungry.remove(&revision);
-        let Some(group) = self.groups.get_mut(&revision) else { return };
+        let Some(group) = self.groups.get_mut(&revision) else {
+            return;
+        };
         out.extend(group.waiting.drain(..).map(|w| Command::Refuse { call: w.call, why }));
+        if group.workers.is_empty() {
+            // Its minimum is not kept before the next call, or a failing worker would be started for ever.
+            self.groups.remove(&revision);
+        }
     }
 
     fn leave_if_retired(&mut self, revision: RevisionId, id: WorkerId, out: &mut Vec<Command>) {
-        let retired = self.groups.get(&revision).is_some_and(|g| g.retired && g.waiting.is_empty());
+        let retired = self
+            .groups
+            .get(&revision)
+            .is_some_and(|g| g.retired && g.waiting.is_empty());
         if retired && self.workers.get(&id).is_some_and(Worker::is_idle) {
             self.remove(id, out);
-            self.forget_if_over(revision);
         }
     }
 
     fn forget_if_over(&mut self, revision: RevisionId) {
-        let over = |g: &Group| g.workers.is_empty() && g.waiting.is_empty();
+        let needed = |g: &Group| !g.retired && g.demand.limits.scale.min() > 0;
+        let over = |g: &Group| g.workers.is_empty() && g.waiting.is_empty() && !needed(g);
         if self.groups.get(&revision).is_some_and(over) {
             self.groups.remove(&revision);
             self.hungry.remove(&revision);
@@ -609,10 +698,15 @@ impl State {
 
     fn time_out_waiting(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         for revision in self.hungry.clone() {
-            let Some(group) = self.groups.get_mut(&revision) else { continue };
+            let Some(group) = self.groups.get_mut(&revision) else {
+                continue;
+            };
             let late = |w: &Waiting| now.since(w.since) >= self.policy.queue_timeout;
             while let Some(waiting) = group.waiting.pop_front_if(|w| late(w)) {
-                out.push(Command::Refuse { call: waiting.call, why: Refusal::TimedOut });
+                out.push(Command::Refuse {
+                    call: waiting.call,
+                    why: Refusal::TimedOut,
+                });
             }
             if group.waiting.is_empty() {
                 self.hungry.remove(&revision);
@@ -626,14 +720,17 @@ impl State {
         let mut old: Vec<_> = self
             .workers
             .iter()
-            .filter(|(_, w)| w.phase == Phase::Serving && now.since(w.idle_since) >= idle)
-            .map(|(id, w)| (w.idle_since, *id, w.revision))
+            .filter(|(_, w)| w.is_idle() && now.since(w.idle_since) >= idle)
+            .map(|(id, w)| (w.idle_since, *id))
             .collect();
         old.sort_unstable();
-        for (_, id, revision) in old {
-            if self.workers.get(&id).is_some_and(|w| self.may_leave(w)) {
+        for (_, id) in old {
+            if self
+                .workers
+                .get(&id)
+                .is_some_and(|w| self.is_surplus(w) && self.may_leave(w, &[]))
+            {
                 self.remove(id, out);
-                revision.into_iter().for_each(|r| self.forget_if_over(r));
             }
         }
     }
@@ -676,7 +773,10 @@ impl State {
     }
 
     fn spare(&self, class: &Class) -> usize {
-        self.workers.values().filter(|w| w.revision.is_none() && w.class == *class).count()
+        self.workers
+            .values()
+            .filter(|w| w.revision.is_none() && w.class == *class)
+            .count()
     }
 }
 

@@ -61,7 +61,13 @@ struct Board {
 impl WorkerHandle {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
         let (orders, receiver) = mpsc::unbounded_channel();
-        (Self { orders, board: Arc::default() }, receiver)
+        (
+            Self {
+                orders,
+                board: Arc::default(),
+            },
+            receiver,
+        )
     }
 
     /// A worker that has ended needs no orders.
@@ -95,12 +101,18 @@ impl Board {
     }
 
     fn slot_died(&self, exited: Exited) {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).insert(exited.slot, exited);
+        self.deaths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(exited.slot, exited);
         self.news.notify_waiters();
     }
 
     fn worker_gone(&self, why: String) {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.gone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(why);
         self.news.notify_waiters();
     }
 }
@@ -195,11 +207,21 @@ impl Life {
         self.serve(listener, control, memory).await
     }
 
-    async fn start(&mut self, class: Class, memory: Memory, image: Option<String>) -> Result<(UnixListener, Connection), End> {
+    async fn start(
+        &mut self,
+        class: Class,
+        memory: Memory,
+        image: Option<String>,
+    ) -> Result<(UnixListener, Connection), End> {
         let Some(image) = image else {
-            return Err(End::StartFailed(format!("runtime {} has no image yet: ask again soon", class.runtime), None));
+            return Err(End::StartFailed(
+                format!("runtime {} has no image yet: ask again soon", class.runtime),
+                None,
+            ));
         };
-        let listener = self.listen().map_err(|e| End::StartFailed(format!("a worker's socket cannot be made: {e}"), None))?;
+        let listener = self
+            .listen()
+            .map_err(|e| End::StartFailed(format!("a worker's socket cannot be made: {e}"), None))?;
         let spec = self.spec(&class, memory, image);
         let shared = Arc::clone(&self.shared);
         let container = shared.engine.start_worker(&spec).await.map_err(start_failed)?;
@@ -269,7 +291,9 @@ impl Life {
         let limit = self.shared.options.start_timeout;
         let tail = self.last_words().await;
         End::StartFailed(
-            format!("a worker did not answer within {limit:?}: see `hob status`, and raise pool.start_timeout_seconds if the machine is slow{tail}"),
+            format!(
+                "a worker did not answer within {limit:?}: see `hob status`, and raise pool.start_timeout_seconds if the machine is slow{tail}"
+            ),
             None,
         )
     }
@@ -308,17 +332,32 @@ impl Life {
             self.set_memory(limits.memory).await?;
         }
         if limits.concurrency.get() > 1 {
-            send(control, Kind::Slots, &SlotsHeader { count: limits.concurrency.get() }).await?;
+            send(
+                control,
+                Kind::Slots,
+                &SlotsHeader {
+                    count: limits.concurrency.get(),
+                },
+            )
+            .await?;
         }
         self.target = Some(target);
         let slots = std::mem::take(&mut self.idle);
-        slots.into_iter().for_each(|(slot, connection)| self.begin_loading(slot, connection));
+        slots
+            .into_iter()
+            .for_each(|(slot, connection)| self.begin_loading(slot, connection));
         Ok(())
     }
 
     async fn set_memory(&mut self, memory: Memory) -> Result<(), End> {
-        let Some(container) = &self.container else { return Ok(()) };
-        self.shared.engine.set_memory(container, memory.bytes()).await.map_err(start_failed)
+        let Some(container) = &self.container else {
+            return Ok(());
+        };
+        self.shared
+            .engine
+            .set_memory(container, memory.bytes())
+            .await
+            .map_err(start_failed)
     }
 
     async fn place_code(&mut self, target: &Arc<Target>) -> Result<(), End> {
@@ -329,7 +368,10 @@ impl Life {
         self.stage_again(again);
         match placed {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(End::StartFailed(format!("the code could not be given to a worker: {e}"), None)),
+            Ok(Err(e)) => Err(End::StartFailed(
+                format!("the code could not be given to a worker: {e}"),
+                None,
+            )),
             Err(e) => Err(End::Broke(e.to_string())),
         }
     }
@@ -337,7 +379,9 @@ impl Life {
     /// Lays the next copy ready while the user's code is imported.
     fn stage_again(&self, target: Arc<Target>) {
         let shared = Arc::clone(&self.shared);
-        drop(tokio::task::spawn_blocking(move || shared.staging.prepare(target.demand.revision, &target.tree)));
+        drop(tokio::task::spawn_blocking(move || {
+            shared.staging.prepare(target.demand.revision, &target.tree)
+        }));
     }
 
     fn begin_loading(&mut self, slot: u16, mut connection: Connection) {
@@ -345,7 +389,13 @@ impl Life {
             self.idle.insert(slot, connection);
             return;
         };
-        let path = self.shared.engine.worker_path(&self.directory).join("code").display().to_string();
+        let path = self
+            .shared
+            .engine
+            .worker_path(&self.directory)
+            .join("code")
+            .display()
+            .to_string();
         let (limit, grace) = (self.shared.options.load_timeout, self.shared.options.grace);
         let log_limit = self.shared.options.log_limit;
         self.in_load.insert(slot);
@@ -363,7 +413,12 @@ impl Life {
             self.in_load.remove(&slot);
         }
         match result {
-            Ok((Loaded { ok: true, duration_us, .. }, _)) => {
+            Ok((
+                Loaded {
+                    ok: true, duration_us, ..
+                },
+                _,
+            )) => {
                 self.handle.board.load_us.store(duration_us, Ordering::Relaxed);
                 self.shared.lock().slots.insert((self.id, slot), connection);
                 self.shared.apply(Event::SlotReady { worker: self.id, slot });
@@ -380,7 +435,9 @@ impl Life {
         if error.kind() == io::ErrorKind::TimedOut {
             return Err(End::LoadFailed(load_timeout(limit), Vec::new()));
         }
-        let Ok(death) = timeout(self.shared.options.grace, self.handle.death(slot)).await else { return Ok(()) };
+        let Ok(death) = timeout(self.shared.options.grace, self.handle.death(slot)).await else {
+            return Ok(());
+        };
         match death {
             Death::Slot(exited) if exited.cause == "cancelled" => Ok(()),
             Death::Slot(exited) if exited.cause == "timeout" => Err(End::LoadFailed(load_timeout(limit), Vec::new())),
@@ -398,7 +455,9 @@ impl Life {
         match frame.kind {
             Kind::Pong => Ok(()),
             Kind::Exited => self.slot_exited(frame.header().map_err(|e| End::Broke(e.to_string()))?),
-            other => Err(End::Broke(format!("its shim sent a {other:?} frame where none belongs"))),
+            other => Err(End::Broke(format!(
+                "its shim sent a {other:?} frame where none belongs"
+            ))),
         }
     }
 
@@ -425,7 +484,9 @@ impl Life {
     }
 
     async fn last_words(&mut self) -> String {
-        let Some(container) = &self.container else { return String::new() };
+        let Some(container) = &self.container else {
+            return String::new();
+        };
         match self.shared.engine.log_tail(container, 20).await {
             Ok(text) if !text.trim().is_empty() => format!("; it printed last: {}", text.trim()),
             _ => String::new(),
@@ -443,7 +504,10 @@ impl Life {
                 (message, true)
             }
             End::StartFailed(message, source) => {
-                self.fail(Failure::Start { message: message.clone(), source });
+                self.fail(Failure::Start {
+                    message: message.clone(),
+                    source,
+                });
                 (message, true)
             }
         };
@@ -466,7 +530,10 @@ impl Life {
 }
 
 async fn send<T: serde::Serialize>(control: &mut Connection, kind: Kind, header: &T) -> Result<(), End> {
-    control.send(kind, header, &[]).await.map_err(|e| End::Broke(format!("its shim cannot be reached: {e}")))
+    control
+        .send(kind, header, &[])
+        .await
+        .map_err(|e| End::Broke(format!("its shim cannot be reached: {e}")))
 }
 
 /// Binds the directory's socket; a path too long for a socket's address is reached through its descriptor.
@@ -517,7 +584,12 @@ async fn load_slot(
         match frame.kind {
             Kind::Log => keep(&mut log, &frame.raw),
             Kind::Loaded => return Ok((frame.header()?, log)),
-            other => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{other:?} while loading"))),
+            other => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{other:?} while loading"),
+                ));
+            }
         }
     }
 }
@@ -533,7 +605,12 @@ fn start_failed(error: engine::Error) -> End {
 }
 
 fn function_error(message: String) -> FunctionError {
-    FunctionError { kind: "load".to_owned(), error_type: String::new(), message, traceback: String::new() }
+    FunctionError {
+        kind: "load".to_owned(),
+        error_type: String::new(),
+        message,
+        traceback: String::new(),
+    }
 }
 
 fn unknown_error() -> FunctionError {
@@ -541,7 +618,9 @@ fn unknown_error() -> FunctionError {
 }
 
 fn load_timeout(limit: Duration) -> FunctionError {
-    function_error(format!("loading the code took longer than {limit:?}: do less at import, or raise pool.start_timeout_seconds"))
+    function_error(format!(
+        "loading the code took longer than {limit:?}: do less at import, or raise pool.start_timeout_seconds"
+    ))
 }
 
 fn load_death(exited: &Exited) -> FunctionError {

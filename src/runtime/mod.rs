@@ -120,9 +120,14 @@ impl Runtimes {
         let (name, version) = asked.split_once(':').map_or((asked, None), |(n, v)| (n, Some(v)));
         let family = self.0.iter().find(|f| f.is_called(name));
         let found = family.and_then(|f| f.version(version).map(|v| (f, v)));
-        let (family, version) =
-            found.ok_or_else(|| Error::Unknown { asked: asked.to_owned(), known: self.names() })?;
-        let reference = RuntimeRef { family: family.manifest.name.clone(), version: version.name.clone() };
+        let (family, version) = found.ok_or_else(|| Error::Unknown {
+            asked: asked.to_owned(),
+            known: self.names(),
+        })?;
+        let reference = RuntimeRef {
+            family: family.manifest.name.clone(),
+            version: version.name.clone(),
+        };
         Ok((family, reference))
     }
 
@@ -145,7 +150,11 @@ impl Family {
     /// The base image of a version.
     #[must_use]
     pub fn base(&self, version: &str) -> Option<&str> {
-        self.manifest.version.iter().find(|v| v.name == version).map(|v| v.base.as_str())
+        self.manifest
+            .version
+            .iter()
+            .find(|v| v.name == version)
+            .map(|v| v.base.as_str())
     }
 
     /// What a single source file is stored as.
@@ -173,9 +182,18 @@ fn read_family(directory: &Path) -> Result<Family, Error> {
         return Err(bad("its default_version is none of its [[version]]".to_owned()));
     }
     let convention = |name: &String| Convention::parse(name).map_err(|e| bad(e.to_string()));
-    let conventions = manifest.conventions.iter().map(convention).collect::<Result<Vec<_>, _>>()?;
+    let conventions = manifest
+        .conventions
+        .iter()
+        .map(convention)
+        .collect::<Result<Vec<_>, _>>()?;
     let default_convention = convention(&manifest.default_convention)?;
-    Ok(Family { directory: directory.to_owned(), manifest, conventions, default_convention })
+    Ok(Family {
+        directory: directory.to_owned(),
+        manifest,
+        conventions,
+        default_convention,
+    })
 }
 
 #[cfg(test)]
@@ -201,6 +219,9 @@ mod tests {
     #[test]
     fn an_unknown_runtime_is_answered_with_the_known_ones() {
         let message = runtimes().resolve("cobol:85").unwrap_err().to_string();
-        assert!(message.contains("cobol:85") && message.contains("use one of"), "{message}");
+        assert!(
+            message.contains("cobol:85") && message.contains("use one of"),
+            "{message}"
+        );
     }
 }

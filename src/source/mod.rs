@@ -131,11 +131,7 @@ fn store_single(file: File, to: &Path, limits: &Limits) -> Result<Unpacked, Erro
     let entry = || to.file_name().unwrap_or_default().to_string_lossy().into();
     if size > limits.total_bytes {
         let limit = limits.total_bytes;
-        return Err(archive::Error::TooLarge {
-            entry: entry(),
-            limit,
-        }
-        .into());
+        return Err(archive::Error::TooLarge { entry: entry(), limit }.into());
     }
     let failed = |source| archive::Error::writing(&entry(), source);
     let mut target = File::create_new(to).map_err(failed)?;

@@ -31,10 +31,7 @@ fn a_single_file_of_the_runtimes_extension_is_stored_under_the_runtimes_name() {
     assert_eq!((unpacked.shape, unpacked.bytes), (Shape::SingleFile, 4));
     let stored = into.path().join("main.src");
     assert_eq!(fs::read(&stored).unwrap(), b"code");
-    assert_eq!(
-        stored.metadata().unwrap().permissions().mode() & 0o777,
-        0o644
-    );
+    assert_eq!(stored.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 }
 
 #[test]
@@ -71,10 +68,7 @@ fn a_single_file_over_the_limit_is_refused() {
         ..Limits::default()
     };
     let unpacked = unpack(blob.path(), Some("a.src"), "main.src", into.path(), &limits);
-    let refused = matches!(
-        unpacked,
-        Err(Error::Archive(archive::Error::TooLarge { .. }))
-    );
+    let refused = matches!(unpacked, Err(Error::Archive(archive::Error::TooLarge { .. })));
     assert!(refused);
     assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
 }
@@ -97,13 +91,7 @@ fn a_packed_directory_holds_everything_but_version_control() {
     for sub in [".git/objects", "lib/.hg", "lib/deep"] {
         fs::create_dir_all(dir.path().join(sub)).unwrap();
     }
-    for file in [
-        ".git/config",
-        "lib/.hg/store",
-        "lib/deep/x",
-        ".env",
-        "main.src",
-    ] {
+    for file in [".git/config", "lib/.hg/store", "lib/deep/x", ".env", "main.src"] {
         fs::write(dir.path().join(file), file).unwrap();
     }
     let packed = pack_directory(dir.path(), Cursor::new(Vec::new())).unwrap();

@@ -51,12 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written. A subject that does not exist is not noticed.
-    pub async fn annotate(
-        &self,
-        subject: Subject,
-        dialect: &str,
-        text: String,
-    ) -> Result<(), Error> {
+    pub async fn annotate(&self, subject: Subject, dialect: &str, text: String) -> Result<(), Error> {
         let dialect = dialect.to_owned();
         self.write("write an annotation", move |c| {
             let sql = "insert into annotation (kind, id, dialect, text)
@@ -73,17 +68,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn annotation(
-        &self,
-        subject: Subject,
-        dialect: &str,
-    ) -> Result<Option<String>, Error> {
+    pub async fn annotation(&self, subject: Subject, dialect: &str) -> Result<Option<String>, Error> {
         let dialect = dialect.to_owned();
         self.read("read an annotation", move |c| {
             let sql = "select text from annotation
                        where kind = :kind and id = :id and dialect = :dialect";
-            let key =
-                named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
+            let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
             row::maybe(c, sql, key, |r| r.get("text"))
         })
         .await
@@ -98,8 +88,7 @@ impl Store {
         self.write("remove an annotation", move |c| {
             let sql = "delete from annotation
                        where kind = :kind and id = :id and dialect = :dialect";
-            let key =
-                named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
+            let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
             Ok(row::change(c, sql, key)? > 0)
         })
         .await
@@ -154,11 +143,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn list_documents(
-        &self,
-        dialect: &str,
-        kind: &str,
-    ) -> Result<Vec<(String, String)>, Error> {
+    pub async fn list_documents(&self, dialect: &str, kind: &str) -> Result<Vec<(String, String)>, Error> {
         let (dialect, kind) = (dialect.to_owned(), kind.to_owned());
         self.read("list documents", move |c| {
             let sql = "select key, text from document

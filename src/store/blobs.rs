@@ -60,10 +60,7 @@ impl Blobs {
     #[must_use]
     pub fn path(&self, digest: &Digest) -> PathBuf {
         let (shelf, _) = digest.as_str().split_at(2);
-        self.directory
-            .join("blobs")
-            .join(shelf)
-            .join(digest.as_str())
+        self.directory.join("blobs").join(shelf).join(digest.as_str())
     }
 
     /// Opens a package for reading. Blocks for one system call.
@@ -73,9 +70,7 @@ impl Blobs {
     pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
         match File::open(self.path(digest)) {
             Ok(file) => Ok(file),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                Err(Error::not_found("code package", digest))
-            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Err(Error::not_found("code package", digest)),
             Err(e) => Err(Error::io("open a package", e)),
         }
     }
@@ -124,11 +119,7 @@ impl Blobs {
     ///
     /// # Errors
     /// What the disk says; those removed until then stay removed.
-    pub async fn sweep(
-        &self,
-        live: HashSet<Digest>,
-        older_than: Timestamp,
-    ) -> Result<usize, Error> {
+    pub async fn sweep(&self, live: HashSet<Digest>, older_than: Timestamp) -> Result<usize, Error> {
         let blobs = self.clone();
         blocking(move || blobs.sweep_all(&live, older_than)).await
     }

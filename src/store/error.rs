@@ -142,8 +142,7 @@ impl From<Error> for domain::Error {
 }
 
 fn holder(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" by process {pid}"))
-        .unwrap_or_default()
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
 }
 
 /// Translates the constraints people can meet; SQLite names a unique constraint by its columns.

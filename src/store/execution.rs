@@ -5,8 +5,7 @@
 use super::writer::Writer;
 use super::{Error, Store, row};
 use crate::domain::{
-    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Temperature,
-    Timestamp, Timings,
+    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
@@ -118,13 +117,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; nothing is taken then.
-    pub async fn claim_queued(
-        &self,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<Vec<(Execution, AsyncInput)>, Error> {
-        self.write("claim executions", move |c| Ok(claim(c, limit, now)?))
-            .await
+    pub async fn claim_queued(&self, limit: u32, now: Timestamp) -> Result<Vec<(Execution, AsyncInput)>, Error> {
+        self.write("claim executions", move |c| Ok(claim(c, limit, now)?)).await
     }
 
     /// Ends an execution and waits for the commit. `false` when it had ended already, or is gone.
@@ -132,8 +126,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn end_async(&self, id: ExecutionId, ending: Ending) -> Result<bool, Error> {
-        self.write("end an execution", move |c| Ok(end(c, id, &ending)?))
-            .await
+        self.write("end an execution", move |c| Ok(end(c, id, &ending)?)).await
     }
 
     /// Cancels an execution that has not started; `false` when it has, or is gone.
@@ -204,9 +197,8 @@ impl Store {
             let mut statement = c.prepare_cached(sql)?;
             let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?)))?;
             let rows = rows.collect::<Result<Vec<(String, i64)>, _>>()?;
-            let known = |(state, n): (String, i64)| {
-                ExecutionState::parse(&state).map(|s| (s, u64::try_from(n).unwrap_or(0)))
-            };
+            let known =
+                |(state, n): (String, i64)| ExecutionState::parse(&state).map(|s| (s, u64::try_from(n).unwrap_or(0)));
             Ok(rows.into_iter().filter_map(known).collect())
         })
         .await
@@ -217,8 +209,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
-        self.read("list executions", move |c| list(c, &filter))
-            .await
+        self.read("list executions", move |c| list(c, &filter)).await
     }
 
     /// Ends what was running when the daemon stopped, as an error with this message; what is queued stays.
@@ -247,10 +238,8 @@ impl Store {
         after: Option<ExecutionId>,
         limit: u32,
     ) -> Result<Vec<LogEntry>, Error> {
-        self.read("read a function's log", move |c| {
-            log_since(c, function, after, limit)
-        })
-        .await
+        self.read("read a function's log", move |c| log_since(c, function, after, limit))
+            .await
     }
 
     /// Removes ended executions that were accepted before `keep_before`, or that are not among the newest
@@ -258,11 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; those removed until then stay removed.
-    pub async fn prune_executions(
-        &self,
-        keep_count: u32,
-        keep_before: Timestamp,
-    ) -> Result<usize, Error> {
+    pub async fn prune_executions(&self, keep_count: u32, keep_before: Timestamp) -> Result<usize, Error> {
         let query = move |c: &Connection| prunable(c, keep_count, keep_before);
         let ids = self.read("find old executions", query).await?;
         let mut n_removed = 0;
@@ -439,12 +424,7 @@ impl<'a> EndColumns<'a> {
     }
 }
 
-fn accept(
-    c: &Connection,
-    id: ExecutionId,
-    function: FunctionId,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn accept(c: &Connection, id: ExecutionId, function: FunctionId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "insert into execution (id, function, state, asynchronous, created_at_ms)
                values (:id, :function, 'queued', 1, :now)";
     let params = named_params! {":id": id.as_bytes(), ":function": function.as_bytes(), ":now": now.as_millis()};
@@ -454,8 +434,8 @@ fn accept(
 fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite::Result<()> {
     let sql = "insert into execution_input (execution, method, path, query, headers, body)
                values (:id, :method, :path, :query, :headers, :body)";
-    let headers = serde_json::to_string(&input.headers)
-        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let headers =
+        serde_json::to_string(&input.headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let params = named_params! {
         ":id": id.as_bytes(),
         ":method": input.method,
@@ -467,11 +447,7 @@ fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite
     row::change(c, sql, params).map(drop)
 }
 
-fn claim(
-    c: &Connection,
-    limit: u32,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<(Execution, AsyncInput)>> {
+fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Execution, AsyncInput)>> {
     let sql = format!(
         "update execution set state = 'running', started_at_ms = :now,
              revision = (select current from function where function.id = execution.function)
@@ -558,11 +534,7 @@ fn log_since(
     Ok(entries)
 }
 
-fn prunable(
-    connection: &Connection,
-    keep_count: u32,
-    keep_before: Timestamp,
-) -> rusqlite::Result<Vec<ExecutionId>> {
+fn prunable(connection: &Connection, keep_count: u32, keep_before: Timestamp) -> rusqlite::Result<Vec<ExecutionId>> {
     let sql = "select id from (
                    select id, state, created_at_ms,
                        row_number() over (partition by function order by id desc) as place
@@ -570,9 +542,7 @@ fn prunable(
                where state not in ('queued', 'running')
                    and (place > :keep_count or created_at_ms < :keep_before)";
     let params = named_params! {":keep_count": keep_count, ":keep_before": keep_before.as_millis()};
-    row::all(connection, sql, params, |r| {
-        row::id(r, "id", ExecutionId::from_bytes)
-    })
+    row::all(connection, sql, params, |r| row::id(r, "id", ExecutionId::from_bytes))
 }
 
 fn remove_ended(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<usize> {

@@ -21,14 +21,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn find_function(
-        &self,
-        namespace: &Namespace,
-        name: &FunctionName,
-    ) -> Result<Option<Function>, Error> {
+    pub async fn find_function(&self, namespace: &Namespace, name: &FunctionName) -> Result<Option<Function>, Error> {
         let (namespace, name) = (namespace.clone(), name.clone());
-        let sql =
-            format!("select {COLUMNS} from function where namespace = :namespace and name = :name");
+        let sql = format!("select {COLUMNS} from function where namespace = :namespace and name = :name");
         self.read("find a function", move |c| {
             let key = named_params! {":namespace": namespace.as_str(), ":name": name.as_str()};
             row::maybe(c, &sql, key, read)
@@ -52,10 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn list_functions(
-        &self,
-        namespace: Option<&Namespace>,
-    ) -> Result<Vec<Function>, Error> {
+    pub async fn list_functions(&self, namespace: Option<&Namespace>) -> Result<Vec<Function>, Error> {
         let namespace = namespace.map(|n| n.as_str().to_owned());
         let filter = match namespace {
             Some(_) => "namespace = :namespace",

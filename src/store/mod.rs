@@ -65,7 +65,9 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("instance", &self.inner.instance).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("instance", &self.inner.instance)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,9 +99,7 @@ impl Store {
             blobs,
             instance,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Commits what has queued up, ends the writer and gives the data directory free. Once closed, always closed.
@@ -157,9 +157,7 @@ impl Store {
 }
 
 /// Runs blocking work beside the runtime. It cannot be cancelled half-way.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),

@@ -18,9 +18,7 @@ impl Readers {
     /// Opens one connection at once and the others on demand.
     pub(super) fn open(file: &Path, connections: u32) -> Result<Self, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let manager = SqliteConnectionManager::file(file)
-            .with_flags(flags)
-            .with_init(prepare);
+        let manager = SqliteConnectionManager::file(file).with_flags(flags).with_init(prepare);
         let pool = r2d2::Pool::builder()
             .max_size(connections)
             .min_idle(Some(1))
@@ -33,10 +31,7 @@ impl Readers {
     }
 
     /// Runs a query; blocks.
-    pub(super) fn run<T>(
-        &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
+    pub(super) fn run<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let connection = self.pool.get().map_err(busy)?;
         Ok(query(&connection)?)
     }

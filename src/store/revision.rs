@@ -2,8 +2,8 @@
 
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
+    Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network, Revision,
+    RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
@@ -92,16 +92,9 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_revisions(&self, function: FunctionId) -> Result<Vec<Revision>, Error> {
-        let sql = format!(
-            "select {COLUMNS} from revision where function = :function order by number desc"
-        );
+        let sql = format!("select {COLUMNS} from revision where function = :function order by number desc");
         self.read("list revisions", move |c| {
-            row::all(
-                c,
-                &sql,
-                named_params! {":function": function.as_bytes()},
-                read,
-            )
+            row::all(c, &sql, named_params! {":function": function.as_bytes()}, read)
         })
         .await
     }
@@ -112,10 +105,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn pending_revisions(&self) -> Result<Vec<Revision>, Error> {
         let sql = format!("select {COLUMNS} from revision where state = 'pending' order by id");
-        self.read("list pending revisions", move |c| {
-            row::all(c, &sql, [], read)
-        })
-        .await
+        self.read("list pending revisions", move |c| row::all(c, &sql, [], read))
+            .await
     }
 
     /// Marks a revision able to serve, and lets it serve unless a newer one does.
@@ -123,11 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` when the revision is gone.
-    pub async fn mark_ready(
-        &self,
-        id: RevisionId,
-        now: Timestamp,
-    ) -> Result<Option<RevisionId>, Error> {
+    pub async fn mark_ready(&self, id: RevisionId, now: Timestamp) -> Result<Option<RevisionId>, Error> {
         self.write("mark a revision ready", move |c| {
             set_ready(c, id)?;
             promote(c, id, now)
@@ -165,17 +152,11 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` when the revision is gone.
-    pub async fn set_build(
-        &self,
-        revision: RevisionId,
-        image: Option<String>,
-        log: String,
-    ) -> Result<(), Error> {
+    pub async fn set_build(&self, revision: RevisionId, image: Option<String>, log: String) -> Result<(), Error> {
         self.write("keep a build", move |c| {
             let sql = "insert into build (revision, image, log) values (:revision, :image, :log)
                        on conflict do update set image = excluded.image, log = excluded.log";
-            let params =
-                named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
+            let params = named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
             row::change(c, sql, params)?;
             Ok(())
         })
@@ -211,12 +192,7 @@ impl Store {
     }
 }
 
-fn insert(
-    connection: &Connection,
-    function: FunctionId,
-    new: NewRevision,
-    now: Timestamp,
-) -> Result<Revision, Error> {
+fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: Timestamp) -> Result<Revision, Error> {
     let revision = Revision {
         id: new.id,
         function,
@@ -248,8 +224,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
                values (:id, :function, :number, :family, :version, :entry, :convention,
                    :code, :env, :memory, :timeout, :concurrency, :min, :max,
                    :network, 'pending', :created_at)";
-    let env = serde_json::to_string(&revision.env)
-        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let env = serde_json::to_string(&revision.env).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let limits = &revision.limits;
     let params = named_params! {
         ":id": revision.id.as_bytes(),
@@ -288,10 +263,7 @@ fn promote(c: &Connection, id: RevisionId, now: Timestamp) -> Result<Option<Revi
     let key = named_params! {":id": id.as_bytes()};
     let found = row::maybe(c, older, key, |r| {
         let function = row::id(r, "id", FunctionId::from_bytes)?;
-        Ok((
-            function,
-            row::maybe_id(r, "current", RevisionId::from_bytes)?,
-        ))
+        Ok((function, row::maybe_id(r, "current", RevisionId::from_bytes)?))
     })?;
     let Some((function, previous)) = found else {
         return Ok(None);

@@ -10,11 +10,7 @@ pub(super) fn id<T>(row: &Row<'_>, column: &str, make: fn([u8; 16]) -> T) -> Res
     row.get(column).map(make)
 }
 
-pub(super) fn maybe_id<T>(
-    row: &Row<'_>,
-    column: &str,
-    make: fn([u8; 16]) -> T,
-) -> Result<Option<T>> {
+pub(super) fn maybe_id<T>(row: &Row<'_>, column: &str, make: fn([u8; 16]) -> T) -> Result<Option<T>> {
     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(make))
 }
 
@@ -23,9 +19,7 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
 }
 
 pub(super) fn maybe_time(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
-    Ok(row
-        .get::<_, Option<i64>>(column)?
-        .map(Timestamp::from_millis))
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
 /// A column that has to pass a check to become what it stands for.
@@ -58,10 +52,7 @@ pub(super) fn maybe<T>(
     params: impl rusqlite::Params,
     read: fn(&Row<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    connection
-        .prepare_cached(sql)?
-        .query_row(params, read)
-        .optional()
+    connection.prepare_cached(sql)?.query_row(params, read).optional()
 }
 
 /// Every row.
@@ -71,17 +62,10 @@ pub(super) fn all<T>(
     params: impl rusqlite::Params,
     read: fn(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
-    connection
-        .prepare_cached(sql)?
-        .query_map(params, read)?
-        .collect()
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
 }
 
 /// Runs one statement and says how many rows it changed.
-pub(super) fn change(
-    connection: &rusqlite::Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Result<usize> {
+pub(super) fn change(connection: &rusqlite::Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
     connection.prepare_cached(sql)?.execute(params)
 }

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName,
-    Limits, Memory, Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout,
-    Timestamp, Timings,
+    Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
+    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -139,10 +138,7 @@ async fn a_newer_database_is_refused() {
     raw.pragma_update(None, "user_version", 99).expect("set");
     drop(raw);
     let error = Store::open(options(directory.path(), 8)).err();
-    assert!(matches!(
-        error,
-        Some(Error::NewerDatabase { found: 99, .. })
-    ));
+    assert!(matches!(error, Some(Error::NewerDatabase { found: 99, .. })));
 }
 
 #[tokio::test]
@@ -179,15 +175,14 @@ async fn commands_that_meet_share_a_commit_and_fail_alone() {
     pause.await.expect("pause");
     let n_failed = results.iter().filter(|r| r.is_err()).count();
     assert_eq!(n_failed, 4);
-    assert!(results.iter().flat_map(|r| r.as_ref().err()).all(|e| {
-        matches!(e, Error::Duplicate { constraint } if *constraint == "function name")
-    }));
-    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
     assert!(
-        store.commits() - before <= 3,
-        "{}",
-        store.commits() - before
+        results
+            .iter()
+            .flat_map(|r| r.as_ref().err())
+            .all(|e| { matches!(e, Error::Duplicate { constraint } if *constraint == "function name") })
     );
+    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
+    assert!(store.commits() - before <= 3, "{}", store.commits() - before);
 }
 
 #[tokio::test]
@@ -232,13 +227,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let claimed = store.claim_queued(10, at(31)).await.expect("claim");
     assert_eq!(claimed.len(), 1);
     assert_eq!((claimed[0].0.id, &claimed[0].1), (queued, &input()));
-    assert!(
-        store
-            .claim_queued(10, at(32))
-            .await
-            .expect("claim")
-            .is_empty()
-    );
+    assert!(store.claim_queued(10, at(32)).await.expect("claim").is_empty());
 }
 
 #[tokio::test]
@@ -247,10 +236,7 @@ async fn a_full_queue_makes_callers_wait_and_drops_nothing() {
     let (_, revision) = deployed(&store, "hello").await;
     let (go, pause) = paused(&store).await;
     for _ in 0..2 {
-        store
-            .record_started(started(&revision))
-            .await
-            .expect("room");
+        store.record_started(started(&revision)).await.expect("room");
     }
     let third = store.record_started(started(&revision));
     tokio::pin!(third);
@@ -360,10 +346,7 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let queued = ExecutionId::generate();
     let accepted = store.accept_async(queued, function.id, input(), at(1));
     accepted.await.expect("accept");
-    store
-        .record_started(started(&revision))
-        .await
-        .expect("open");
+    store.record_started(started(&revision)).await.expect("open");
     for _ in 0..5 {
         let call = started(&revision);
         store.record_started(call.clone()).await.expect("start");
@@ -387,27 +370,15 @@ async fn a_function_takes_everything_of_its_own_with_it() {
     let call = started(&revision);
     store.record_started(call.clone()).await.expect("start");
     store.record_ended(call.id, succeeded()).await.expect("end");
-    for subject in [
-        Subject::Function(function.id),
-        Subject::Revision(revision.id),
-    ] {
-        store
-            .annotate(subject, "d", "{}".into())
-            .await
-            .expect("put");
+    for subject in [Subject::Function(function.id), Subject::Revision(revision.id)] {
+        store.annotate(subject, "d", "{}".into()).await.expect("put");
     }
     let entries = store.function_log_since(function.id, None, 9).await;
     assert_eq!(entries.expect("log")[0].log, b"said");
     assert!(store.delete_function(function.id).await.expect("delete"));
-    store
-        .record_ended(call.id, succeeded())
-        .await
-        .expect("late");
+    store.record_ended(call.id, succeeded()).await.expect("late");
     store.record_started(call.clone()).await.expect("late");
-    store
-        .flush()
-        .await
-        .expect("a record without function harms nobody");
+    store.flush().await.expect("a record without function harms nobody");
     assert_eq!(store.execution(call.id).await.expect("read"), None);
     assert_eq!(store.build(revision.id).await.expect("read"), None);
     let left = store.annotation(Subject::Revision(revision.id), "d").await;

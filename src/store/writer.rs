@@ -335,11 +335,7 @@ impl Worker {
     }
 
     /// Gives records time for company, as long as nobody waits for an answer.
-    fn linger<'a>(
-        &self,
-        shared: &'a Shared,
-        mut queue: MutexGuard<'a, Queue>,
-    ) -> MutexGuard<'a, Queue> {
+    fn linger<'a>(&self, shared: &'a Shared, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         let patience = if self.failing { RETRY } else { LINGER };
         let due = Instant::now() + patience;
         while queue.jobs.is_empty() && !queue.closed {
@@ -404,16 +400,9 @@ impl Worker {
     }
 }
 
-fn wait<'a>(
-    shared: &Shared,
-    queue: MutexGuard<'a, Queue>,
-    at_most: Option<Duration>,
-) -> MutexGuard<'a, Queue> {
+fn wait<'a>(shared: &Shared, queue: MutexGuard<'a, Queue>, at_most: Option<Duration>) -> MutexGuard<'a, Queue> {
     match at_most {
-        None => shared
-            .wake
-            .wait(queue)
-            .unwrap_or_else(PoisonError::into_inner),
+        None => shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
         Some(time) => {
             shared
                 .wake
@@ -425,11 +414,7 @@ fn wait<'a>(
 }
 
 /// All of it or nothing, save commands that fail by themselves. Dropping the transaction undoes it.
-fn transact(
-    connection: &mut Connection,
-    records: &[Record],
-    jobs: &mut [Box<dyn Job>],
-) -> Result<(), Error> {
+fn transact(connection: &mut Connection, records: &[Record], jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     write_records(&transaction, records)?;
     for job in jobs {

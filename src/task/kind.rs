@@ -71,12 +71,8 @@ impl TaskKind {
     pub const fn on_failure(self) -> OnFailure {
         match self {
             Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
-            Self::Reconciler | Self::Dispatcher | Self::Retention | Self::EngineWatch => {
-                OnFailure::Restart
-            }
-            Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => {
-                OnFailure::Log
-            }
+            Self::Reconciler | Self::Dispatcher | Self::Retention | Self::EngineWatch => OnFailure::Restart,
+            Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => OnFailure::Log,
         }
     }
 
@@ -91,9 +87,7 @@ impl TaskKind {
             | Self::Dispatcher
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => {
-                OnShutdown::Abort
-            }
+            Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => OnShutdown::Abort,
         }
     }
 }

@@ -92,9 +92,7 @@ impl Supervisor {
         let inner = self.0.clone();
         self.start(kind, async move {
             match inner.failure_of(kind, future).await {
-                Some(failure) if kind.on_failure() == OnFailure::ShutDown => {
-                    inner.stop(kind, &failure)
-                }
+                Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
                 Some(failure) => report(kind, &failure),
                 None => {}
             }
@@ -311,12 +309,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 fn report(kind: TaskKind, failure: &str) {
-    error!(
-        task = kind.name(),
-        failure,
-        "A {} task failed: {failure}",
-        kind.name()
-    );
+    error!(task = kind.name(), failure, "A {} task failed: {failure}", kind.name());
 }
 
 fn report_restart(kind: TaskKind, failure: &str, delay: Duration) {
@@ -368,9 +361,7 @@ mod tests {
     async fn a_failed_connection_stops_nothing() {
         let supervisor = supervisor();
         let mut ended = supervisor.0.ended.subscribe();
-        let task = supervisor.spawn(TaskKind::Connection, async {
-            assert!(LONG.is_zero(), "boom")
-        });
+        let task = supervisor.spawn(TaskKind::Connection, async { assert!(LONG.is_zero(), "boom") });
         within(ended.changed()).await.unwrap();
         assert!(!supervisor.shutdown().is_requested());
         assert!(supervisor.0.tasks().is_empty());
@@ -405,10 +396,7 @@ mod tests {
             sender.send("ended in peace").unwrap();
         });
         supervisor.spawn(TaskKind::Retention, pending::<()>());
-        assert_eq!(
-            within(supervisor.drain(LONG)).await.unfinished,
-            Vec::<&str>::new()
-        );
+        assert_eq!(within(supervisor.drain(LONG)).await.unfinished, Vec::<&str>::new());
         assert_eq!(said.try_recv(), Ok("ended in peace"));
     }
 
@@ -436,10 +424,7 @@ mod tests {
     #[test]
     fn restarts_come_later_and_later_until_one_has_held() {
         let delay = |n| Backoff::USUAL.delay(n).as_millis();
-        assert_eq!(
-            [delay(1), delay(2), delay(3), delay(9)],
-            [100, 200, 400, 25_600]
-        );
+        assert_eq!([delay(1), delay(2), delay(3), delay(9)], [100, 200, 400, 25_600]);
         assert_eq!([delay(10), delay(u32::MAX)], [30_000, 30_000]);
         assert_eq!(Backoff::USUAL.n_restarts(7, Duration::from_secs(1)), 8);
         assert_eq!(Backoff::USUAL.n_restarts(7, Duration::from_secs(60)), 1);

@@ -83,23 +83,13 @@ where
         .with_ansi(style == Style::Colour)
         .log_internal_errors(false);
     match style {
-        Style::Json => Box::new(
-            lines
-                .json()
-                .flatten_event(true)
-                .with_span_list(false)
-                .finish(),
-        ),
+        Style::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
         Style::Colour | Style::Text => Box::new(lines.finish()),
     }
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
-    if let Some(part) = level
-        .split(',')
-        .map(str::trim)
-        .find(|part| is_unknown(part))
-    {
+    if let Some(part) = level.split(',').map(str::trim).find(|part| is_unknown(part)) {
         return Err(Error::UnknownLevel { part: part.into() });
     }
     EnvFilter::try_new(level).map_err(|source| Error::Level {
@@ -110,8 +100,7 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
 
 /// A lone word that is no level would be taken for a part of the program and silence everything else.
 fn is_unknown(part: &str) -> bool {
-    part.is_empty()
-        || !part.contains(['=', '[', ']', '{', '}']) && part.parse::<LevelFilter>().is_err()
+    part.is_empty() || !part.contains(['=', '[', ']', '{', '}']) && part.parse::<LevelFilter>().is_err()
 }
 
 #[cfg(test)]

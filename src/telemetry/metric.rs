@@ -83,10 +83,7 @@ impl Description {
 }
 
 fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('\n', "\\n")
-        .replace('"', "\\\"")
+    value.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"")
 }
 
 macro_rules! described {
@@ -154,8 +151,7 @@ impl Metric for Counter {
     described!("counter");
 
     fn samples(&self, page: &mut String) {
-        self.description
-            .sample(page, "", None, &self.get().to_string());
+        self.description.sample(page, "", None, &self.get().to_string());
     }
 }
 
@@ -204,8 +200,7 @@ impl Metric for Gauge {
     described!("gauge");
 
     fn samples(&self, page: &mut String) {
-        self.description
-            .sample(page, "", None, &self.get().to_string());
+        self.description.sample(page, "", None, &self.get().to_string());
     }
 }
 
@@ -243,9 +238,7 @@ impl<const N: usize> Histogram<N> {
     /// Takes in one value, in the histogram's unit.
     pub fn observe(&self, value: f64) {
         let bucket = self.bounds.iter().position(|bound| value <= *bound);
-        bucket
-            .map_or(&self.above, |at| &self.buckets[at])
-            .fetch_add(1, Relaxed);
+        bucket.map_or(&self.above, |at| &self.buckets[at]).fetch_add(1, Relaxed);
         let added = |bits| Some((f64::from_bits(bits) + value).to_bits());
         let _ = self.sum.fetch_update(Relaxed, Relaxed, added);
     }
@@ -276,8 +269,7 @@ impl<const N: usize> Metric for Histogram<N> {
         }
         let count = (below + self.above.load(Relaxed)).to_string();
         let sum = f64::from_bits(self.sum.load(Relaxed)).to_string();
-        self.description
-            .sample(page, "_bucket", Some(("le", "+Inf")), &count);
+        self.description.sample(page, "_bucket", Some(("le", "+Inf")), &count);
         self.description.sample(page, "_sum", None, &sum);
         self.description.sample(page, "_count", None, &count);
     }
@@ -303,18 +295,14 @@ pub fn render(metrics: &[&dyn Metric]) -> String {
 fn header(metric: &dyn Metric, page: &mut String) {
     let (name, kind, unit) = (metric.name(), metric.kind(), metric.unit().name());
     let help = metric.help().replace('\\', "\\\\").replace('\n', "\\n");
-    let _ = writeln!(
-        page,
-        "# HELP {name} {help} Unit: {unit}.\n# TYPE {name} {kind}"
-    );
+    let _ = writeln!(page, "# HELP {name} {help} Unit: {unit}.\n# TYPE {name} {kind}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    static OK: Counter =
-        Counter::new("hob_calls_total", Unit::Count, "Calls ended.").labelled(&[("state", "ok")]);
+    static OK: Counter = Counter::new("hob_calls_total", Unit::Count, "Calls ended.").labelled(&[("state", "ok")]);
     static WORKERS: Gauge = Gauge::new("hob_workers", Unit::Count, "Workers alive.");
     static FAILED: Counter =
         Counter::new("hob_calls_total", Unit::Count, "Calls ended.").labelled(&[("state", "a\"b")]);

@@ -91,8 +91,7 @@ impl Image {
     /// The container does not start or does not answer.
     pub(crate) fn serve(&self, processes: usize, connections: usize) -> Result<Container> {
         let each = connections.div_ceil(processes);
-        let container =
-            self.run_published(&self.name, &[&processes.to_string(), &each.to_string()])?;
+        let container = self.run_published(&self.name, &[&processes.to_string(), &each.to_string()])?;
         container.wait_for_answer("{}")?;
         Ok(container)
     }
@@ -162,9 +161,7 @@ pub(crate) fn docker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) ->
 ///
 /// # Errors
 /// docker is not installed, or it failed.
-pub(crate) fn docker_always<A: AsRef<OsStr>>(
-    arguments: impl IntoIterator<Item = A>,
-) -> Result<String> {
+pub(crate) fn docker_always<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<String> {
     let mut command = Command::new("docker");
     command.args(arguments).env("DOCKER_BUILDKIT", "0");
     let output = command.output().context("cannot run docker")?;

@@ -48,8 +48,7 @@ impl Daemon {
     /// It ends or says nothing for a minute; with the end of its log.
     pub(crate) fn start(folder: &Path, environment: &[(&str, &str)]) -> Result<Self> {
         let log = folder.with_extension("log");
-        let (child, address, ready_in) =
-            spawn(folder, environment, &log).with_context(|| last_lines(&log))?;
+        let (child, address, ready_in) = spawn(folder, environment, &log).with_context(|| last_lines(&log))?;
         let daemon = Self {
             child,
             address,
@@ -95,10 +94,7 @@ impl Daemon {
         let body = form(settings, code);
         let answer = Target::new(self.address, "PUT", &path, &kind, &body).send()?;
         let view: Value = serde_json::from_str(&answer.ok()?.text())?;
-        ensure!(
-            view["state"] == "ready",
-            "`{function}` is not ready: {view}"
-        );
+        ensure!(view["state"] == "ready", "`{function}` is not ready: {view}");
         Ok(())
     }
 
@@ -122,9 +118,7 @@ impl Daemon {
             let workers = self.workers().unwrap_or_default();
             let count = |state: &str| workers.iter().filter(|is| is.as_str() == state).count();
             let (waiting, holding) = (count("prewarmed"), count("ready"));
-            waiting >= prewarmed
-                && ready.is_none_or(|ready| holding == ready)
-                && waiting + holding == workers.len()
+            waiting >= prewarmed && ready.is_none_or(|ready| holding == ready) && waiting + holding == workers.len()
         };
         if !wait_until(PATIENCE, as_wanted) {
             let workers = self.workers()?;
@@ -184,11 +178,7 @@ pub(crate) fn pack<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> 
     Ok(archive.finish()?.into_inner())
 }
 
-fn spawn(
-    folder: &Path,
-    environment: &[(&str, &str)],
-    log: &PathBuf,
-) -> Result<(Child, SocketAddr, Duration)> {
+fn spawn(folder: &Path, environment: &[(&str, &str)], log: &PathBuf) -> Result<(Child, SocketAddr, Duration)> {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HOB_") {
@@ -237,10 +227,7 @@ fn last_lines(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let from = text.lines().count().saturating_sub(20);
     let last: Vec<&str> = text.lines().skip(from).collect();
-    format!(
-        "the daemon failed; the end of its log:\n{}",
-        last.join("\n")
-    )
+    format!("the daemon failed; the end of its log:\n{}", last.join("\n"))
 }
 
 fn form(settings: &Value, code: &[u8]) -> Vec<u8> {

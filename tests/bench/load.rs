@@ -41,13 +41,7 @@ pub(crate) struct Load {
 
 impl Target {
     /// A request with `body`, of the media type `kind`.
-    pub(crate) fn new(
-        address: SocketAddr,
-        method: &str,
-        path: &str,
-        kind: &str,
-        body: &[u8],
-    ) -> Self {
+    pub(crate) fn new(address: SocketAddr, method: &str, path: &str, kind: &str, body: &[u8]) -> Self {
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -113,9 +107,7 @@ impl Target {
 
     /// Many connections on one thread and one epoll: a thread each would take the cores from the measured.
     fn load_many(&self, connections: usize, until: Instant) -> Result<Vec<f64>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let each = (0..connections).map(|_| self.keep_busy(until));
             let all = futures_util::future::try_join_all(each).await?;
@@ -162,12 +154,7 @@ impl Answer {
     /// # Errors
     /// Any other status, with the body's text.
     pub(crate) fn ok(self) -> Result<Self> {
-        ensure!(
-            self.status / 100 == 2,
-            "status {}: {}",
-            self.status,
-            self.text()
-        );
+        ensure!(self.status / 100 == 2, "status {}: {}", self.status, self.text());
         Ok(self)
     }
 
@@ -235,10 +222,7 @@ fn content_length(head: &[u8]) -> Result<usize> {
     match line {
         Some(line) => Ok(std::str::from_utf8(&line[NAME.len()..])?.trim().parse()?),
         None if status(head)? == 204 => Ok(0),
-        None => bail!(
-            "an answer without content-length: {}",
-            String::from_utf8_lossy(head)
-        ),
+        None => bail!("an answer without content-length: {}", String::from_utf8_lossy(head)),
     }
 }
 

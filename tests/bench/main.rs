@@ -26,8 +26,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-const USAGE: &str =
-    "usage: scripts/bench [--write] [--check] [--rounds N] [--seconds S] [--base IMAGE]
+const USAGE: &str = "usage: scripts/bench [--write] [--check] [--rounds N] [--seconds S] [--base IMAGE]
                      [--network NAME] [ROW...]
 
 Without a ROW: all of the table. Rows: ROWS.
@@ -155,9 +154,7 @@ fn finish(lines: &[Line], write: bool, check: bool, arguments: &[String]) -> Exi
 
 fn wait_for_signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -174,11 +171,7 @@ impl Options {
         let mut options = Self::defaults();
         let mut arguments = arguments.iter().map(String::as_str);
         while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .with_context(|| format!("{argument} what?"))
-            };
+            let mut value = || arguments.next().with_context(|| format!("{argument} what?"));
             match argument {
                 "--bench" => {}
                 "--write" => options.write = true,
@@ -206,19 +199,13 @@ impl Options {
     }
 
     fn complete(mut self) -> Result<Self> {
-        ensure!(
-            self.rounds >= LEAST_ROUNDS,
-            "use {LEAST_ROUNDS} rounds or more"
-        );
+        ensure!(self.rounds >= LEAST_ROUNDS, "use {LEAST_ROUNDS} rounds or more");
         ensure!(
             !self.write || self.rows.is_empty(),
             "--write keeps a whole table: name no rows with it"
         );
         if self.rows.is_empty() {
-            self.rows = ROWS
-                .into_iter()
-                .filter(|(name, _)| *name != "noise")
-                .collect();
+            self.rows = ROWS.into_iter().filter(|(name, _)| *name != "noise").collect();
         }
         Ok(self)
     }

@@ -59,9 +59,9 @@ impl Line {
             self.bar_text(),
             if self.is_met() { "yes" } else { "**no**" },
             self.unit.show(Summary::of(&self.ours).median),
-            self.theirs.as_ref().map_or("-".to_owned(), |theirs| self
-                .unit
-                .show(Summary::of(theirs).median)),
+            self.theirs
+                .as_ref()
+                .map_or("-".to_owned(), |theirs| self.unit.show(Summary::of(theirs).median)),
             self.ours.len(),
         )
     }
@@ -125,10 +125,7 @@ pub(crate) fn keep(report: &str, path: &Path) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let (head, rest) = text.split_once(BEGIN).context("no begin marker")?;
     let (_, tail) = rest.split_once(END).context("no end marker")?;
-    Ok(std::fs::write(
-        path,
-        format!("{head}{BEGIN}{report}{END}{tail}"),
-    )?)
+    Ok(std::fs::write(path, format!("{head}{BEGIN}{report}{END}{tail}"))?)
 }
 
 fn ratio(value: f64) -> String {

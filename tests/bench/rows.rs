@@ -85,8 +85,7 @@ fn warm(bench: &Bench) -> Result<Vec<Line>> {
         let (slots, note) = best_slots(bench, &daemon, connections)?;
         let ours = deploy_slots(&daemon, slots, BODY)?;
         let mut line = loads(bench, connections, &ours, &theirs)?;
-        line.what =
-            format!("warm calls, concurrency {connections} / hand-written server, published port");
+        line.what = format!("warm calls, concurrency {connections} / hand-written server, published port");
         line.bar = Bar::AtLeast(bar);
         line.notes.push(note);
         lines.push(line);
@@ -103,13 +102,10 @@ fn warm_cpu(bench: &Bench) -> Result<Vec<Line>> {
         let body = one_millisecond(&server)?;
         let ours = deploy_slots(&daemon, processes, &body)?;
         let mut line = loads(bench, connections, &ours, &server.bridged(&body)?)?;
-        line.what = format!(
-            "warm calls, 1 ms of CPU, concurrency {connections} / the same over the bridge"
-        );
+        line.what = format!("warm calls, 1 ms of CPU, concurrency {connections} / the same over the bridge");
         line.bar = Bar::AtLeast(bar);
-        line.notes.push(format!(
-            "{processes} process(es) on either side; body `{body}`"
-        ));
+        line.notes
+            .push(format!("{processes} process(es) on either side; body `{body}`"));
         lines.push(line);
     }
     Ok(lines)
@@ -177,12 +173,7 @@ fn footprint(bench: &Bench) -> Result<Vec<Line>> {
             25.0,
         ),
         alone("the binary", Unit::Megabytes, vec![binary], 15.0),
-        alone(
-            "start to `ready`, empty store",
-            Unit::Milliseconds,
-            starts,
-            100.0,
-        ),
+        alone("start to `ready`, empty store", Unit::Milliseconds, starts, 100.0),
     ])
 }
 
@@ -295,19 +286,13 @@ fn loads(bench: &Bench, connections: usize, ours: &Target, theirs: &Target) -> R
         ours: rates(&us),
         theirs: Some(rates(&them)),
         bar: Bar::AtLeast(0.0),
-        notes: vec![format!(
-            "p50 / p99: {}, baseline {}",
-            latencies(&us),
-            latencies(&them)
-        )],
+        notes: vec![format!("p50 / p99: {}, baseline {}", latencies(&us), latencies(&them))],
     })
 }
 
 /// A fast wrong answer is no answer.
 fn ensure_same_answer(ours: &Target, theirs: &Target) -> Result<()> {
-    let result = |target: &Target| -> Result<Value> {
-        Ok(serde_json::from_str(&target.send()?.ok()?.text())?)
-    };
+    let result = |target: &Target| -> Result<Value> { Ok(serde_json::from_str(&target.send()?.ok()?.text())?) };
     let (us, them) = (result(ours)?, result(theirs)?);
     ensure!(us == them, "Hob answers {us}, the baseline {them}");
     Ok(())
@@ -396,13 +381,8 @@ fn hundred_files() -> Result<Vec<u8>> {
     let data: Vec<(String, Vec<u8>)> = (0..98_u32)
         .map(|number| (format!("data/{number}.bin"), random_bytes(52_000, number)))
         .collect();
-    let files = data
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    let sources = [
-        ("main.py", code.as_bytes()),
-        ("helper.py", b"READY = True\n"),
-    ];
+    let files = data.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let sources = [("main.py", code.as_bytes()), ("helper.py", b"READY = True\n")];
     pack(sources.into_iter().chain(files))
 }
 

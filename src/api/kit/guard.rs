@@ -59,16 +59,25 @@ impl Guard {
     }
 
     fn host_is_ours(&self, headers: &HeaderMap) -> bool {
-        let Some(host) = headers.get(header::HOST) else { return true };
-        host.to_str().is_ok_and(|host| self.is_local_or(name_of(host), &self.allowed_hosts))
+        let Some(host) = headers.get(header::HOST) else {
+            return true;
+        };
+        host.to_str()
+            .is_ok_and(|host| self.is_local_or(name_of(host), &self.allowed_hosts))
     }
 
     fn origin_is_ours(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
         let Ok(origin) = origin.to_str() else { return false };
         let allowed = self.allowed_origins.iter().any(|o| o == origin);
         // Another local page is another site: only the daemon's own address is the same origin.
-        allowed || headers.get(header::HOST).and_then(|h| h.to_str().ok()).is_some_and(|host| same_site(origin, host))
+        allowed
+            || headers
+                .get(header::HOST)
+                .and_then(|h| h.to_str().ok())
+                .is_some_and(|host| same_site(origin, host))
     }
 
     fn is_local_or(&self, name: &str, allowed: &[String]) -> bool {
@@ -87,7 +96,10 @@ impl Guard {
 }
 
 fn same_site(origin: &str, host: &str) -> bool {
-    origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host)
+    origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"))
+        == Some(host)
 }
 
 /// The name before the port.
@@ -108,17 +120,33 @@ mod tests {
     use super::*;
 
     fn refused(guard: &Guard, headers: &[(&'static str, &'static str)]) -> Option<&'static str> {
-        let pairs = headers.iter().map(|(k, v)| (http::HeaderName::from_static(k), http::HeaderValue::from_static(v)));
+        let pairs = headers
+            .iter()
+            .map(|(k, v)| (http::HeaderName::from_static(k), http::HeaderValue::from_static(v)));
         guard.refusal(&pairs.collect(), "/hob/v1/status").map(|r| r.1)
     }
 
     #[test]
     fn a_rebound_name_and_a_foreign_page_are_refused() {
-        let guard = Guard { allowed_hosts: vec!["hob.lan".to_owned()], ..Guard::default() };
-        for host in ["127.0.0.1:7070", "localhost:7070", "x.localhost", "[::1]:7070", "hob.lan:7070"] {
+        let guard = Guard {
+            allowed_hosts: vec!["hob.lan".to_owned()],
+            ..Guard::default()
+        };
+        for host in [
+            "127.0.0.1:7070",
+            "localhost:7070",
+            "x.localhost",
+            "[::1]:7070",
+            "hob.lan:7070",
+        ] {
             assert_eq!(refused(&guard, &[("host", host)]), None, "{host}");
         }
-        for host in ["evil.example", "evil.example:7070", "192.168.1.2:7070", "localhost.evil.example"] {
+        for host in [
+            "evil.example",
+            "evil.example:7070",
+            "192.168.1.2:7070",
+            "localhost.evil.example",
+        ] {
             assert_eq!(refused(&guard, &[("host", host)]), Some("host_not_allowed"), "{host}");
         }
         let foreign = [("host", "127.0.0.1:7070"), ("origin", "http://evil.example")];
@@ -131,9 +159,15 @@ mod tests {
 
     #[test]
     fn with_a_token_nobody_comes_in_without_it() {
-        let guard = Guard { token: Some("secret".to_owned()), ..Guard::default() };
+        let guard = Guard {
+            token: Some("secret".to_owned()),
+            ..Guard::default()
+        };
         assert_eq!(refused(&guard, &[]), Some("unauthorized"));
-        assert_eq!(refused(&guard, &[("authorization", "Bearer wrong!")]), Some("unauthorized"));
+        assert_eq!(
+            refused(&guard, &[("authorization", "Bearer wrong!")]),
+            Some("unauthorized")
+        );
         assert_eq!(refused(&guard, &[("authorization", "Bearer secret")]), None);
         assert_eq!(refused(&guard, &[("x-auth-token", "secret")]), None);
     }

@@ -53,7 +53,11 @@ pub async fn invoke(app: &App, namespace: &str, name: &str, call: CallParts, bod
     };
     let headers = response.headers_mut();
     put(headers, "x-call-id", &id.to_string());
-    put(headers, "x-duration-seconds", &format!("{:.6}", begun.elapsed().as_secs_f64()));
+    put(
+        headers,
+        "x-duration-seconds",
+        &format!("{:.6}", begun.elapsed().as_secs_f64()),
+    );
     response
 }
 
@@ -68,21 +72,28 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
         return Err(too_large(limit));
     }
     let small = size.upper().is_some_and(|n| n <= INLINE_BODY as u64);
-    let body = if small { read_small(body).await? } else { Body::Stream(bounded(body, limit)) };
+    let body = if small {
+        read_small(body).await?
+    } else {
+        Body::Stream(bounded(body, limit))
+    };
     let headers = call.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Incoming {
         method: call.method.as_str().to_owned(),
         path: call.path,
         query: call.query,
-        headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        headers: headers
+            .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+            .collect(),
         body,
     })
 }
 
 async fn read_small(body: HttpBody) -> Result<Body, Error> {
     let read = axum::body::to_bytes(body, INLINE_BODY).await;
-    read.map(Body::Whole).map_err(|e| Error::invalid(format!("the request's body could not be read: {e}")))
+    read.map(Body::Whole)
+        .map_err(|e| Error::invalid(format!("the request's body could not be read: {e}")))
 }
 
 fn bounded(body: HttpBody, limit: u64) -> futures_util::stream::BoxStream<'static, io::Result<Bytes>> {
@@ -98,7 +109,9 @@ fn bounded(body: HttpBody, limit: u64) -> futures_util::stream::BoxStream<'stati
 }
 
 fn too_large(limit: u64) -> Error {
-    Error::TooLarge(format!("the request's body is over the limit of {limit} bytes: send less, or raise server.body_limit_mib"))
+    Error::TooLarge(format!(
+        "the request's body is over the limit of {limit} bytes: send less, or raise server.body_limit_mib"
+    ))
 }
 
 fn respond(answer: Answer) -> Response {
@@ -109,7 +122,10 @@ fn respond(answer: Answer) -> Response {
         Reply::Failure(failure) => failed(&failure, &answer.id.to_string()),
     };
     let headers = response.headers_mut();
-    headers.insert("x-cold-start", HeaderValue::from_static(if cold { "true" } else { "false" }));
+    headers.insert(
+        "x-cold-start",
+        HeaderValue::from_static(if cold { "true" } else { "false" }),
+    );
     headers.insert("x-function-version", HeaderValue::from(answer.version));
     put(headers, "server-timing", &timing);
     response
@@ -131,7 +147,9 @@ fn success(status: u16, headers: Vec<(String, String)>, body: Body) -> Response 
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
-        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else { continue };
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            continue;
+        };
         if !HOP_BY_HOP.contains(&name) {
             response.headers_mut().append(name, value);
         }
@@ -141,9 +159,21 @@ fn success(status: u16, headers: Vec<(String, String)>, body: Body) -> Response 
 
 fn failed(failure: &Failure, call_id: &str) -> Response {
     let hint = (!failure.traceback.is_empty()).then_some(failure.traceback.as_str());
-    let mut response = problem::body(failure_status(failure.kind), failure.kind, &failure.sentence(), hint, Some(call_id));
-    let source = if failure.kind == "bad_input" { "caller" } else { "function" };
-    response.headers_mut().insert("x-error-source", HeaderValue::from_static(source));
+    let mut response = problem::body(
+        failure_status(failure.kind),
+        failure.kind,
+        &failure.sentence(),
+        hint,
+        Some(call_id),
+    );
+    let source = if failure.kind == "bad_input" {
+        "caller"
+    } else {
+        "function"
+    };
+    response
+        .headers_mut()
+        .insert("x-error-source", HeaderValue::from_static(source));
     response
 }
 

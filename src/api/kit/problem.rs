@@ -47,7 +47,10 @@ pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
     let mut response = body(status, code, &error.to_string(), None, call_id);
     let headers = response.headers_mut();
     headers.insert("x-error-source", HeaderValue::from_static("platform"));
-    if let Error::Busy { retry_after_seconds, .. } = error {
+    if let Error::Busy {
+        retry_after_seconds, ..
+    } = error
+    {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }
     response
@@ -56,7 +59,13 @@ pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
 /// An error answer with the given words.
 #[must_use]
 pub fn body(status: StatusCode, code: &str, message: &str, hint: Option<&str>, call_id: Option<&str>) -> Response {
-    let bytes = serde_json::to_vec(&Body { code, message, hint, call_id }).unwrap_or_default();
+    let bytes = serde_json::to_vec(&Body {
+        code,
+        message,
+        hint,
+        call_id,
+    })
+    .unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
@@ -67,11 +76,20 @@ mod tests {
     #[test]
     fn our_own_faults_are_never_answered_as_the_callers() {
         let ours = [
-            Error::NoCapacity { message: String::new(), source: None },
+            Error::NoCapacity {
+                message: String::new(),
+                source: None,
+            },
             Error::WorkerDied(String::new()),
-            Error::Engine { message: String::new(), source: None },
+            Error::Engine {
+                message: String::new(),
+                source: None,
+            },
             Error::DiskFull(String::new()),
-            Error::Internal { message: String::new(), source: None },
+            Error::Internal {
+                message: String::new(),
+                source: None,
+            },
         ];
         for error in ours {
             assert!(status_of(&error).0.is_server_error(), "{error:?}");
@@ -80,7 +98,13 @@ mod tests {
 
     #[test]
     fn a_busy_answer_says_when_to_ask_again() {
-        let response = answer(&Error::Busy { message: "full".to_owned(), retry_after_seconds: 3 }, None);
+        let response = answer(
+            &Error::Busy {
+                message: "full".to_owned(),
+                retry_after_seconds: 3,
+            },
+            None,
+        );
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()["retry-after"], "3");
     }

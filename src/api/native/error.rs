@@ -29,7 +29,10 @@ impl IntoResponse for Problem {
         }
         let (status, word) = meaning(&self.0);
         let mut response = answer(status, word, self.0.to_string(), hint(&self.0));
-        if let Error::Busy { retry_after_seconds, .. } = self.0 {
+        if let Error::Busy {
+            retry_after_seconds, ..
+        } = self.0
+        {
             let seconds = HeaderValue::from(retry_after_seconds);
             response.headers_mut().insert(http::header::RETRY_AFTER, seconds);
         }
@@ -60,7 +63,12 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 fn answer(status: StatusCode, word: &str, message: String, hint: Option<String>) -> Response {
-    let body = ErrorBody { code: word.to_owned(), message, hint, call_id: None };
+    let body = ErrorBody {
+        code: word.to_owned(),
+        message,
+        hint,
+        call_id: None,
+    };
     let source = [(header::ERROR_SOURCE, "platform")];
     (status, source, Json(body)).into_response()
 }
@@ -74,7 +82,12 @@ pub(super) async fn unknown_path(uri: Uri) -> Response {
 /// Answers a method that the path does not have.
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
     let message = format!("`{}` does not take {method}", uri.path());
-    answer(StatusCode::METHOD_NOT_ALLOWED, code::INVALID, message, Some(see_document()))
+    answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        code::INVALID,
+        message,
+        Some(see_document()),
+    )
 }
 
 fn see_document() -> String {
@@ -127,12 +140,40 @@ mod tests {
             (Error::Conflict(text()), 409, "conflict"),
             (Error::TooLarge(text()), 413, "too_large"),
             (Error::NotReady(text()), 503, "not_ready"),
-            (Error::Busy { message: text(), retry_after_seconds: 7 }, 429, "busy"),
-            (Error::NoCapacity { message: text(), source: source() }, 503, "no_capacity"),
+            (
+                Error::Busy {
+                    message: text(),
+                    retry_after_seconds: 7,
+                },
+                429,
+                "busy",
+            ),
+            (
+                Error::NoCapacity {
+                    message: text(),
+                    source: source(),
+                },
+                503,
+                "no_capacity",
+            ),
             (Error::WorkerDied(text()), 502, "worker_died"),
-            (Error::Engine { message: text(), source: source() }, 503, "engine"),
+            (
+                Error::Engine {
+                    message: text(),
+                    source: source(),
+                },
+                503,
+                "engine",
+            ),
             (Error::DiskFull(text()), 507, "disk_full"),
-            (Error::Internal { message: text(), source: source() }, 500, "internal"),
+            (
+                Error::Internal {
+                    message: text(),
+                    source: source(),
+                },
+                500,
+                "internal",
+            ),
         ]
     }
 
@@ -150,7 +191,10 @@ mod tests {
 
     #[test]
     fn busy_says_when_to_come_back() {
-        let error = Error::Busy { message: "full".to_owned(), retry_after_seconds: 7 };
+        let error = Error::Busy {
+            message: "full".to_owned(),
+            retry_after_seconds: 7,
+        };
         let response = Problem(error).into_response();
         assert_eq!(response.headers()[http::header::RETRY_AFTER], "7");
     }

@@ -6,8 +6,8 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Concurrency, Convention, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Revision,
-    RevisionId, RevisionState, Temperature, Timeout,
+    Concurrency, Convention, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Revision, RevisionId,
+    RevisionState, Temperature, Timeout,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -109,7 +109,10 @@ fn url(function: &Function, base_url: &str) -> String {
         return format!("{base}/function/{name}");
     }
     let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
-    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|p| p.parse::<u16>().is_ok());
+    let port = authority
+        .rsplit_once(':')
+        .map(|(_, port)| port)
+        .filter(|p| p.parse::<u16>().is_ok());
     let port = port.map_or(String::new(), |p| format!(":{p}"));
     format!("http://{name}.{namespace}.localhost{port}")
 }
@@ -198,16 +201,19 @@ pub(super) fn engine(status: EngineStatus) -> wire::EngineView {
     let (state, detail) = match status {
         EngineStatus::Up(info) => (wire::EngineState::Up, format!("{} {}", info.name, info.version)),
         EngineStatus::Down(why) => (wire::EngineState::Down, why),
-        EngineStatus::Unknown => (wire::EngineState::Down, "nobody has asked it yet: look again".to_owned()),
+        EngineStatus::Unknown => (
+            wire::EngineState::Down,
+            "nobody has asked it yet: look again".to_owned(),
+        ),
     };
-    wire::EngineView { state, detail: Some(detail) }
+    wire::EngineView {
+        state,
+        detail: Some(detail),
+    }
 }
 
 /// A worker; `names` are those of revisions that serve.
-pub(super) fn worker(
-    worker: &pool::WorkerView,
-    names: &BTreeMap<RevisionId, (String, u32)>,
-) -> wire::WorkerView {
+pub(super) fn worker(worker: &pool::WorkerView, names: &BTreeMap<RevisionId, (String, u32)>) -> wire::WorkerView {
     let served = worker.revision.and_then(|r| names.get(&r));
     let small = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     wire::WorkerView {
@@ -222,11 +228,7 @@ pub(super) fn worker(
 }
 
 /// A runtime; `state` tells of a version how its image stands.
-pub(super) fn runtime(
-    family: &Family,
-    engine_up: bool,
-    state: impl Fn(&str) -> ImageState,
-) -> wire::RuntimeView {
+pub(super) fn runtime(family: &Family, engine_up: bool, state: impl Fn(&str) -> ImageState) -> wire::RuntimeView {
     let manifest = &family.manifest;
     let mut versions: Vec<_> = manifest.version.iter().collect();
     versions.sort_by_key(|v| v.name != manifest.default_version);
@@ -235,7 +237,10 @@ pub(super) fn runtime(
     wire::RuntimeView {
         family: manifest.name.clone(),
         title: manifest.name.clone(),
-        versions: versions.iter().map(|v| version(&v.name, &v.base, state(&v.name), engine_up)).collect(),
+        versions: versions
+            .iter()
+            .map(|v| version(&v.name, &v.base, state(&v.name), engine_up))
+            .collect(),
         conventions: conventions.iter().map(|c| c.as_str().to_owned()).collect(),
         default_entry: Some(manifest.default_entry.clone()),
         detect: wire::DetectView {
@@ -253,7 +258,11 @@ fn version(name: &str, base: &str, state: ImageState, engine_up: bool) -> wire::
         ImageState::Unbuilt => ("missing", base.to_owned()),
     };
     let state = if engine_up { state } else { "unknown" };
-    wire::RuntimeVersionView { version: name.to_owned(), image, state: state.to_owned() }
+    wire::RuntimeVersionView {
+        version: name.to_owned(),
+        image,
+        state: state.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -276,18 +285,30 @@ mod tests {
     fn settings_that_are_absent_stay_absent_and_bad_ones_are_refused() {
         let none = settings(wire::DeploySettings::default()).expect("nothing is wrong");
         assert!(none.memory.is_none() && none.convention.is_none() && none.preload.is_none());
-        let bad = wire::DeploySettings { convention: Some("guess".to_owned()), ..Default::default() };
+        let bad = wire::DeploySettings {
+            convention: Some("guess".to_owned()),
+            ..Default::default()
+        };
         assert!(matches!(settings(bad), Err(Error::Invalid(_))));
-        let bad = wire::DeploySettings { memory_mib: Some(0), ..Default::default() };
+        let bad = wire::DeploySettings {
+            memory_mib: Some(0),
+            ..Default::default()
+        };
         assert!(matches!(settings(bad), Err(Error::Invalid(_))));
-        let lazy = wire::DeploySettings { preload: Some(false), ..Default::default() };
+        let lazy = wire::DeploySettings {
+            preload: Some(false),
+            ..Default::default()
+        };
         assert_eq!(settings(lazy).expect("good").preload, Some(false));
     }
 
     #[test]
     fn the_address_is_a_path_or_a_host_name() {
         let base = "http://127.0.0.1:7070/";
-        assert_eq!(url(&a_function("default"), base), "http://127.0.0.1:7070/function/hello");
+        assert_eq!(
+            url(&a_function("default"), base),
+            "http://127.0.0.1:7070/function/hello"
+        );
         assert_eq!(url(&a_function("team"), base), "http://hello.team.localhost:7070");
         assert_eq!(url(&a_function("team"), "http://[::1]"), "http://hello.team.localhost");
     }
@@ -323,7 +344,12 @@ mod tests {
             failure: None,
             message: None,
             temperature: Some(Temperature::Cold),
-            timings: Timings { queue_us: 1, load_us: 2, run_us: 3, total_us: 4 },
+            timings: Timings {
+                queue_us: 1,
+                load_us: 2,
+                run_us: 3,
+                total_us: 4,
+            },
         };
         let view = execution(record.clone(), Named::default());
         assert_eq!(view.function, record.function.to_string());

@@ -1,2 +1,159 @@
-//! x
+//! The native API, `/hob/v1`: its routes and its OpenAPI document.
+//!
+//! Holds no rules: each handler asks the application and shows what it says in the types of `wire`.
+
+mod error;
+mod executions;
+mod functions;
+mod logs;
+mod map;
+mod system;
+mod upload;
 pub mod wire;
+
+use crate::app::App;
+use crate::task::Shutdown;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use http::Method;
+use std::sync::Arc;
+use utoipa::OpenApi;
+
+/// What the handlers work with; clones share it.
+#[derive(Clone)]
+pub struct NativeState {
+    /// The application.
+    pub app: App,
+    /// The id of the data directory.
+    pub instance: String,
+    /// Where the daemon's state is.
+    pub data_dir: String,
+    /// Where the ingress answers, as `http://HOST:PORT`.
+    pub base_url: String,
+    /// The daemon's version.
+    pub version: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// Largest input of a call. Unit: bytes.
+    pub body_limit: u64,
+    /// Asks the daemon to stop; with `true`, to remove images and networks too.
+    pub stop: Arc<dyn Fn(bool) + Send + Sync>,
+    /// Ends answers that would go on.
+    pub shutdown: Shutdown,
+}
+
+impl std::fmt::Debug for NativeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativeState")
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The native API, everything under [`wire::BASE`].
+pub fn router(state: NativeState) -> Router {
+    unbound().with_state(state)
+}
+
+fn unbound() -> Router<NativeState> {
+    let empty = Router::new();
+    let all = routes()
+        .into_iter()
+        .fold(empty, |router, (_, path, handler)| router.route(path, handler));
+    let all = all
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::wrong_method);
+    Router::new().nest(wire::BASE, all)
+}
+
+fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    let mut all = function_routes();
+    all.extend([
+        (Method::GET, "/executions", get(executions::list)),
+        (Method::GET, "/executions/{id}", get(executions::show)),
+        (Method::GET, "/executions/{id}/log", get(executions::log)),
+        (Method::GET, "/executions/{id}/result", get(executions::result)),
+        (Method::POST, "/executions/{id}/cancel", post(executions::cancel)),
+        (Method::GET, "/status", get(system::status)),
+        (Method::GET, "/runtimes", get(system::runtimes)),
+        (Method::POST, "/stop", post(system::stop)),
+        (Method::GET, "/openapi.json", get(system::openapi)),
+    ]);
+    all
+}
+
+fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    let deploy = put(functions::deploy).layer(DefaultBodyLimit::disable());
+    vec![
+        (Method::GET, "/functions", get(functions::list)),
+        (Method::GET, "/functions/{name}", get(functions::show)),
+        (Method::PUT, "/functions/{name}", deploy),
+        (Method::DELETE, "/functions/{name}", delete(functions::remove)),
+        (Method::GET, "/functions/{name}/revisions", get(functions::revisions)),
+        (Method::POST, "/functions/{name}/invoke", post(functions::invoke)),
+        (Method::GET, "/functions/{name}/logs", get(logs::logs)),
+    ]
+}
+
+/// The OpenAPI document of this API.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Hob", description = "The native API of the Hob function runtime."),
+    paths(
+        functions::list,
+        functions::show,
+        functions::deploy,
+        functions::remove,
+        functions::revisions,
+        functions::invoke,
+        logs::logs,
+        executions::list,
+        executions::show,
+        executions::log,
+        executions::result,
+        executions::cancel,
+        system::status,
+        system::runtimes,
+        system::stop,
+        system::openapi
+    ),
+    components(schemas(wire::ErrorBody, wire::LogEntry))
+)]
+struct Document;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_route_is_in_the_document_and_each_path_of_the_document_is_a_route() {
+        let document = serde_json::to_value(Document::openapi()).expect("a document");
+        let paths = document["paths"].as_object().expect("paths");
+        let entries = paths.iter().flat_map(|(path, item)| {
+            let methods = item.as_object().expect("a path item").keys();
+            methods.map(move |method| (method.to_uppercase(), path.clone()))
+        });
+        let documented: BTreeSet<_> = entries.collect();
+        let routed = routes()
+            .into_iter()
+            .map(|(method, path, _)| (method.to_string(), format!("{}{path}", wire::BASE)));
+        assert_eq!(routed.collect::<BTreeSet<_>>(), documented);
+    }
+
+    #[test]
+    fn the_routes_fit_together() {
+        assert!(unbound().has_routes());
+    }
+
+    #[test]
+    fn every_schema_that_the_document_names_is_in_it() {
+        let document = serde_json::to_value(Document::openapi()).expect("a document");
+        let text = document.to_string();
+        for part in text.split("#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap_or_default();
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+    }
+}

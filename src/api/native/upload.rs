@@ -25,7 +25,8 @@ pub(super) struct Form {
 /// Reads the whole form; the parts may come in any order, each at most once.
 pub(super) async fn read(app: &App, request: Request) -> Result<Form, Problem> {
     let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|e| Error::invalid(format!("a deploy is sent as multipart/form-data: {}", e.body_text())))?;
+    let mut form =
+        form.map_err(|e| Error::invalid(format!("a deploy is sent as multipart/form-data: {}", e.body_text())))?;
     let (mut settings, mut code) = (None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
@@ -35,7 +36,10 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Form, Problem> {
             name => return Err(refused("is not known: send `settings` and `code`", name)),
         }
     }
-    Ok(Form { settings: settings.unwrap_or_default(), code })
+    Ok(Form {
+        settings: settings.unwrap_or_default(),
+        code,
+    })
 }
 
 fn refused(why: &str, name: &str) -> Problem {
@@ -43,14 +47,19 @@ fn refused(why: &str, name: &str) -> Problem {
 }
 
 fn broken(error: MultipartError) -> Problem {
-    Problem(Error::invalid(format!("the form cannot be read: {}", error.body_text())))
+    Problem(Error::invalid(format!(
+        "the form cannot be read: {}",
+        error.body_text()
+    )))
 }
 
 async fn read_settings(mut field: Field<'_>) -> Result<Settings, Problem> {
     let mut text = Vec::new();
     while let Some(piece) = field.chunk().await.map_err(broken)? {
         if text.len() + piece.len() > SETTINGS_LIMIT {
-            return Err(Problem(Error::TooLarge(format!("the settings may have {SETTINGS_LIMIT} bytes"))));
+            return Err(Problem(Error::TooLarge(format!(
+                "the settings may have {SETTINGS_LIMIT} bytes"
+            ))));
         }
         text.extend_from_slice(&piece);
     }
@@ -58,7 +67,8 @@ async fn read_settings(mut field: Field<'_>) -> Result<Settings, Problem> {
 }
 
 fn parse(text: &[u8]) -> Result<DeploySettings, Error> {
-    serde_json::from_slice(text).map_err(|e| Error::invalid(format!("the part `settings` is not what it should be: {e}")))
+    serde_json::from_slice(text)
+        .map_err(|e| Error::invalid(format!("the part `settings` is not what it should be: {e}")))
 }
 
 async fn store_code(app: &App, mut field: Field<'_>) -> Result<Upload, Problem> {

@@ -41,8 +41,7 @@ pub(super) async fn stop(context: &mut Context<'_>, purge: bool) -> Result<Exit,
     let waited = tokio::time::timeout(DRAIN, gone).await;
     waited.map_err(|_| {
         let message = format!("the daemon still answers after {} s", DRAIN.as_secs());
-        Failure::new(Exit::Timeout, "timeout", message)
-            .hint("see what runs with `hob runs list --state running`")
+        Failure::new(Exit::Timeout, "timeout", message).hint("see what runs with `hob runs list --state running`")
     })?;
     context.output.note("the daemon has stopped");
     Ok(Exit::Ok)

@@ -55,6 +55,8 @@ fn settings(args: &DeployArgs) -> DeploySettings {
             Reach::Outbound => Network::Outbound,
             Reach::None => Network::None,
         }),
+        // The daemon's own default: one worker is loaded ahead.
+        preload: None,
     }
 }
 
@@ -85,8 +87,8 @@ async fn send(
 ) -> Result<FunctionView, Failure> {
     let wait = if no_wait { "0" } else { HELD };
     let path = context.function_path(name, &[], &[("wait", Some(wait))]);
-    let settings = serde_json::to_vec(settings)
-        .map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
+    let settings =
+        serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
     let form = multipart::form(&settings, &package.file_name, package.file, package.length);
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
@@ -109,13 +111,11 @@ async fn settled(context: &Context<'_>, first: FunctionView) -> Result<FunctionV
         }
         Ok(function)
     };
-    tokio::time::timeout(BUILD, asking)
-        .await
-        .unwrap_or_else(|_| {
-            let message = format!("`{name}` is still not ready after {} s", BUILD.as_secs());
-            Err(Failure::new(Exit::Timeout, code::TIMEOUT, message)
-                .hint(format!("it goes on; look again with `hob get {name}`")))
-        })
+    tokio::time::timeout(BUILD, asking).await.unwrap_or_else(|_| {
+        let message = format!("`{name}` is still not ready after {} s", BUILD.as_secs());
+        Err(Failure::new(Exit::Timeout, code::TIMEOUT, message)
+            .hint(format!("it goes on; look again with `hob get {name}`")))
+    })
 }
 
 fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failure> {

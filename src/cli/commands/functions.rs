@@ -13,8 +13,7 @@ pub(super) async fn list(context: &mut Context<'_>) -> Result<Exit, Failure> {
     let path = query("/functions".to_owned(), &[("namespace", Some(&namespace))]);
     let list: FunctionList = context.client.get(path).await?;
     if list.functions.is_empty() && !context.output.is_json() {
-        let note =
-            format!("no functions in namespace `{namespace}`; make one with `hob deploy DIR`");
+        let note = format!("no functions in namespace `{namespace}`; make one with `hob deploy DIR`");
         context.output.note(&note);
         return Ok(Exit::Ok);
     }

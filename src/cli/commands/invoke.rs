@@ -34,10 +34,7 @@ pub(super) async fn invoke(context: &mut Context<'_>, args: InvokeArgs) -> Resul
 }
 
 fn call(context: &Context<'_>, args: &InvokeArgs) -> Result<Call, Failure> {
-    let typed = args
-        .header
-        .iter()
-        .any(|(name, _)| name == http::header::CONTENT_TYPE);
+    let typed = args.header.iter().any(|(name, _)| name == http::header::CONTENT_TYPE);
     let Input {
         content_type,
         length,
@@ -81,10 +78,7 @@ async fn say(context: &mut Context<'_>, mut answer: Answer) -> Result<Exit, Fail
 async fn accepted(context: &mut Context<'_>, answer: Answer) -> Result<Exit, Failure> {
     let execution: ExecutionView = answer.checked().await?.document().await?;
     context.output.value(&execution, |_| execution.id.clone())?;
-    let note = format!(
-        "accepted; see how it goes with `hob runs show {}`",
-        execution.id
-    );
+    let note = format!("accepted; see how it goes with `hob runs show {}`", execution.id);
     context.output.note(&note);
     Ok(Exit::Ok)
 }

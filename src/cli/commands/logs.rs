@@ -37,12 +37,8 @@ fn print(output: &mut Output, line: &[u8]) -> Result<(), Failure> {
         return output.text(&String::from_utf8_lossy(line));
     }
     let entry: LogEntry = serde_json::from_slice(line).map_err(|error| {
-        Failure::new(
-            Exit::Engine,
-            "internal",
-            format!("a log entry cannot be read: {error}"),
-        )
-        .hint("compare `hob version` with the version in `hob status`")
+        Failure::new(Exit::Engine, "internal", format!("a log entry cannot be read: {error}"))
+            .hint("compare `hob version` with the version in `hob status`")
     })?;
     output.text(&show::log_lines(&entry))
 }
@@ -78,10 +74,7 @@ mod tests {
     fn lines_are_put_together_from_pieces() {
         let mut lines = Lines::default();
         assert!(lines.push(b"a").expect("short").is_empty());
-        assert_eq!(
-            lines.push(b"b\n\nc").expect("short"),
-            [b"ab".to_vec(), vec![]]
-        );
+        assert_eq!(lines.push(b"b\n\nc").expect("short"), [b"ab".to_vec(), vec![]]);
         assert_eq!(lines.rest, b"c");
     }
 }

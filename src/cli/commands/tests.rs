@@ -19,14 +19,9 @@ struct Ran {
     asked: Vec<Asked>,
 }
 
-async fn hob(
-    words: &[&str],
-    answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static,
-) -> Ran {
+async fn hob(words: &[&str], answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static) -> Ran {
     let server = Server::start(answer).await;
-    let line = ["hob", "--url", &server.url]
-        .into_iter()
-        .chain(words.iter().copied());
+    let line = ["hob", "--url", &server.url].into_iter().chain(words.iter().copied());
     let arguments = Arguments::try_parse_from(line).expect("valid arguments");
     let (out, err) = (Captured::default(), Captured::default());
     let mut output = Output::to(out.clone(), err.clone(), arguments.global.output);
@@ -67,10 +62,7 @@ fn execution(state: &str) -> Value {
 }
 
 fn not_found() -> Response<Full<Bytes>> {
-    json(
-        404,
-        &value!({"code": "not_found", "message": "no function `hello`"}),
-    )
+    json(404, &value!({"code": "not_found", "message": "no function `hello`"}))
 }
 
 fn source_file() -> (tempfile::TempDir, String) {
@@ -98,21 +90,12 @@ async fn deploy_sends_settings_and_then_the_code() {
     ];
     let ran = hob(&words, |_| json(200, &function("ready", None))).await;
     assert_eq!(ran.exit, Exit::Ok, "{}", ran.err);
-    assert_eq!(
-        ran.out.text(),
-        "hello version 1 is ready at http://h/function/hello\n"
-    );
+    assert_eq!(ran.out.text(), "hello version 1 is ready at http://h/function/hello\n");
     let [put] = &ran.asked[..] else {
         panic!("{:?}", ran.asked)
     };
-    assert_eq!(
-        put.line,
-        "PUT /hob/v1/functions/hello?namespace=default&wait=30"
-    );
-    assert_eq!(
-        put.headers["content-length"],
-        put.body.len().to_string().as_str()
-    );
+    assert_eq!(put.line, "PUT /hob/v1/functions/hello?namespace=default&wait=30");
+    assert_eq!(put.headers["content-length"], put.body.len().to_string().as_str());
     let body = String::from_utf8_lossy(&put.body);
     let settings = r#"{"runtime":"one:1","env":{"A":"b"},"timeout_ms":2000,"max_workers":3}"#;
     let order = [
@@ -121,10 +104,7 @@ async fn deploy_sends_settings_and_then_the_code() {
         "filename=\"hello.aa\"",
         "\r\n\r\nthe code\r\n--",
     ];
-    let places = order.map(|text| {
-        body.find(text)
-            .unwrap_or_else(|| panic!("{text} in {body}"))
-    });
+    let places = order.map(|text| body.find(text).unwrap_or_else(|| panic!("{text} in {body}")));
     assert!(places.is_sorted(), "{body}");
 }
 
@@ -227,45 +207,28 @@ async fn invoke_tells_a_failing_function_from_a_failing_platform() {
 #[tokio::test]
 async fn a_status_the_function_chose_keeps_its_body() {
     let headers = [("x-function-version", "1")];
-    let ran = hob(&["invoke", "hello"], move |_| {
-        respond(404, &headers, "nope")
-    })
-    .await;
-    assert_eq!(
-        (ran.exit, ran.out.text()),
-        (Exit::Function, "nope".to_owned())
-    );
+    let ran = hob(&["invoke", "hello"], move |_| respond(404, &headers, "nope")).await;
+    assert_eq!((ran.exit, ran.out.text()), (Exit::Function, "nope".to_owned()));
     assert!(ran.err.contains("404"), "{}", ran.err);
 }
 
 #[tokio::test]
 async fn an_asynchronous_call_prints_its_id() {
-    let ran = hob(&["invoke", "hello", "--async"], |_| {
-        json(202, &execution("queued"))
-    })
-    .await;
-    assert_eq!(
-        (ran.exit, ran.out.text()),
-        (Exit::Ok, "call-1\n".to_owned())
-    );
+    let ran = hob(&["invoke", "hello", "--async"], |_| json(202, &execution("queued"))).await;
+    assert_eq!((ran.exit, ran.out.text()), (Exit::Ok, "call-1\n".to_owned()));
     assert!(ran.asked[0].line.ends_with("&async=true"));
 }
 
 #[tokio::test]
 async fn logs_of_a_call_go_to_standard_error() {
     let headers = [("x-function-version", "1"), ("x-call-id", "call-1")];
-    let ran = hob(&["invoke", "hello", "--logs"], move |asked| {
-        match asked.line.as_str() {
-            "GET /hob/v1/executions/call-1/log" => respond(200, &[], "printed\n"),
-            "GET /hob/v1/executions/call-1" => json(200, &execution("succeeded")),
-            _ => respond(200, &headers, "answer"),
-        }
+    let ran = hob(&["invoke", "hello", "--logs"], move |asked| match asked.line.as_str() {
+        "GET /hob/v1/executions/call-1/log" => respond(200, &[], "printed\n"),
+        "GET /hob/v1/executions/call-1" => json(200, &execution("succeeded")),
+        _ => respond(200, &headers, "answer"),
     })
     .await;
-    assert_eq!(
-        (ran.out.text().as_str(), ran.err.as_str()),
-        ("answer", "printed\n")
-    );
+    assert_eq!((ran.out.text().as_str(), ran.err.as_str()), ("answer", "printed\n"));
 }
 
 #[tokio::test]
@@ -304,11 +267,7 @@ async fn a_call_is_shown_with_its_log() {
 async fn lists_are_tables_or_json() {
     let list = || value!({"functions": [function("ready", None)]});
     let ran = hob(&["list"], move |_| json(200, &list())).await;
-    assert!(
-        ran.out.text().starts_with("NAME   STATE"),
-        "{}",
-        ran.out.text()
-    );
+    assert!(ran.out.text().starts_with("NAME   STATE"), "{}", ran.out.text());
     let ran = hob(&["list", "-o", "json"], move |_| json(200, &list())).await;
     let got: Value = serde_json::from_str(&ran.out.text()).expect("JSON");
     assert_eq!(got, list());
@@ -316,13 +275,9 @@ async fn lists_are_tables_or_json() {
 
 #[tokio::test]
 async fn log_entries_are_printed_as_they_come() {
-    let entry =
-        r#"{"execution":"call-1","at_ms":0,"stream":"output","text":"a\nb\n","state":"running"}"#;
+    let entry = r#"{"execution":"call-1","at_ms":0,"stream":"output","text":"a\nb\n","state":"running"}"#;
     let body = format!("{entry}\n\n{entry}");
-    let ran = hob(&["logs", "hello", "-f"], move |_| {
-        respond(200, &[], body.clone())
-    })
-    .await;
+    let ran = hob(&["logs", "hello", "-f"], move |_| respond(200, &[], body.clone())).await;
     assert_eq!(ran.out.text().lines().count(), 4, "{}", ran.out.text());
     assert!(
         ran.asked[0]

@@ -60,7 +60,13 @@ fn pool() -> Pool {
         prewarm_memory: mib(100),
         prewarm: BTreeMap::new(),
     };
-    Pool { policy, mib: 100, slots: 1, min: 0, max: 3 }
+    Pool {
+        policy,
+        mib: 100,
+        slots: 1,
+        min: 0,
+        max: 3,
+    }
 }
 
 impl Pool {
@@ -94,7 +100,13 @@ fn mib(mib: u32) -> Memory {
 }
 
 fn class(network: Network) -> Class {
-    Class { runtime: RuntimeRef { family: "some".into(), version: "1".into() }, network }
+    Class {
+        runtime: RuntimeRef {
+            family: "some".into(),
+            version: "1".into(),
+        },
+        network,
+    }
 }
 
 fn revision(letter: char) -> RevisionId {
@@ -113,7 +125,11 @@ fn demand(letter: char, size: u32, slots: u16, (min, max): (u16, u16)) -> Demand
         scale: Scale::new(min, max).expect("within range"),
         network: Network::Outbound,
     };
-    Demand { revision: revision(letter), class: class(Network::Outbound), limits }
+    Demand {
+        revision: revision(letter),
+        class: class(Network::Outbound),
+        limits,
+    }
 }
 
 struct Run {
@@ -126,7 +142,12 @@ struct Run {
 impl Run {
     fn new(pool: Pool) -> Self {
         let state = State::new(pool.policy.clone());
-        Self { pool, state, now: Timestamp::from_millis(1_000_000), ids: Vec::new() }
+        Self {
+            pool,
+            state,
+            now: Timestamp::from_millis(1_000_000),
+            ids: Vec::new(),
+        }
     }
 
     fn step(&mut self, step: Do) -> Vec<Got> {
@@ -138,17 +159,42 @@ impl Run {
     fn event(&mut self, step: Do) -> Event {
         let id = |n: usize| self.ids[n - 1];
         match step {
-            Acquire(call, letter) => E::Acquire { call: CallId(call), demand: self.pool.demand(letter) },
-            Abandon(call, letter) => E::Abandon { call: CallId(call), revision: revision(letter) },
-            Release(n, slot) => E::Released { worker: id(n), slot, reusable: true },
-            Destroy(n, slot) => E::Released { worker: id(n), slot, reusable: false },
+            Acquire(call, letter) => E::Acquire {
+                call: CallId(call),
+                demand: self.pool.demand(letter),
+            },
+            Abandon(call, letter) => E::Abandon {
+                call: CallId(call),
+                revision: revision(letter),
+            },
+            Release(n, slot) => E::Released {
+                worker: id(n),
+                slot,
+                reusable: true,
+            },
+            Destroy(n, slot) => E::Released {
+                worker: id(n),
+                slot,
+                reusable: false,
+            },
             Started(n) => E::Started { worker: id(n) },
             Ready(n, slot) => E::SlotReady { worker: id(n), slot },
             Lost(n, slot) => E::SlotLost { worker: id(n), slot },
-            Fail(n) => E::Gone { worker: id(n), fatal: true },
-            Die(n) => E::Gone { worker: id(n), fatal: false },
-            Retire(letter) => E::Retire { revision: revision(letter) },
-            Prewarm(count) => E::Prewarm { class: class(Network::Outbound), count },
+            Fail(n) => E::Gone {
+                worker: id(n),
+                fatal: true,
+            },
+            Die(n) => E::Gone {
+                worker: id(n),
+                fatal: false,
+            },
+            Retire(letter) => E::Retire {
+                revision: revision(letter),
+            },
+            Prewarm(count) => E::Prewarm {
+                class: class(Network::Outbound),
+                count,
+            },
             After(millis) => {
                 self.now = self.now.plus(Duration::from_millis(millis));
                 E::Tick
@@ -158,7 +204,12 @@ impl Run {
 
     fn got(&mut self, command: Command) -> Got {
         match command {
-            Command::Hand { call, worker, slot, temperature } => Hand(call.0, self.number(worker), slot, temperature),
+            Command::Hand {
+                call,
+                worker,
+                slot,
+                temperature,
+            } => Hand(call.0, self.number(worker), slot, temperature),
             Command::Refuse { call, why } => Refuse(call.0, why),
             Command::Start { worker, .. } => {
                 self.ids.push(worker);
@@ -170,7 +221,11 @@ impl Run {
     }
 
     fn number(&self, worker: WorkerId) -> usize {
-        1 + self.ids.iter().position(|id| *id == worker).expect("a worker is started before anything else")
+        1 + self
+            .ids
+            .iter()
+            .position(|id| *id == worker)
+            .expect("a worker is started before anything else")
     }
 }
 
@@ -193,7 +248,14 @@ fn warm(n: usize, letter: char) -> Vec<Do> {
 
 /// Two workers of `A`, both in a call.
 fn two_busy() -> Vec<Do> {
-    vec![Acquire(1, 'A'), Acquire(2, 'A'), Started(1), Started(2), Ready(1, 0), Ready(2, 0)]
+    vec![
+        Acquire(1, 'A'),
+        Acquire(2, 'A'),
+        Started(1),
+        Started(2),
+        Ready(1, 0),
+        Ready(2, 0),
+    ]
 }
 
 fn then(mut given: Vec<Do>, more: &[Do]) -> Vec<Do> {
@@ -205,7 +267,11 @@ fn then(mut given: Vec<Do>, more: &[Do]) -> Vec<Do> {
 fn a_cold_call_starts_loads_and_is_handed_its_slot() {
     check(pool(), &[Acquire(1, 'A')], &[Start(1)]);
     check(pool(), &[Acquire(1, 'A'), Started(1)], &[Load(1, 'A')]);
-    check(pool(), &[Acquire(1, 'A'), Started(1), Ready(1, 0)], &[Hand(1, 1, 0, Cold)]);
+    check(
+        pool(),
+        &[Acquire(1, 'A'), Started(1), Ready(1, 0)],
+        &[Hand(1, 1, 0, Cold)],
+    );
 }
 
 #[test]
@@ -225,8 +291,16 @@ fn the_most_recently_used_slot_is_taken_first() {
 #[test]
 fn a_prewarmed_worker_is_loaded_before_a_container_is_started_and_replaced() {
     check(pool(), &[Prewarm(1)], &[Start(1)]);
-    check(pool(), &[Prewarm(1), Started(1), Acquire(1, 'A')], &[Load(1, 'A'), Start(2)]);
-    check(pool(), &[Prewarm(1), Started(1), Acquire(1, 'A'), Ready(1, 0)], &[Hand(1, 1, 0, Prewarmed)]);
+    check(
+        pool(),
+        &[Prewarm(1), Started(1), Acquire(1, 'A')],
+        &[Load(1, 'A'), Start(2)],
+    );
+    check(
+        pool(),
+        &[Prewarm(1), Started(1), Acquire(1, 'A'), Ready(1, 0)],
+        &[Hand(1, 1, 0, Prewarmed)],
+    );
 }
 
 #[test]
@@ -239,7 +313,11 @@ fn background_starts_are_bounded() {
 #[test]
 fn fewer_prewarmed_workers_from_now_on_lets_the_surplus_go() {
     check(pool(), &[Prewarm(2), Started(1), Started(2), Prewarm(1), After(0)], &[]);
-    check(pool(), &[Prewarm(2), Started(1), Started(2), Prewarm(1), After(1000)], &[Remove(1)]);
+    check(
+        pool(),
+        &[Prewarm(2), Started(1), Started(2), Prewarm(1), After(1000)],
+        &[Remove(1)],
+    );
 }
 
 #[test]
@@ -306,7 +384,11 @@ fn retired_workers_leave_when_they_fall_idle_and_no_new_call_is_lost() {
     check(pool().scale(1, 1), &then(warm(1, 'A'), &[Retire('A')]), &[Remove(1)]);
     check(pool(), &then(two_busy(), &[Retire('A')]), &[]);
     check(pool(), &then(two_busy(), &[Retire('A'), Release(1, 0)]), &[Remove(1)]);
-    check(pool(), &then(warm(1, 'A'), &[Retire('A'), Acquire(2, 'A')]), &[Start(2)]);
+    check(
+        pool(),
+        &then(warm(1, 'A'), &[Retire('A'), Acquire(2, 'A')]),
+        &[Start(2)],
+    );
     let late = [Acquire(3, 'A'), Retire('A'), Release(1, 0)];
     check(pool().scale(0, 2), &then(two_busy(), &late), &[Hand(3, 1, 0, Warm)]);
 }
@@ -321,13 +403,28 @@ fn a_slot_that_did_not_end_cleanly_is_replaced_before_it_serves_again() {
 
 #[test]
 fn a_slot_replaced_before_its_release_is_handed_on() {
-    let given = [Acquire(1, 'A'), Started(1), Ready(1, 0), Acquire(2, 'A'), Ready(1, 0), Destroy(1, 0)];
+    let given = [
+        Acquire(1, 'A'),
+        Started(1),
+        Ready(1, 0),
+        Acquire(2, 'A'),
+        Ready(1, 0),
+        Destroy(1, 0),
+    ];
     check(pool().scale(0, 1), &given, &[Hand(2, 1, 0, Warm)]);
 }
 
 #[test]
 fn a_replacement_lost_before_the_release_is_not_handed_on() {
-    let given = [Acquire(1, 'A'), Started(1), Ready(1, 0), Acquire(2, 'A'), Ready(1, 0), Lost(1, 0), Destroy(1, 0)];
+    let given = [
+        Acquire(1, 'A'),
+        Started(1),
+        Ready(1, 0),
+        Acquire(2, 'A'),
+        Ready(1, 0),
+        Lost(1, 0),
+        Destroy(1, 0),
+    ];
     check(pool().scale(0, 1), &given, &[]);
 }
 
@@ -361,11 +458,19 @@ fn a_worker_that_broke_is_started_anew_for_who_waits() {
 #[test]
 fn the_budget_evicts_the_oldest_idle_worker_and_never_a_busy_one() {
     let full = then(two_busy(), &[Release(2, 0), After(10), Release(1, 0)]);
-    check(pool().budget(2), &then(full, &[Acquire(3, 'B')]), &[Remove(2), Start(3)]);
+    check(
+        pool().budget(2),
+        &then(full, &[Acquire(3, 'B')]),
+        &[Remove(2), Start(3)],
+    );
     let half = then(two_busy(), &[Release(1, 0), Acquire(3, 'B')]);
     check(pool().budget(2), &half, &[Remove(1), Start(3)]);
     check(pool().budget(2), &then(two_busy(), &[Acquire(3, 'B')]), &[]);
-    check(pool().budget(2), &then(two_busy(), &[Acquire(3, 'B'), Release(2, 0)]), &[Remove(2), Start(3)]);
+    check(
+        pool().budget(2),
+        &then(two_busy(), &[Acquire(3, 'B'), Release(2, 0)]),
+        &[Remove(2), Start(3)],
+    );
 }
 
 #[test]
@@ -376,13 +481,26 @@ fn nobody_is_evicted_when_that_would_not_be_enough() {
 
 #[test]
 fn a_worker_whose_slot_is_about_to_serve_a_waiting_call_is_not_evicted() {
-    let given = [Acquire(1, 'A'), Started(1), Ready(1, 0), Acquire(2, 'A'), Acquire(3, 'A'), Destroy(1, 0)];
+    let given = [
+        Acquire(1, 'A'),
+        Started(1),
+        Ready(1, 0),
+        Acquire(2, 'A'),
+        Acquire(3, 'A'),
+        Destroy(1, 0),
+    ];
     check(pool().budget(1), &given, &[]);
 }
 
 #[test]
 fn a_worker_that_falls_idle_makes_room_at_once() {
-    let given = [Acquire(1, 'A'), Started(1), Acquire(2, 'B'), Abandon(1, 'A'), Ready(1, 0)];
+    let given = [
+        Acquire(1, 'A'),
+        Started(1),
+        Acquire(2, 'B'),
+        Abandon(1, 'A'),
+        Ready(1, 0),
+    ];
     check(pool().budget(1), &given, &[Remove(1), Start(2)]);
 }
 
@@ -393,7 +511,13 @@ fn a_worker_that_can_never_fit_is_refused() {
 
 #[test]
 fn an_abandoned_call_is_never_handed_a_slot() {
-    let given = [Acquire(1, 'A'), Acquire(2, 'A'), Abandon(1, 'A'), Started(1), Ready(1, 0)];
+    let given = [
+        Acquire(1, 'A'),
+        Acquire(2, 'A'),
+        Abandon(1, 'A'),
+        Started(1),
+        Ready(1, 0),
+    ];
     check(pool(), &given, &[Hand(2, 1, 0, Cold)]);
     let given = [Acquire(1, 'A'), Abandon(1, 'A'), Started(1), Ready(1, 0)];
     check(pool(), &given, &[]);
@@ -405,8 +529,16 @@ fn failing_background_starts_back_off() {
     check(pool(), &[Prewarm(1), Fail(1), After(499)], &[]);
     check(pool(), &[Prewarm(1), Fail(1), After(500)], &[Start(2)]);
     check(pool(), &[Prewarm(1), Fail(1), After(500), Fail(2), After(999)], &[]);
-    check(pool(), &[Prewarm(1), Fail(1), After(500), Fail(2), After(1000)], &[Start(3)]);
-    check(pool(), &[Prewarm(1), Fail(1), After(500), Started(2), Acquire(1, 'A')], &[Load(2, 'A'), Start(3)]);
+    check(
+        pool(),
+        &[Prewarm(1), Fail(1), After(500), Fail(2), After(1000)],
+        &[Start(3)],
+    );
+    check(
+        pool(),
+        &[Prewarm(1), Fail(1), After(500), Started(2), Acquire(1, 'A')],
+        &[Load(2, 'A'), Start(3)],
+    );
 }
 
 #[test]

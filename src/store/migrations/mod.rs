@@ -64,9 +64,7 @@ mod tests {
     #[test]
     fn a_newer_file_is_refused_and_left_alone() {
         let mut connection = Connection::open_in_memory().expect("memory");
-        connection
-            .pragma_update(None, "user_version", 99)
-            .expect("set");
+        connection.pragma_update(None, "user_version", 99).expect("set");
         let error = migrate(&mut connection).expect_err("refused");
         assert!(matches!(error, Error::NewerDatabase { found: 99, .. }));
         assert!(shape(&connection).is_empty());

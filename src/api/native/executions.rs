@@ -1,0 +1,192 @@
+//! Executions: their records, what they printed, what they answered, and their end on request.
+
+use super::error::{Params, Problem, Segment};
+use super::functions::{find, namespace};
+use super::wire::{ErrorBody, ExecutionList, ExecutionView, ExecutionsQuery};
+use super::{NativeState, map};
+use crate::app::App;
+use crate::domain::{Error, Execution, ExecutionId, Function, FunctionId, Revision};
+use crate::store::ExecutionFilter;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// How many a list holds when nothing is said, and at most.
+const LIMIT: u32 = 50;
+const LARGEST_LIMIT: u32 = 1000;
+
+/// The names behind executions' ids, each looked up once.
+struct Names {
+    functions: HashMap<FunctionId, Function>,
+    revisions: HashMap<FunctionId, Vec<Revision>>,
+}
+
+impl Names {
+    async fn read(app: &App) -> Result<Self, Error> {
+        let functions = app.list_functions(None).await?;
+        let functions = functions.into_iter().map(|f| (f.id, f)).collect();
+        Ok(Self {
+            functions,
+            revisions: HashMap::new(),
+        })
+    }
+
+    async fn view(&mut self, app: &App, execution: Execution) -> Result<ExecutionView, Error> {
+        let id = execution.function;
+        if let Entry::Vacant(place) = self.revisions.entry(id) {
+            place.insert(app.list_revisions(id).await?);
+        }
+        let revisions = self.revisions.get(&id).map_or(&[][..], Vec::as_slice);
+        let revision = revisions.iter().find(|r| Some(r.id) == execution.revision);
+        let function = self.functions.get(&id);
+        let named = map::Named {
+            function: function.map(|f| f.name.to_string()),
+            namespace: function.map_or_else(String::new, |f| f.namespace.to_string()),
+            version: revision.map(|r| r.number),
+        };
+        Ok(map::execution(execution, named))
+    }
+}
+
+/// One execution with its names.
+pub(super) async fn view(app: &App, execution: Execution) -> Result<ExecutionView, Error> {
+    Names::read(app).await?.view(app, execution).await
+}
+
+fn id(text: &str) -> Result<ExecutionId, Error> {
+    let missing = || {
+        Error::not_found(format!(
+            "there is no execution `{}`: `hob runs list` shows what there is",
+            text.escape_debug()
+        ))
+    };
+    ExecutionId::parse(text).ok_or_else(missing)
+}
+
+/// The execution that a query names.
+pub(super) fn bound(text: Option<&str>) -> Result<Option<ExecutionId>, Error> {
+    let wrong = |t: &str| Error::invalid(format!("`{}` is no execution id", t.escape_debug()));
+    text.map(|t| ExecutionId::parse(t).ok_or_else(|| wrong(t))).transpose()
+}
+
+/// Executions, newest first.
+#[utoipa::path(get, path = "/hob/v1/executions", params(ExecutionsQuery), responses(
+    (status = 200, body = ExecutionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn list(
+    State(state): State<NativeState>,
+    Params(query): Params<ExecutionsQuery>,
+) -> Result<Json<ExecutionList>, Problem> {
+    let app = &state.app;
+    let function = match query.function.as_deref() {
+        Some(name) => Some(find(app, query.namespace.as_deref(), name).await?.id),
+        None => None,
+    };
+    let filter = ExecutionFilter {
+        function,
+        state: query.state.map(map::execution_state_from),
+        before: bound(query.before.as_deref())?,
+        limit: query.limit.unwrap_or(LIMIT).min(LARGEST_LIMIT),
+    };
+    let namespace = namespace(query.namespace.as_deref())?;
+    let mut names = Names::read(app).await?;
+    let mut executions = Vec::new();
+    for execution in page(app, &names, namespace.as_str(), filter).await? {
+        executions.push(names.view(app, execution).await?);
+    }
+    Ok(Json(ExecutionList { executions }))
+}
+
+/// The store knows no namespaces: looks on until enough are of this one, or no more come.
+async fn page(app: &App, names: &Names, namespace: &str, mut filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
+    let wanted = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    let ours = |e: &Execution| {
+        names
+            .functions
+            .get(&e.function)
+            .is_some_and(|f| f.namespace.as_str() == namespace)
+    };
+    let mut found = Vec::new();
+    if wanted == 0 || !names.functions.values().any(|f| f.namespace.as_str() == namespace) {
+        return Ok(found);
+    }
+    filter.limit = filter.limit.max(LIMIT);
+    loop {
+        let some = app.list_executions(filter).await?;
+        let more = some.len() == usize::try_from(filter.limit).unwrap_or(usize::MAX);
+        filter.before = some.last().map(|e| e.id);
+        found.extend(some.into_iter().filter(ours));
+        if !more || found.len() >= wanted {
+            found.truncate(wanted);
+            return Ok(found);
+        }
+    }
+}
+
+/// One execution.
+#[utoipa::path(get, path = "/hob/v1/executions/{id}", params(("id" = String, Path)), responses(
+    (status = 200, body = ExecutionView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn show(
+    State(state): State<NativeState>,
+    Segment(text): Segment,
+) -> Result<Json<ExecutionView>, Problem> {
+    let execution = state.app.execution(id(&text)?).await?;
+    Ok(Json(view(&state.app, execution).await?))
+}
+
+/// What an execution printed, as it printed it; of a running one, so far.
+#[utoipa::path(get, path = "/hob/v1/executions/{id}/log", params(("id" = String, Path)), responses(
+    (status = 200, body = String, content_type = "text/plain"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn log(State(state): State<NativeState>, Segment(text): Segment) -> Result<Response, Problem> {
+    let detail = state.app.execution_log(id(&text)?).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], detail.log).into_response())
+}
+
+/// What an asynchronous execution answered.
+#[utoipa::path(get, path = "/hob/v1/executions/{id}/result", params(("id" = String, Path)), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn result(State(state): State<NativeState>, Segment(text): Segment) -> Result<Response, Problem> {
+    let body = state.app.execution_result(id(&text)?).await?;
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
+    let kind = if is_json {
+        "application/json"
+    } else {
+        "application/octet-stream"
+    };
+    Ok(([(CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// Ends an asynchronous execution.
+#[utoipa::path(post, path = "/hob/v1/executions/{id}/cancel", params(("id" = String, Path)), responses(
+    (status = 200, body = ExecutionView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn cancel(
+    State(state): State<NativeState>,
+    Segment(text): Segment,
+) -> Result<Json<ExecutionView>, Problem> {
+    let id = id(&text)?;
+    let cancelled = state.app.cancel(id).await?;
+    let execution = state.app.execution(id).await?;
+    if !cancelled {
+        let how = execution.state.as_str();
+        return Err(Problem(Error::conflict(format!(
+            "execution {id} has ended already: it is {how}"
+        ))));
+    }
+    Ok(Json(view(&state.app, execution).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_in_the_path_that_is_none_is_not_found_and_in_the_query_invalid() {
+        assert!(matches!(id("x"), Err(Error::NotFound(_))));
+        assert!(matches!(bound(Some("x")), Err(Error::Invalid(_))));
+        assert!(matches!(bound(None), Ok(None)));
+    }
+}

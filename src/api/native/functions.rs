@@ -1,0 +1,230 @@
+//! Functions: deploy, look, call, delete.
+//!
+//! Does not make calls itself: those go through the kit, as the ingress's do.
+
+use super::error::{Params, Problem, Segment};
+use super::wire::{
+    BASE, DeployForm, DeployQuery, DeployState, ErrorBody, ExecutionView, FunctionList, FunctionView, InvokeQuery,
+    NamespaceQuery, RevisionList, RevisionView,
+};
+use super::{NativeState, executions, map, upload};
+use crate::api::kit::invoke::{self as kit, CallParts};
+use crate::app::{App, Deploy};
+use crate::domain::{Error, Function, FunctionName, Namespace, Revision};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode};
+use std::time::Duration;
+
+/// How long a deploy's answer waits when nothing is said, and at most. Unit: seconds.
+const WAIT: u32 = 30;
+const LONGEST_WAIT: u32 = 600;
+
+/// The namespace that was named, or the default one.
+pub(super) fn namespace(named: Option<&str>) -> Result<Namespace, Error> {
+    named.map_or_else(|| Ok(Namespace::default_namespace()), Namespace::parse)
+}
+
+/// The function of that name.
+pub(super) async fn find(app: &App, named: Option<&str>, name: &str) -> Result<Function, Error> {
+    app.function(&namespace(named)?, &FunctionName::parse(name)?).await
+}
+
+/// Functions of a namespace, by name.
+#[utoipa::path(get, path = "/hob/v1/functions", params(NamespaceQuery), responses(
+    (status = 200, body = FunctionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn list(
+    State(state): State<NativeState>,
+    Params(query): Params<NamespaceQuery>,
+) -> Result<Json<FunctionList>, Problem> {
+    let namespace = namespace(query.namespace.as_deref())?;
+    let mut functions = Vec::new();
+    for function in state.app.list_functions(Some(&namespace)).await? {
+        functions.push(view(&state, &function).await?);
+    }
+    functions.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Json(FunctionList { functions }))
+}
+
+/// One function.
+#[utoipa::path(get, path = "/hob/v1/functions/{name}", params(("name" = String, Path), NamespaceQuery), responses(
+    (status = 200, body = FunctionView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn show(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+) -> Result<Json<FunctionView>, Problem> {
+    let function = find(&state.app, query.namespace.as_deref(), &name).await?;
+    Ok(Json(view(&state, &function).await?))
+}
+
+/// Deploys: makes the function or gives it a new revision; 202 while that is neither ready nor failed.
+#[utoipa::path(put, path = "/hob/v1/functions/{name}", params(("name" = String, Path), DeployQuery),
+    request_body(content = DeployForm, content_type = "multipart/form-data"), responses(
+    (status = 200, body = FunctionView), (status = 202, body = FunctionView),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn deploy(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<DeployQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (namespace, name) = (namespace(query.namespace.as_deref())?, FunctionName::parse(&name)?);
+    let form = upload::read(&state.app, request).await?;
+    let deploy = Deploy {
+        namespace,
+        name,
+        settings: form.settings,
+        code: form.code,
+    };
+    let deployed = state.app.deploy(deploy).await?;
+    let wait = Duration::from_secs(query.wait.unwrap_or(WAIT).min(LONGEST_WAIT).into());
+    tokio::select! {
+        settled = state.app.wait_for(deployed.revision.id, wait) => settled.map(|_| ())?,
+        () = state.shutdown.requested() => {}
+    }
+    let function = state
+        .app
+        .function(&deployed.function.namespace, &deployed.function.name)
+        .await?;
+    let view = view(&state, &function).await?;
+    let status = match view.state {
+        DeployState::Pending => StatusCode::ACCEPTED,
+        DeployState::Ready | DeployState::Failed => StatusCode::OK,
+    };
+    Ok((status, Json(view)).into_response())
+}
+
+/// Deletes a function with its revisions and records.
+#[utoipa::path(delete, path = "/hob/v1/functions/{name}", params(("name" = String, Path), NamespaceQuery), responses(
+    (status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn remove(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+) -> Result<StatusCode, Problem> {
+    let namespace = namespace(query.namespace.as_deref())?;
+    state
+        .app
+        .delete_function(&namespace, &FunctionName::parse(&name)?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A function's revisions, newest first.
+#[utoipa::path(get, path = "/hob/v1/functions/{name}/revisions", params(("name" = String, Path), NamespaceQuery),
+    responses((status = 200, body = RevisionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn revisions(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+) -> Result<Json<RevisionList>, Problem> {
+    let function = find(&state.app, query.namespace.as_deref(), &name).await?;
+    let mut revisions = Vec::new();
+    for revision in state.app.list_revisions(function.id).await? {
+        revisions.push(revision_view(&state.app, revision).await?);
+    }
+    Ok(Json(RevisionList { revisions }))
+}
+
+/// Calls a function with the request's headers and body; answers what the function answers.
+#[utoipa::path(post, path = "/hob/v1/functions/{name}/invoke", params(("name" = String, Path), InvokeQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    (status = 200, description = "What the function answered; it may also choose another status"),
+    (status = 202, body = ExecutionView, description = "Accepted, with async=true"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn invoke(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<InvokeQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let namespace = namespace(query.namespace.as_deref())?;
+    let parts = call_parts(&query, headers, state.body_limit)?;
+    if query.r#async == Some(true) {
+        return invoke_later(&state, namespace.as_str(), &name, parts, body).await;
+    }
+    Ok(kit::invoke(&state.app, namespace.as_str(), &name, parts, body).await)
+}
+
+async fn invoke_later(
+    state: &NativeState,
+    namespace: &str,
+    name: &str,
+    parts: CallParts,
+    body: Body,
+) -> Result<Response, Problem> {
+    let incoming = kit::incoming(parts, body).await?;
+    let id = state.app.invoke_later(namespace, name, incoming).await?;
+    let view = executions::view(&state.app, state.app.execution(id).await?).await?;
+    let location = [(http::header::LOCATION, format!("{BASE}/executions/{id}"))];
+    Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
+}
+
+fn call_parts(query: &InvokeQuery, headers: HeaderMap, body_limit: u64) -> Result<CallParts, Error> {
+    let method = query.method.as_deref().unwrap_or("POST");
+    let method = Method::from_bytes(method.as_bytes());
+    let method = method.map_err(|_| Error::invalid("`method` is no HTTP method"))?;
+    let whole = query.path.as_deref().unwrap_or("/");
+    if !whole.starts_with('/') {
+        return Err(Error::invalid("`path` begins with `/`"));
+    }
+    let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
+    Ok(CallParts {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body_limit,
+    })
+}
+
+async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, Error> {
+    let revisions = state.app.list_revisions(function.id).await?;
+    let latest = revisions.first().cloned();
+    let latest = latest.ok_or_else(|| Error::not_found(format!("function `{}` was just deleted", function.name)))?;
+    let current = revisions.into_iter().find(|r| Some(r.id) == function.current);
+    let current = match current {
+        Some(revision) => Some(revision_view(&state.app, revision).await?),
+        None => None,
+    };
+    let latest = revision_view(&state.app, latest).await?;
+    Ok(map::function(function, current, latest, &state.base_url))
+}
+
+async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
+    let image = app.build_of(revision.id).await?.and_then(|build| build.image);
+    Ok(map::revision(revision, image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_call_is_split_at_its_query() {
+        let query = InvokeQuery {
+            path: Some("/a/b?c=d?e".to_owned()),
+            ..Default::default()
+        };
+        let parts = call_parts(&query, HeaderMap::new(), 1).expect("good");
+        assert_eq!((parts.path.as_str(), parts.query.as_str()), ("/a/b", "c=d?e"));
+        assert_eq!(parts.method, Method::POST);
+    }
+
+    #[test]
+    fn a_path_without_slash_and_a_method_with_a_space_are_refused() {
+        for (path, method) in [(Some("a"), None), (None, Some("G T"))] {
+            let (path, method) = (path.map(str::to_owned), method.map(str::to_owned));
+            let query = InvokeQuery {
+                path,
+                method,
+                ..Default::default()
+            };
+            assert!(call_parts(&query, HeaderMap::new(), 1).is_err());
+        }
+    }
+}

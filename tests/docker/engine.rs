@@ -96,9 +96,7 @@ impl Drop for Bench {
         let script = format!(
             "f=label=hob.instance={instance}; docker rm -fv $(docker ps -aq --filter $f); docker network rm $(docker network ls -q --filter $f); docker rmi -f $(docker images -q --filter $f)"
         );
-        let _ = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .output();
+        let _ = std::process::Command::new("sh").args(["-c", &script]).output();
     }
 }
 
@@ -116,9 +114,7 @@ impl Started {
         self.stream.write_all(line.as_bytes()).await.expect("sent");
         self.stream.flush().await.expect("sent");
         let mut answer = String::new();
-        soon(self.stream.read_line(&mut answer))
-            .await
-            .expect("answered");
+        soon(self.stream.read_line(&mut answer)).await.expect("answered");
         let answer: serde_json::Value = serde_json::from_str(&answer).expect("json");
         match answer.get("error") {
             Some(error) => Err(error.to_string()),
@@ -194,10 +190,7 @@ async fn the_engine_says_who_it_is() {
         !info.version.is_empty() && info.api_version.starts_with("1."),
         "{info:?}"
     );
-    assert!(
-        info.memory_bytes > 0 && !info.architecture.is_empty(),
-        "{info:?}"
-    );
+    assert!(info.memory_bytes > 0 && !info.architecture.is_empty(), "{info:?}");
     assert!(matches!(info.cgroup_version, Some(1 | 2)), "{info:?}");
 }
 
@@ -232,9 +225,7 @@ async fn a_worker_writes_to_its_tmp_only_and_not_too_much() {
         let error = worker.run(&format!("open('{path}', 'w')")).await;
         error.expect_err(path);
     }
-    let fits = worker
-        .run("open('/tmp/a', 'wb').write(b'x' * (6 << 20))")
-        .await;
+    let fits = worker.run("open('/tmp/a', 'wb').write(b'x' * (6 << 20))").await;
     fits.expect("there is room");
     let full = worker
         .run("with open('/tmp/b', 'wb') as f:\n  f.write(b'x' * (6 << 20))")
@@ -250,9 +241,7 @@ async fn a_worker_has_so_many_processes_and_files_and_no_more() {
     let mut worker = bench.start(Network::None).await;
     let forks = "r = 0\ntry:\n  while r < 100:\n    if os.fork() == 0:\n      time.sleep(600)\n    r += 1\nexcept OSError:\n  pass";
     assert_eq!(worker.number(forks).await, 19);
-    let files = worker
-        .run("r = resource.getrlimit(resource.RLIMIT_NOFILE)")
-        .await;
+    let files = worker.run("r = resource.getrlimit(resource.RLIMIT_NOFILE)").await;
     assert_eq!(files.expect("read"), serde_json::json!([256, 256]));
     bench.clear().await;
 }
@@ -294,10 +283,7 @@ async fn a_network_that_somebody_removed_is_made_again() {
         .args(["network", "ls", "-q", "--filter", "label=hob.kind=network"])
         .args([
             "--filter",
-            &format!(
-                "label=hob.instance={}",
-                bench.image.trim_start_matches("hob-test/")
-            ),
+            &format!("label=hob.instance={}", bench.image.trim_start_matches("hob-test/")),
         ])
         .output()
         .expect("the command line is there");
@@ -314,9 +300,7 @@ async fn a_network_that_somebody_removed_is_made_again() {
 async fn a_worker_without_network_has_the_loopback_only() {
     let bench = Bench::new().await;
     let mut worker = bench.start(Network::None).await;
-    let names = worker
-        .run("r = [n for _, n in socket.if_nameindex()]")
-        .await;
+    let names = worker.run("r = [n for _, n in socket.if_nameindex()]").await;
     assert_eq!(names.expect("read"), serde_json::json!(["lo"]));
     bench.clear().await;
 }
@@ -367,17 +351,11 @@ async fn a_start_that_fails_leaves_nothing() {
     let nowhere = std::path::Path::new("/nowhere/at/all");
     let missing = spec(&bench.image, nowhere, Network::None);
     let error = bench.docker.start_worker(&missing).await;
-    assert!(
-        matches!(error, Err(Error::Refused { status: 400, .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Err(Error::Refused { status: 400, .. })), "{error:?}");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let no_image = spec("hob-test/no-such-image", directory.path(), Network::None);
     let error = bench.docker.start_worker(&no_image).await;
-    assert!(
-        matches!(error, Err(Error::ImageMissing { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Err(Error::ImageMissing { .. })), "{error:?}");
     bench.clear().await;
 }
 
@@ -400,8 +378,7 @@ async fn a_build_is_labelled_and_a_failing_step_shows_its_last_lines() {
     assert!(tail.contains("non-zero code"), "{tail}");
     let told = told.into_inner().expect("alone");
     assert!(
-        told.iter()
-            .any(|l| l.contains("cannot access '/no-such-place'")),
+        told.iter().any(|l| l.contains("cannot access '/no-such-place'")),
         "{told:?}"
     );
     bench.clear().await;

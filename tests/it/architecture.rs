@@ -228,14 +228,10 @@ fn forbidden(room: &str, to: &str, in_test: bool) -> Option<String> {
         ));
     };
     let Some((row, reach)) = place(room) else {
-        return Some(format!(
-            "`{room}` is no room of the table: add it to a row, on purpose"
-        ));
+        return Some(format!("`{room}` is no room of the table: add it to a row, on purpose"));
     };
     if to_row <= row {
-        return Some(format!(
-            "`{room}` imports `{to}`, but an arrow may only point down"
-        ));
+        return Some(format!("`{room}` imports `{to}`, but an arrow may only point down"));
     }
     let reserved = RESERVED.iter().find(|(reserved, _)| *reserved == to);
     if let Some((_, users)) = reserved.filter(|(_, users)| !users.contains(&room)) {
@@ -245,20 +241,17 @@ fn forbidden(room: &str, to: &str, in_test: bool) -> Option<String> {
         ));
     }
     match reach {
-        Reach::Only(rooms) if !in_test && !rooms.contains(&to) && !OPEN.contains(&to) => {
-            Some(format!(
-                "`{room}` imports `{to}`, but may import only {}",
-                rooms.join(", ")
-            ))
-        }
+        Reach::Only(rooms) if !in_test && !rooms.contains(&to) && !OPEN.contains(&to) => Some(format!(
+            "`{room}` imports `{to}`, but may import only {}",
+            rooms.join(", ")
+        )),
         _ => None,
     }
 }
 
 fn place(room: &str) -> Option<(usize, Reach)> {
     let rows = TABLE.iter().enumerate();
-    let mut rooms =
-        rows.flat_map(|(row, rooms)| rooms.iter().map(move |(name, reach)| (*name, row, *reach)));
+    let mut rooms = rows.flat_map(|(row, rooms)| rooms.iter().map(move |(name, reach)| (*name, row, *reach)));
     rooms
         .find(|(name, ..)| *name == room)
         .map(|(_, row, reach)| (row, reach))
@@ -274,7 +267,8 @@ fn check_dialects(file: &File) -> Vec<Finding> {
             && *other != own
             && other.chars().all(|c| c.is_lowercase() || c == '_')
             && !SHARED_BY_DIALECTS.contains(&other.as_str());
-        let rule = format!("`{DIALECTS}/{own}` imports `{DIALECTS}/{other}`: dialects share only {SHARED_BY_DIALECTS:?}");
+        let rule =
+            format!("`{DIALECTS}/{own}` imports `{DIALECTS}/{other}`: dialects share only {SHARED_BY_DIALECTS:?}");
         is_foreign.then(|| file.finding(import.line, rule))
     });
     foreign.collect()
@@ -282,10 +276,7 @@ fn check_dialects(file: &File) -> Vec<Finding> {
 
 /// The dialect a file belongs to; none for the room's own files.
 fn dialect_of(path: &str) -> Option<String> {
-    let inside = path
-        .strip_prefix("src/")?
-        .strip_prefix(DIALECTS)?
-        .strip_prefix('/')?;
+    let inside = path.strip_prefix("src/")?.strip_prefix(DIALECTS)?.strip_prefix('/')?;
     let first = inside.split('/').next()?.trim_end_matches(".rs");
     (first != "mod").then(|| first.to_owned())
 }
@@ -297,10 +288,7 @@ fn check_crate_homes(file: &File) -> Vec<Finding> {
         (!at_home).then(|| {
             file.finding(
                 line,
-                format!(
-                    "the crate `{name}` may be named only in {}",
-                    homes.join(", ")
-                ),
+                format!("the crate `{name}` may be named only in {}", homes.join(", ")),
             )
         })
     });
@@ -324,9 +312,7 @@ fn check_dialect_names(file: &File) -> Vec<Finding> {
         return Vec::new();
     }
     let own = dialect_of(&file.path);
-    let foreign = DIALECT_NAMES
-        .iter()
-        .filter(|name| own.as_deref() != Some(**name));
+    let foreign = DIALECT_NAMES.iter().filter(|name| own.as_deref() != Some(**name));
     let foreign: Vec<_> = foreign.collect();
     let found = file.numbered_lines().flat_map(|(line, text)| {
         let text = text.to_lowercase();
@@ -334,9 +320,7 @@ fn check_dialect_names(file: &File) -> Vec<Finding> {
         names.map(move |name| {
             file.finding(
                 line,
-                format!(
-                    "`{name}` may be named only in src/{DIALECTS}/{name}/ and src/{DIALECTS}/mod.rs"
-                ),
+                format!("`{name}` may be named only in src/{DIALECTS}/{name}/ and src/{DIALECTS}/mod.rs"),
             )
         })
     });
@@ -346,15 +330,8 @@ fn check_dialect_names(file: &File) -> Vec<Finding> {
 fn check_languages(file: &File) -> Vec<Finding> {
     let found = file.numbered_lines().flat_map(|(line, text)| {
         let text = text.to_lowercase();
-        let names = LANGUAGES
-            .iter()
-            .filter(move |name| names_language(&text, name));
-        names.map(move |name| {
-            file.finding(
-                line,
-                format!("`{name}` is named, but languages live in runtimes/ only"),
-            )
-        })
+        let names = LANGUAGES.iter().filter(move |name| names_language(&text, name));
+        names.map(move |name| file.finding(line, format!("`{name}` is named, but languages live in runtimes/ only")))
     });
     found.collect()
 }
@@ -370,14 +347,8 @@ fn names_language(text: &str, word: &str) -> bool {
 }
 
 fn check_header(file: &File) -> Vec<Finding> {
-    let first = file
-        .text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("");
-    let says = first
-        .strip_prefix("//!")
-        .is_some_and(|rest| !rest.trim().is_empty());
+    let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+    let says = first.strip_prefix("//!").is_some_and(|rest| !rest.trim().is_empty());
     if says {
         return Vec::new();
     }
@@ -385,11 +356,8 @@ fn check_header(file: &File) -> Vec<Finding> {
 }
 
 fn check_root(names: &[String]) -> Vec<Finding> {
-    let strangers = names
-        .iter()
-        .filter(|name| !ROOT_ENTRIES.contains(&name.as_str()));
-    let rule =
-        "is not expected at the project's root: move it, or list it in tests/it/architecture.rs";
+    let strangers = names.iter().filter(|name| !ROOT_ENTRIES.contains(&name.as_str()));
+    let rule = "is not expected at the project's root: move it, or list it in tests/it/architecture.rs";
     strangers
         .map(|name| Finding {
             path: name.clone(),
@@ -476,10 +444,7 @@ fn room_of(path: &str) -> String {
 
 /// The module path of a file: `src/pool/state.rs` is `["pool", "state"]`.
 fn module_of(path: &str) -> Vec<String> {
-    let inside = path
-        .strip_prefix("src/")
-        .unwrap_or(path)
-        .trim_end_matches(".rs");
+    let inside = path.strip_prefix("src/").unwrap_or(path).trim_end_matches(".rs");
     let mut module: Vec<String> = inside.split('/').map(str::to_owned).collect();
     let last = module.last().map(String::as_str);
     if last == Some("mod") || matches!(inside, "lib" | "main") {
@@ -533,12 +498,7 @@ fn scan(file: &File) -> Scan {
 }
 
 /// The module that a path beginning at `at` starts from, and where its rest begins.
-fn root_of_path(
-    file: &File,
-    tokens: &[Token],
-    at: usize,
-    module: &[String],
-) -> Option<(Vec<String>, usize)> {
+fn root_of_path(file: &File, tokens: &[Token], at: usize, module: &[String]) -> Option<(Vec<String>, usize)> {
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
     if !is(at + 1, "::") || (at > 0 && is(at - 1, "::")) {
         return None;
@@ -585,11 +545,7 @@ fn use_tree(tokens: &[Token], at: usize, root: &[String]) -> (Vec<(usize, Vec<St
     }
 }
 
-fn use_group(
-    tokens: &[Token],
-    mut at: usize,
-    root: &[String],
-) -> (Vec<(usize, Vec<String>)>, usize) {
+fn use_group(tokens: &[Token], mut at: usize, root: &[String]) -> (Vec<(usize, Vec<String>)>, usize) {
     let mut paths = Vec::new();
     while let Some(token) = tokens.get(at) {
         match token.text.as_str() {
@@ -650,17 +606,12 @@ impl Modules {
         match text(at) {
             "mod" if text(at + 2) == "{" => {
                 let is_test = has_cfg_test(&tokens[..at]);
-                self.inner
-                    .push((text(at + 1).to_owned(), is_test, self.depth));
+                self.inner.push((text(at + 1).to_owned(), is_test, self.depth));
             }
             "{" => self.depth += 1,
             "}" => {
                 self.depth = self.depth.saturating_sub(1);
-                if self
-                    .inner
-                    .last()
-                    .is_some_and(|(.., depth)| *depth == self.depth)
-                {
+                if self.inner.last().is_some_and(|(.., depth)| *depth == self.depth) {
                     self.inner.pop();
                 }
             }
@@ -687,9 +638,7 @@ fn has_cfg_test(before: &[Token]) -> bool {
     let attributes: Vec<_> = attributes
         .take_while(|text| !matches!(*text, ";" | "{" | "}"))
         .collect();
-    attributes
-        .windows(4)
-        .any(|window| window == [")", "test", "(", "cfg"])
+    attributes.windows(4).any(|window| window == [")", "test", "(", "cfg"])
 }
 
 /// Words, `::`, and single other characters.
@@ -722,11 +671,7 @@ fn blanked(text: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let in_word = out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let hidden = if in_word && c != '"' {
-            0
-        } else {
-            hidden_length(rest)
-        };
+        let hidden = if in_word && c != '"' { 0 } else { hidden_length(rest) };
         let length = hidden.max(c.len_utf8());
         let (taken, left) = rest.split_at(length);
         if hidden == 0 {
@@ -758,18 +703,12 @@ fn hidden_length(text: &str) -> usize {
         Some('\'') => character_length(literal),
         _ => 0,
     };
-    if length == 0 {
-        0
-    } else {
-        prefix.len() + length
-    }
+    if length == 0 { 0 } else { prefix.len() + length }
 }
 
 fn is_prefix(text: &str, prefix: &str) -> bool {
     let rest = text.strip_prefix(prefix);
-    rest.is_some_and(|rest| {
-        rest.starts_with(['"', '\'']) || (prefix.ends_with('r') && rest.starts_with('#'))
-    })
+    rest.is_some_and(|rest| rest.starts_with(['"', '\'']) || (prefix.ends_with('r') && rest.starts_with('#')))
 }
 
 fn block_comment_length(text: &str) -> usize {
@@ -798,9 +737,7 @@ fn raw_string_length(text: &str) -> usize {
     }
     let end = format!("\"{}", "#".repeat(n_hashes));
     let body = n_hashes + 1;
-    text[body..]
-        .find(&end)
-        .map_or(text.len(), |at| body + at + end.len())
+    text[body..].find(&end).map_or(text.len(), |at| body + at + end.len())
 }
 
 fn quoted_length(text: &str, quote: char) -> usize {
@@ -856,10 +793,7 @@ impl File {
     }
 
     fn numbered_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(at, line)| (at + 1, line))
+        self.text.lines().enumerate().map(|(at, line)| (at + 1, line))
     }
 }
 
@@ -876,10 +810,7 @@ fn rust_files(folder: &str) -> Vec<File> {
 fn text_files(folder: &str) -> Vec<File> {
     let mut files = Vec::new();
     collect(&root().join(folder), folder, &mut files);
-    assert!(
-        !files.is_empty(),
-        "no files below {folder}: is the root right?"
-    );
+    assert!(!files.is_empty(), "no files below {folder}: is the root right?");
     files
 }
 
@@ -909,12 +840,7 @@ fn hold_all(files: &[File], check: fn(&File) -> Vec<Finding>) {
 
 fn report(findings: &[Finding]) {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} broken rules:\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} broken rules:\n{}", lines.len(), lines.join("\n"));
 }
 
 /// The rules on snippets: each must fail where it should, or it holds nothing.
@@ -927,10 +853,7 @@ mod rules {
             path: path.into(),
             text: text.into(),
         };
-        check(&file)
-            .into_iter()
-            .map(|finding| finding.line)
-            .collect()
+        check(&file).into_iter().map(|finding| finding.line).collect()
     }
 
     #[test]
@@ -951,11 +874,7 @@ mod rules {
             "use crate::config::Config;",
             "use crate::store::Store;",
         ] {
-            assert_eq!(
-                lines(check_imports, "src/pool/state.rs", text).len(),
-                1,
-                "{text}"
-            );
+            assert_eq!(lines(check_imports, "src/pool/state.rs", text).len(), 1, "{text}");
         }
     }
 
@@ -972,26 +891,14 @@ mod rules {
             "#[cfg(test)]\nmod tests { use super::*; use crate::store::Store; }",
             "pub(crate) fn f(r#type: u8) {}",
         ] {
-            assert_eq!(
-                lines(check_imports, "src/pool/state.rs", text),
-                [0; 0],
-                "{text}"
-            );
+            assert_eq!(lines(check_imports, "src/pool/state.rs", text), [0; 0], "{text}");
         }
         assert_eq!(
-            lines(
-                check_imports,
-                "src/main.rs",
-                "fn main() { hob::cli::main() }"
-            ),
+            lines(check_imports, "src/main.rs", "fn main() { hob::cli::main() }"),
             [0; 0]
         );
         assert_eq!(
-            lines(
-                check_imports,
-                "src/cli/serve.rs",
-                "use crate::{config, daemon};"
-            ),
+            lines(check_imports, "src/cli/serve.rs", "use crate::{config, daemon};"),
             [0; 0]
         );
     }
@@ -1000,10 +907,7 @@ mod rules {
     fn tests_may_look_down_but_not_up() {
         let text = "#[cfg(test)]\n#[expect(dead_code)]\nmod tests {\nuse crate::app;\n}\nuse crate::store;";
         assert_eq!(lines(check_imports, "src/pool/state.rs", text), [4, 6]);
-        assert_eq!(
-            lines(check_imports, "src/pool/tests.rs", "use crate::store;"),
-            [0; 0]
-        );
+        assert_eq!(lines(check_imports, "src/pool/tests.rs", "use crate::store;"), [0; 0]);
     }
 
     #[test]
@@ -1021,28 +925,14 @@ mod rules {
 
     #[test]
     fn a_room_that_is_not_in_the_table_is_found() {
-        assert_eq!(
-            lines(check_imports, "src/utils/mod.rs", "use crate::domain;"),
-            [1]
-        );
-        assert_eq!(
-            lines(check_imports, "src/app/mod.rs", "use crate::utils;"),
-            [1]
-        );
+        assert_eq!(lines(check_imports, "src/utils/mod.rs", "use crate::domain;"), [1]);
+        assert_eq!(lines(check_imports, "src/app/mod.rs", "use crate::utils;"), [1]);
     }
 
     #[test]
     fn a_circle_is_found() {
-        let edges = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(a, b)| ((*a).into(), (*b).into()))
-                .collect()
-        };
-        assert_eq!(
-            find_circle(&edges(&[("a", "b"), ("a", "c"), ("b", "c")])),
-            None
-        );
+        let edges = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
+        assert_eq!(find_circle(&edges(&[("a", "b"), ("a", "c"), ("b", "c")])), None);
         let circle = find_circle(&edges(&[("a", "b"), ("b", "c"), ("c", "b")]));
         assert_eq!(circle.unwrap(), ["b", "c", "b"]);
         let file = File {
@@ -1057,16 +947,9 @@ mod rules {
         let check = |text| lines(check_dialects, "src/api/native/routes.rs", text);
         assert_eq!(check("use crate::api::other::map;"), [1]);
         assert_eq!(check("use super::super::other::map;"), [1]);
+        assert_eq!(check("use crate::api::{kit::page, native::map, Dialect};"), [0; 0]);
         assert_eq!(
-            check("use crate::api::{kit::page, native::map, Dialect};"),
-            [0; 0]
-        );
-        assert_eq!(
-            lines(
-                check_dialects,
-                "src/api/kit/page.rs",
-                "use crate::api::native;"
-            ),
+            lines(check_dialects, "src/api/kit/page.rs", "use crate::api::native;"),
             [1]
         );
         assert_eq!(
@@ -1111,14 +994,8 @@ mod rules {
             ),
             [1]
         );
-        assert_eq!(
-            lines(check_domain, "src/domain/id.rs", "use uuid::Uuid;"),
-            [0; 0]
-        );
-        assert_eq!(
-            lines(check_domain, "src/app/mod.rs", "use serde::Serialize;"),
-            [0; 0]
-        );
+        assert_eq!(lines(check_domain, "src/domain/id.rs", "use uuid::Uuid;"), [0; 0]);
+        assert_eq!(lines(check_domain, "src/app/mod.rs", "use serde::Serialize;"), [0; 0]);
     }
 
     #[test]
@@ -1133,20 +1010,10 @@ mod rules {
     #[test]
     fn a_language_is_found_as_a_word_only() {
         let check = |text| lines(check_languages, "src/app/mod.rs", text);
-        for text in [
-            "// Python too",
-            "\"python3\"",
-            "let nodejs_version = 1;",
-            "java",
-        ] {
+        for text in ["// Python too", "\"python3\"", "let nodejs_version = 1;", "java"] {
             assert_eq!(check(text), [1], "{text}");
         }
-        for text in [
-            "a node of the graph",
-            "text/javascript",
-            "pythonic",
-            "go on",
-        ] {
+        for text in ["a node of the graph", "text/javascript", "pythonic", "go on"] {
             assert_eq!(check(text), [0; 0], "{text}");
         }
     }

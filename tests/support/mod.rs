@@ -72,13 +72,18 @@ impl Hob {
     /// Starts a daemon on a fake engine.
     pub async fn start(settings: &[(&str, &str)]) -> (Self, Arc<FakeEngine>) {
         let fake = fake_engine();
-        (Self::start_on(Arc::clone(&fake) as Arc<dyn Engine>, settings).await, fake)
+        (
+            Self::start_on(Arc::clone(&fake) as Arc<dyn Engine>, settings).await,
+            fake,
+        )
     }
 
     /// Starts a daemon on an engine, with an empty data directory.
     pub async fn start_on(engine: Arc<dyn Engine>, settings: &[(&str, &str)]) -> Self {
         let data = Arc::new(tempfile::tempdir().unwrap());
-        Self::start_in(data, |_| engine, settings).await.unwrap_or_else(|e| panic!("{}", hob::telemetry::chain(&e)))
+        Self::start_in(data, |_| engine, settings)
+            .await
+            .unwrap_or_else(|e| panic!("{}", hob::telemetry::chain(&e)))
     }
 
     /// Starts a daemon in a data directory that may have been used before.
@@ -91,7 +96,12 @@ impl Hob {
         let daemon = Daemon::build_on(config, engine, Clock::system()).await?;
         let (address, shutdown) = (daemon.address(), daemon.shutdown());
         let running = Some(tokio::spawn(daemon.run()));
-        let hob = Self { address, shutdown, running, data };
+        let hob = Self {
+            address,
+            shutdown,
+            running,
+            data,
+        };
         Ok(hob)
     }
 
@@ -104,7 +114,11 @@ impl Hob {
     pub async fn warm(self) -> Self {
         eventually("a pre-warmed worker", || async {
             let status = self.get("/hob/v1/status").await.json();
-            status["workers"].as_array()?.iter().any(|w| w["state"] == "prewarmed").then_some(())
+            status["workers"]
+                .as_array()?
+                .iter()
+                .any(|w| w["state"] == "prewarmed")
+                .then_some(())
         })
         .await;
         self
@@ -114,7 +128,10 @@ impl Hob {
     pub async fn stop(mut self) {
         self.shutdown.request();
         let running = self.running.take().expect("it runs until it is stopped");
-        tokio::time::timeout(PATIENCE, running).await.expect("it stops in time").unwrap();
+        tokio::time::timeout(PATIENCE, running)
+            .await
+            .expect("it stops in time")
+            .unwrap();
     }
 
     /// Ends it without any clean-up, as SIGKILL would.
@@ -139,7 +156,9 @@ impl Hob {
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
         let exchange = send(self.address, method, path, headers, body);
-        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer comes in time")
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .expect("an answer comes in time")
     }
 
     /// Deploys files as a zip and waits for ready or failed; answers the function's view.
@@ -164,13 +183,17 @@ impl Hob {
         write!(form, "\r\n--{boundary}--\r\n").unwrap();
         let kind = format!("multipart/form-data; boundary={boundary}");
         let path = format!("/hob/v1/functions/{name}?wait=50");
-        self.send(Method::PUT, &path, &[("content-type", &kind)], form.into()).await
+        self.send(Method::PUT, &path, &[("content-type", &kind)], form.into())
+            .await
     }
 
     /// The newest execution of a function, once it has ended.
     pub async fn last_run(&self, name: &str) -> Value {
         eventually("the record of a call", || async {
-            let list = self.get(&format!("/hob/v1/executions?function={name}&limit=1")).await.json();
+            let list = self
+                .get(&format!("/hob/v1/executions?function={name}&limit=1"))
+                .await
+                .json();
             let run = list["executions"].get(0)?.clone();
             (!matches!(run["state"].as_str()?, "queued" | "running")).then_some(run)
         })
@@ -198,24 +221,38 @@ fn config(data: &Path, settings: &[(&str, &str)]) -> Config {
 
 async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
     let driver = tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = sender.send_request(request.body(Full::new(body)).unwrap()).await.unwrap();
+    let answer = sender
+        .send_request(request.body(Full::new(body)).unwrap())
+        .await
+        .unwrap();
     let (head, body) = answer.into_parts();
     let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
     driver.abort();
-    Answer { status: head.status, headers: head.headers, body }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    }
 }
 
 /// A zip of the given files.
 pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {
-        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(*name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(content.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()

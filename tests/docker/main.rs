@@ -1,0 +1,2 @@
+//! With a real Docker engine.
+mod engine;

@@ -315,7 +315,7 @@ fn source_error(error: source::Error) -> Error {
         }
         source::Error::Io { .. } => Error::internal("the upload could not be unpacked", error),
         source::Error::Archive(
-            e @ (archive::Error::Io { .. } | archive::Error::NotEmpty { .. } | archive::Error::NotCleaned { .. }),
+            e @ (archive::Error::Io { .. } | archive::Error::NotEmpty | archive::Error::NotCleaned { .. }),
         ) => Error::internal("the upload could not be unpacked", e),
         other => Error::invalid(crate::telemetry::chain(&other)),
     }

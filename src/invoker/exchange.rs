@@ -163,12 +163,10 @@ async fn await_reply(
     incoming: &mut crate::pool::Incoming,
     record: &mut Record,
 ) -> Result<(ReplyHeader, Bytes), Broken> {
-    loop {
-        let frame = next_frame(incoming, record).await.map_err(Broken::Wire)?;
-        match frame.kind {
-            Kind::Reply => return Ok((frame.header().map_err(Broken::Wire)?, frame.raw)),
-            other => return Err(Broken::Wire(unexpected(other))),
-        }
+    let frame = next_frame(incoming, record).await.map_err(Broken::Wire)?;
+    match frame.kind {
+        Kind::Reply => Ok((frame.header().map_err(Broken::Wire)?, frame.raw)),
+        other => Err(Broken::Wire(unexpected(other))),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 /// The version of the contract this daemon speaks.
-pub const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 1;
 /// A body up to this size travels in one frame. Unit: bytes.
 pub const INLINE_BODY: usize = 64 * 1024;
 /// No frame is longer. Unit: bytes.

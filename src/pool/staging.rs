@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The directory where copies lie ready; on the same file system as trees and workers.
 #[derive(Debug, Clone)]
-pub struct Staging {
+pub(super) struct Staging {
     directory: PathBuf,
 }
 
@@ -18,7 +18,7 @@ impl Staging {
     ///
     /// # Errors
     /// The file system's.
-    pub fn open(directory: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(directory: PathBuf) -> io::Result<Self> {
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
         }
@@ -30,7 +30,7 @@ impl Staging {
     ///
     /// # Errors
     /// The file system's.
-    pub fn place(&self, revision: RevisionId, tree: &Path, target: &Path) -> io::Result<()> {
+    pub(super) fn place(&self, revision: RevisionId, tree: &Path, target: &Path) -> io::Result<()> {
         match fs::rename(self.ready(revision), target) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => link_tree(tree, target),
             other => other,
@@ -41,7 +41,7 @@ impl Staging {
     ///
     /// # Errors
     /// The file system's.
-    pub fn prepare(&self, revision: RevisionId, tree: &Path) -> io::Result<()> {
+    pub(super) fn prepare(&self, revision: RevisionId, tree: &Path) -> io::Result<()> {
         let ready = self.ready(revision);
         if ready.exists() {
             return Ok(());
@@ -57,7 +57,7 @@ impl Staging {
     }
 
     /// Removes what lies ready for a revision that is gone. Blocking.
-    pub fn forget(&self, revision: RevisionId) {
+    pub(super) fn forget(&self, revision: RevisionId) {
         let _ = fs::remove_dir_all(self.ready(revision));
     }
 

@@ -32,6 +32,8 @@ pub struct Hob {
     pub address: SocketAddr,
     pub shutdown: Shutdown,
     running: Option<tokio::task::JoinHandle<()>>,
+    /// Its own: a daemon that is killed takes all of its tasks along, and none of the test's.
+    runtime: Option<tokio::runtime::Runtime>,
     data: Arc<tempfile::TempDir>,
 }
 
@@ -64,7 +66,7 @@ impl Answer {
 pub fn fake_engine() -> Arc<FakeEngine> {
     let shim = root().join("runtimes/python/shim.py");
     let fake = FakeEngine::with_shim(vec!["python3".to_owned(), shim.display().to_string()]);
-    fake.add_image("hob-base/python");
+    fake.add_image("hob-base/python", std::collections::BTreeMap::new());
     Arc::new(fake)
 }
 
@@ -89,20 +91,35 @@ impl Hob {
     /// Starts a daemon in a data directory that may have been used before.
     pub async fn start_in(
         data: Arc<tempfile::TempDir>,
-        engine: impl FnOnce(InstanceId) -> Arc<dyn Engine>,
+        engine: impl FnOnce(InstanceId) -> Arc<dyn Engine> + Send + 'static,
         settings: &[(&str, &str)],
     ) -> Result<Self, hob::daemon::Error> {
         let config = config(data.path(), settings);
-        let daemon = Daemon::build_on(config, engine, Clock::system()).await?;
-        let (address, shutdown) = (daemon.address(), daemon.shutdown());
-        let running = Some(tokio::spawn(daemon.run()));
-        let hob = Self {
-            address,
-            shutdown,
-            running,
-            data,
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let built = runtime.spawn(Daemon::build_on(config, engine, Clock::system())).await.unwrap();
+        let daemon = match built {
+            Ok(daemon) => daemon,
+            Err(e) => {
+                end(runtime).await;
+                return Err(e);
+            }
         };
-        Ok(hob)
+        let (address, shutdown) = (daemon.address(), daemon.shutdown());
+        let running = Some(runtime.spawn(daemon.run()));
+        Ok(Self { address, shutdown, running, runtime: Some(runtime), data })
+    }
+
+    /// Starts a daemon on a data directory as soon as the one before has let go of it.
+    pub async fn start_again(data: &Arc<tempfile::TempDir>, engine: Arc<dyn Engine>, settings: &[(&str, &str)]) -> Self {
+        eventually("the data directory to be free", || async {
+            let engine = Arc::clone(&engine);
+            match Self::start_in(Arc::clone(data), |_| engine, settings).await {
+                Ok(hob) => Some(hob),
+                Err(hob::daemon::Error::Store(_, hob::store::Error::Locked { .. })) => None,
+                Err(e) => panic!("{}", hob::telemetry::chain(&e)),
+            }
+        })
+        .await
     }
 
     /// The data directory.
@@ -134,11 +151,10 @@ impl Hob {
             .unwrap();
     }
 
-    /// Ends it without any clean-up, as SIGKILL would.
+    /// Ends it without any clean-up, as SIGKILL would: every task goes, workers stay.
     pub async fn crash(mut self) {
-        let running = self.running.take().expect("it runs until it is stopped");
-        running.abort();
-        let _ = running.await;
+        self.running = None;
+        end(self.runtime.take().expect("it runs until it is stopped")).await;
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -176,13 +192,32 @@ impl Hob {
     }
 
     pub async fn deploy_bytes(&self, name: &str, file_name: &str, code: Vec<u8>, settings: Value) -> Answer {
+        self.deploy_form(name, Some((file_name, code)), settings, 50).await
+    }
+
+    /// Deploys one source file and does not wait.
+    pub async fn deploy_later(&self, name: &str, source: &str) -> Answer {
+        let code = source.as_bytes().to_vec();
+        self.deploy_form(name, Some(("main.py", code)), json!({"runtime": "python"}), 0).await
+    }
+
+    /// Deploys other settings for the same code.
+    pub async fn change(&self, name: &str, settings: Value) -> Answer {
+        self.deploy_form(name, None, settings, 50).await
+    }
+
+    async fn deploy_form(&self, name: &str, code: Option<(&str, Vec<u8>)>, settings: Value, wait: u32) -> Answer {
         let boundary = "hob-test-boundary";
         let mut form = Vec::new();
-        write!(form, "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n--{boundary}\r\ncontent-disposition: form-data; name=\"code\"; filename=\"{file_name}\"\r\ncontent-type: application/octet-stream\r\n\r\n").unwrap();
-        form.extend_from_slice(&code);
-        write!(form, "\r\n--{boundary}--\r\n").unwrap();
+        write!(form, "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n").unwrap();
+        if let Some((file_name, code)) = code {
+            write!(form, "--{boundary}\r\ncontent-disposition: form-data; name=\"code\"; filename=\"{file_name}\"\r\ncontent-type: application/octet-stream\r\n\r\n").unwrap();
+            form.extend_from_slice(&code);
+            form.extend_from_slice(b"\r\n");
+        }
+        write!(form, "--{boundary}--\r\n").unwrap();
         let kind = format!("multipart/form-data; boundary={boundary}");
-        let path = format!("/hob/v1/functions/{name}?wait=50");
+        let path = format!("/hob/v1/functions/{name}?wait={wait}");
         self.send(Method::PUT, &path, &[("content-type", &kind)], form.into())
             .await
     }
@@ -198,6 +233,39 @@ impl Hob {
             (!matches!(run["state"].as_str()?, "queued" | "running")).then_some(run)
         })
         .await
+    }
+
+    /// A function, as the API shows it.
+    pub async fn view(&self, name: &str) -> Value {
+        self.get(&format!("/hob/v1/functions/{name}")).await.json()
+    }
+
+    /// Accepts a call to be made later; answers its id.
+    pub async fn call_later(&self, name: &str, input: Value) -> String {
+        let answer = self.post(&format!("/hob/v1/functions/{name}/invoke?async=true"), input.to_string()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub async fn execution(&self, id: &str) -> Value {
+        self.get(&format!("/hob/v1/executions/{id}")).await.json()
+    }
+
+    /// An execution, once it is in one of the states.
+    pub async fn execution_in(&self, id: &str, states: &[&str]) -> Value {
+        eventually(&format!("execution {id} to be one of {states:?}"), || async {
+            let run = self.execution(id).await;
+            run["state"].as_str().is_some_and(|s| states.contains(&s)).then_some(run)
+        })
+        .await
+    }
+
+    /// Opens a request whose answer is read piece by piece.
+    pub async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Streamed {
+        let mut sender = connect(self.address).await;
+        let request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
+        let answer = sender.0.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        Streamed { body: answer.into_body(), text: String::new(), _connection: sender }
     }
 
     /// What an execution printed.
@@ -219,16 +287,69 @@ fn config(data: &Path, settings: &[(&str, &str)]) -> Config {
     Config::load(&environment, &Flags::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+impl Drop for Hob {
+    fn drop(&mut self) {
+        // A test may not end before the processes of its workers did.
+        if let Some(runtime) = self.runtime.take() {
+            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
+            let _ = ending.join();
+        }
+    }
+}
+
+/// Drops every task of a runtime, and waits until they are gone.
+async fn end(runtime: tokio::runtime::Runtime) {
+    tokio::task::spawn_blocking(|| runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+}
+
+/// An answer that is still coming.
+pub struct Streamed {
+    body: hyper::body::Incoming,
+    text: String,
+    _connection: Connection,
+}
+
+impl Streamed {
+    /// Reads until the text so far holds `wanted`.
+    pub async fn until(&mut self, wanted: &str) {
+        let reading = async {
+            while !self.text.contains(wanted) {
+                let frame = self.body.frame().await.unwrap_or_else(|| panic!("ended without {wanted}: {}", self.text));
+                if let Ok(data) = frame.unwrap().into_data() {
+                    self.text.push_str(&String::from_utf8_lossy(&data));
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {wanted} came"));
+    }
+
+    /// What came so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A client's connection; it closes when this is dropped.
+struct Connection(hyper::client::conn::http1::SendRequest<Full<Bytes>>, tokio::task::AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.1.abort();
+    }
+}
+
+async fn connect(address: SocketAddr) -> Connection {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    let driver = tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", address.to_string());
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    Connection(sender, tokio::spawn(connection).abort_handle())
+}
+
+async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    let mut sender = connect(address).await;
+    let mut request = Request::builder().method(method).uri(path);
+    if headers.iter().all(|(name, _)| *name != "host") {
+        request = request.header("host", address.to_string());
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -238,7 +359,6 @@ async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str,
         .unwrap();
     let (head, body) = answer.into_parts();
     let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-    driver.abort();
     Answer {
         status: head.status,
         headers: head.headers,

@@ -32,9 +32,11 @@ pub(super) async fn runtimes(context: &mut Context<'_>) -> Result<Exit, Failure>
 /// Asks the daemon to end and waits until nobody answers any more.
 pub(super) async fn stop(context: &mut Context<'_>, purge: bool) -> Result<Exit, Failure> {
     let path = query("/stop".to_owned(), &[("purge", purge.then_some("true"))]);
+    let status: Status = context.client.get("/status".to_owned()).await?;
     context.client.ask(Call::new(Method::POST, path)).await?;
+    // It closes its door first and removes its containers then: it has stopped when its process is gone.
     let gone = async {
-        while context.client.is_up().await {
+        while context.client.is_up().await || runs(&status) {
             tokio::time::sleep(STEP).await;
         }
     };
@@ -45,6 +47,15 @@ pub(super) async fn stop(context: &mut Context<'_>, purge: bool) -> Result<Exit,
     })?;
     context.output.note("the daemon has stopped");
     Ok(Exit::Ok)
+}
+
+/// Whether the daemon's process is there; one on another machine is never seen.
+fn runs(status: &Status) -> bool {
+    let lock = std::path::Path::new(&status.data_dir).join("lock");
+    let holder = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let zombie = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+    let alive = std::fs::read_to_string(format!("/proc/{}/stat", status.pid)).is_ok_and(|stat| !zombie(stat));
+    holder == Some(status.pid) && alive
 }
 
 pub(super) fn version(context: &mut Context<'_>) -> Result<Exit, Failure> {

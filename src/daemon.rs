@@ -119,7 +119,11 @@ impl Daemon {
         let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
         let shutdown = Shutdown::new();
         let supervisor = Supervisor::new(shutdown.clone());
-        let builder = Builder::new(Arc::clone(&engine), Arc::clone(&runtimes), builder_options(&config));
+        let builder = Builder::new(
+            Arc::clone(&engine),
+            Arc::clone(&runtimes),
+            builder_options(&config, store.instance()),
+        );
         let directory = config.server.data_dir.clone();
         let pool = Pool::open(
             Arc::clone(&engine),
@@ -340,7 +344,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
     }
 }
 
-fn builder_options(config: &Config) -> crate::builder::Options {
+fn builder_options(config: &Config, instance: InstanceId) -> crate::builder::Options {
     let args = config
         .build
         .environment
@@ -351,6 +355,7 @@ fn builder_options(config: &Config) -> crate::builder::Options {
         memory_bytes: config.build.memory,
         args: args.collect(),
         may_pull: config.engine.pull == Pull::Missing,
+        instance,
     }
 }
 

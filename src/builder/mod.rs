@@ -5,7 +5,7 @@
 mod plan;
 
 use crate::archive;
-use crate::domain::{Error, RuntimeRef};
+use crate::domain::{Error, InstanceId, RuntimeRef};
 use crate::engine::{BuildRequest, Engine, LABEL_KIND};
 use crate::runtime::{Family, Runtimes};
 use bytes::Bytes;
@@ -29,6 +29,8 @@ pub struct Options {
     pub args: BTreeMap<String, String>,
     /// Whether images may be fetched from a registry.
     pub may_pull: bool,
+    /// Whose images these are: two daemons on one engine never share one, so that each may remove its own.
+    pub instance: InstanceId,
 }
 
 /// How a runtime's image stands.
@@ -144,7 +146,8 @@ impl Builder {
         let directory = family.directory.clone();
         let files = blocking(move || read_context(&directory)).await?;
         let base_id = self.engine.image(&base).await?.map(|i| i.id).unwrap_or_default();
-        let tag = plan::runtime_tag(&runtime.family, &runtime.version, &base_id, &files);
+        let owner = self.options.instance.to_string();
+        let tag = plan::runtime_tag(runtime, &owner, &base_id, &files);
         if self.engine.image(&tag).await?.is_some() {
             return Ok(tag);
         }

@@ -1,5 +1,6 @@
 //! What has to be built, and under which name. Pure: inputs in, names and steps out.
 
+use crate::domain::RuntimeRef;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -16,15 +17,21 @@ pub(super) struct ContextFile {
 
 /// The name of a runtime's image: it changes whenever shim, Dockerfile or base change, so a stale image is never used.
 #[must_use]
-pub(super) fn runtime_tag(family: &str, version: &str, base_id: &str, context: &[ContextFile]) -> String {
+pub(super) fn runtime_tag(runtime: &RuntimeRef, owner: &str, base_id: &str, context: &[ContextFile]) -> String {
     let mut hash = Sha256::new();
+    hash.update(owner);
     hash.update(base_id);
     for file in context {
         hash.update(file.path.as_bytes());
         hash.update(file.mode.to_le_bytes());
         hash.update(&file.bytes);
     }
-    format!("hob-runtime/{family}:{version}-{}", short(&hash.finalize()))
+    format!(
+        "hob-runtime/{}:{}-{}",
+        runtime.family,
+        runtime.version,
+        short(&hash.finalize())
+    )
 }
 
 /// The name of a function's image: the same code on the same runtime is the same image.
@@ -95,7 +102,11 @@ mod tests {
             mode: 0o644,
             bytes: bytes.to_vec(),
         };
-        let tag = |bytes| runtime_tag("x", "1", "base", &[file(bytes)]);
+        let runtime = RuntimeRef {
+            family: "x".to_owned(),
+            version: "1".to_owned(),
+        };
+        let tag = |bytes| runtime_tag(&runtime, "owner", "base", &[file(bytes)]);
         assert_ne!(tag(b"a"), tag(b"b"));
         assert_eq!(tag(b"a"), tag(b"a"));
     }

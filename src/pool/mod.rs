@@ -379,11 +379,15 @@ impl Shared {
 
     /// Feeds the policy one event and carries out what it says, and what follows from that.
     fn apply(self: &Arc<Self>, event: Event) {
-        let mut inner = self.lock();
+        self.apply_to(&mut self.lock(), event);
+    }
+
+    /// The same, for those who change something beside the policy that must be seen together.
+    fn apply_to(self: &Arc<Self>, inner: &mut Inner, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let commands = inner.state.on(event, self.clock.now());
-            events.extend(self.carry_out(&mut inner, commands));
+            events.extend(self.carry_out(inner, commands));
         }
     }
 

@@ -463,14 +463,16 @@ impl Life {
 
     fn slot_exited(&mut self, exited: Exited) -> Result<(), End> {
         let (slot, out_of_memory) = (exited.slot, exited.cause == "out_of_memory");
-        let serving = self.shared.lock().state.is_busy(self.id, slot);
         self.idle.remove(&slot);
-        if serving || self.in_load.remove(&slot) {
+        let mut inner = self.shared.lock();
+        if self.in_load.remove(&slot) || inner.state.is_busy(self.id, slot) {
             self.handle.board.slot_died(exited);
         } else {
-            self.shared.lock().slots.remove(&(self.id, slot));
-            self.shared.apply(Event::SlotLost { worker: self.id, slot });
+            inner.slots.remove(&(self.id, slot));
+            self.shared
+                .apply_to(&mut inner, Event::SlotLost { worker: self.id, slot });
         }
+        drop(inner);
         if out_of_memory {
             return Err(End::Broke("it ran out of memory".to_owned()));
         }
@@ -517,8 +519,7 @@ impl Life {
         self.handle.board.worker_gone(why);
         let mut inner = self.shared.lock();
         inner.slots.retain(|(owner, _), _| *owner != self.id);
-        drop(inner);
-        self.shared.apply(Event::Gone { worker: self.id, fatal });
+        self.shared.apply_to(&mut inner, Event::Gone { worker: self.id, fatal });
     }
 
     fn fail(&self, failure: Failure) {

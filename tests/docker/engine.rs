@@ -12,7 +12,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{UnixListener, UnixStream};
 
-const BASE: &str = "hob-base/python";
 const DOCKERFILE: &str = "ARG BASE\nFROM ${BASE}\nCOPY worker.py /worker.py\nARG BREAK=true\nRUN ${BREAK}\nCMD [\"python3\", \"-u\", \"/worker.py\"]\n";
 const WORKER: &str = r#"
 import json, os, resource, socket, time
@@ -169,7 +168,7 @@ fn build_request(tag: &str) -> BuildRequest {
         tag: tag.to_owned(),
         context: Bytes::from(archive.into_inner().expect("in memory")),
         dockerfile: "Dockerfile".to_owned(),
-        args: BTreeMap::from([("BASE".to_owned(), BASE.to_owned())]),
+        args: BTreeMap::from([("BASE".to_owned(), crate::helpers::base_image().to_owned())]),
         labels: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         memory_bytes: 512 << 20,
         network: Some("none".to_owned()),

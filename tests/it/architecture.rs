@@ -112,6 +112,7 @@ const ROOT_ENTRIES: &[&str] = &[
     ".gitattributes",
     ".github",
     ".gitignore",
+    ".rustfmt.toml",
     "ARCHITECTURE.md",
     "BENCHMARKS.md",
     "CHANGELOG.md",
@@ -130,7 +131,6 @@ const ROOT_ENTRIES: &[&str] = &[
     "examples",
     "runtimes",
     "rust-toolchain.toml",
-    "rustfmt.toml",
     "scripts",
     "src",
     "target",
@@ -211,7 +211,10 @@ fn the_projects_root_holds_only_what_is_expected() {
 
 fn check_imports(file: &File) -> Vec<Finding> {
     let room = room_of(&file.path);
-    let also = |path: &[String]| ALSO.iter().any(|(who, part)| *who == room && path.iter().take(2).eq(part.iter()));
+    let also = |path: &[String]| {
+        ALSO.iter()
+            .any(|(who, part)| *who == room && path.iter().take(2).eq(part.iter()))
+    };
     let found = imports(file).into_iter().filter_map(|import| {
         let to = import.path.first().filter(|_| !also(&import.path))?;
         let rule = forbidden(&room, to, import.in_test)?;

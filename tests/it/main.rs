@@ -1,5 +1,11 @@
 //! The daemon in process: architecture, and every promise that needs no Docker.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests have no supervisor, and find the engine as the program does"
+)]
+
 mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]
@@ -8,4 +14,5 @@ mod calls;
 mod deploys;
 mod records;
 #[path = "../support/mod.rs"]
+#[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

@@ -95,8 +95,15 @@ impl Hob {
         settings: &[(&str, &str)],
     ) -> Result<Self, hob::daemon::Error> {
         let config = config(data.path(), settings);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let built = runtime.spawn(Daemon::build_on(config, engine, Clock::system())).await.unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let built = runtime
+            .spawn(Daemon::build_on(config, engine, Clock::system()))
+            .await
+            .unwrap();
         let daemon = match built {
             Ok(daemon) => daemon,
             Err(e) => {
@@ -106,11 +113,21 @@ impl Hob {
         };
         let (address, shutdown) = (daemon.address(), daemon.shutdown());
         let running = Some(runtime.spawn(daemon.run()));
-        Ok(Self { address, shutdown, running, runtime: Some(runtime), data })
+        Ok(Self {
+            address,
+            shutdown,
+            running,
+            runtime: Some(runtime),
+            data,
+        })
     }
 
     /// Starts a daemon on a data directory as soon as the one before has let go of it.
-    pub async fn start_again(data: &Arc<tempfile::TempDir>, engine: Arc<dyn Engine>, settings: &[(&str, &str)]) -> Self {
+    pub async fn start_again(
+        data: &Arc<tempfile::TempDir>,
+        engine: Arc<dyn Engine>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         eventually("the data directory to be free", || async {
             let engine = Arc::clone(&engine);
             match Self::start_in(Arc::clone(data), |_| engine, settings).await {
@@ -198,7 +215,8 @@ impl Hob {
     /// Deploys one source file and does not wait.
     pub async fn deploy_later(&self, name: &str, source: &str) -> Answer {
         let code = source.as_bytes().to_vec();
-        self.deploy_form(name, Some(("main.py", code)), json!({"runtime": "python"}), 0).await
+        self.deploy_form(name, Some(("main.py", code)), json!({"runtime": "python"}), 0)
+            .await
     }
 
     /// Deploys other settings for the same code.
@@ -242,7 +260,12 @@ impl Hob {
 
     /// Accepts a call to be made later; answers its id.
     pub async fn call_later(&self, name: &str, input: Value) -> String {
-        let answer = self.post(&format!("/hob/v1/functions/{name}/invoke?async=true"), input.to_string()).await;
+        let answer = self
+            .post(
+                &format!("/hob/v1/functions/{name}/invoke?async=true"),
+                input.to_string(),
+            )
+            .await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
@@ -255,7 +278,10 @@ impl Hob {
     pub async fn execution_in(&self, id: &str, states: &[&str]) -> Value {
         eventually(&format!("execution {id} to be one of {states:?}"), || async {
             let run = self.execution(id).await;
-            run["state"].as_str().is_some_and(|s| states.contains(&s)).then_some(run)
+            run["state"]
+                .as_str()
+                .is_some_and(|s| states.contains(&s))
+                .then_some(run)
         })
         .await
     }
@@ -263,13 +289,26 @@ impl Hob {
     /// Opens a request whose answer is read piece by piece.
     pub async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Streamed {
         let mut sender = connect(self.address).await;
-        let request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
-        let answer = sender.0.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
-        Streamed { body: answer.into_body(), text: String::new(), _connection: sender }
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", self.address.to_string());
+        let answer = sender
+            .0
+            .send_request(request.body(Full::new(body.into())).unwrap())
+            .await
+            .unwrap();
+        Streamed {
+            body: answer.into_body(),
+            text: String::new(),
+            _connection: sender,
+        }
     }
 
-    /// What an execution printed.
+    /// What an execution printed, once it has ended.
     pub async fn log_of(&self, execution: &str) -> String {
+        self.execution_in(execution, &["succeeded", "failed", "error", "cancelled"])
+            .await;
         self.get(&format!("/hob/v1/executions/{execution}/log")).await.text()
     }
 }
@@ -299,7 +338,9 @@ impl Drop for Hob {
 
 /// Drops every task of a runtime, and waits until they are gone.
 async fn end(runtime: tokio::runtime::Runtime) {
-    tokio::task::spawn_blocking(|| runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+    tokio::task::spawn_blocking(|| runtime.shutdown_timeout(PATIENCE))
+        .await
+        .unwrap();
 }
 
 /// An answer that is still coming.
@@ -314,13 +355,19 @@ impl Streamed {
     pub async fn until(&mut self, wanted: &str) {
         let reading = async {
             while !self.text.contains(wanted) {
-                let frame = self.body.frame().await.unwrap_or_else(|| panic!("ended without {wanted}: {}", self.text));
+                let frame = self
+                    .body
+                    .frame()
+                    .await
+                    .unwrap_or_else(|| panic!("ended without {wanted}: {}", self.text));
                 if let Ok(data) = frame.unwrap().into_data() {
                     self.text.push_str(&String::from_utf8_lossy(&data));
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {wanted} came"));
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .unwrap_or_else(|_| panic!("no {wanted} came"));
     }
 
     /// What came so far.
@@ -330,7 +377,10 @@ impl Streamed {
 }
 
 /// A client's connection; it closes when this is dropped.
-struct Connection(hyper::client::conn::http1::SendRequest<Full<Bytes>>, tokio::task::AbortHandle);
+struct Connection(
+    hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    tokio::task::AbortHandle,
+);
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -340,7 +390,9 @@ impl Drop for Connection {
 
 async fn connect(address: SocketAddr) -> Connection {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
     Connection(sender, tokio::spawn(connection).abort_handle())
 }
 
@@ -354,6 +406,7 @@ async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str,
         request = request.header(*name, *value);
     }
     let answer = sender
+        .0
         .send_request(request.body(Full::new(body)).unwrap())
         .await
         .unwrap();

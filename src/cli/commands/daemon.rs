@@ -52,8 +52,14 @@ pub(super) async fn stop(context: &mut Context<'_>, purge: bool) -> Result<Exit,
 /// Whether the daemon's process is there; one on another machine is never seen.
 fn runs(status: &Status) -> bool {
     let lock = std::path::Path::new(&status.data_dir).join("lock");
-    let holder = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    let zombie = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+    let holder = std::fs::read_to_string(lock)
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
+    let zombie = |stat: String| {
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    };
     let alive = std::fs::read_to_string(format!("/proc/{}/stat", status.pid)).is_ok_and(|stat| !zombie(stat));
     holder == Some(status.pid) && alive
 }

@@ -435,7 +435,7 @@ fn some_policy(dice: &mut Dice) -> Policy {
 /// Every other seed keeps no minimum: then nothing but the budget may hold a call back.
 fn some_demand(letter: char, seed: u64, dice: &mut Dice) -> Demand {
     let max = 1 + dice.below(3) as u16;
-    let min = if seed % 2 == 0 {
+    let min = if seed.is_multiple_of(2) {
         0
     } else {
         dice.below(u64::from(max) + 1) as u16

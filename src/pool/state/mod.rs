@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// One waiting or running call, as the pool knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
+pub(super) struct CallId(pub(super) u64);
 
 /// What pre-warmed workers are alike in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +53,7 @@ pub struct Policy {
 
 /// What happened.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub(super) enum Event {
     /// A call wants a slot of a revision.
     Acquire {
         /// The call.
@@ -121,7 +121,7 @@ pub enum Event {
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub(super) enum Command {
     /// The call has this slot.
     Hand {
         /// The call.
@@ -165,7 +165,7 @@ pub enum Command {
 
 /// Why a call gets no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// Too many wait already.
     QueueFull,
     /// Waited too long for a busy revision.
@@ -249,7 +249,7 @@ pub struct WorkerView {
 
 /// The whole policy state.
 #[derive(Debug)]
-pub struct State {
+pub(super) struct State {
     policy: Policy,
     workers: HashMap<WorkerId, Worker>,
     groups: HashMap<RevisionId, Group>,
@@ -262,7 +262,7 @@ pub struct State {
 impl State {
     /// An empty pool.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub(in crate::pool) fn new(policy: Policy) -> Self {
         Self {
             policy,
             workers: HashMap::new(),
@@ -274,7 +274,7 @@ impl State {
     }
 
     /// Takes one event and says what to do, in order.
-    pub fn on(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+    pub(in crate::pool) fn on(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         let mut out = Vec::new();
         match event {
             Event::Acquire { call, demand } => self.acquire(call, demand, now, &mut out),
@@ -298,7 +298,7 @@ impl State {
 
     /// Every worker, for people.
     #[must_use]
-    pub fn workers(&self) -> Vec<WorkerView> {
+    pub(in crate::pool) fn workers(&self) -> Vec<WorkerView> {
         let mut all: Vec<_> = self.workers.iter().map(|(id, w)| view(*id, w)).collect();
         all.sort_by_key(|w| w.worker);
         all
@@ -306,20 +306,20 @@ impl State {
 
     /// Whether the slot is in a call.
     #[must_use]
-    pub fn is_busy(&self, worker: WorkerId, slot: u16) -> bool {
+    pub(in crate::pool) fn is_busy(&self, worker: WorkerId, slot: u16) -> bool {
         let found = self.workers.get(&worker).and_then(|w| w.slots.get(usize::from(slot)));
         matches!(found, Some(Slot::Busy { .. }))
     }
 
     /// What the worker serves, once it is told.
     #[must_use]
-    pub fn revision_of(&self, worker: WorkerId) -> Option<RevisionId> {
+    pub(in crate::pool) fn revision_of(&self, worker: WorkerId) -> Option<RevisionId> {
         self.workers.get(&worker)?.revision
     }
 
     /// Calls in a slot or waiting for one.
     #[must_use]
-    pub fn open_calls(&self) -> usize {
+    pub(in crate::pool) fn open_calls(&self) -> usize {
         let busy: usize = self.workers.values().map(busy_slots).sum();
         busy + self.groups.values().map(|g| g.waiting.len()).sum::<usize>()
     }

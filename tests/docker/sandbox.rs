@@ -1,0 +1,172 @@
+//! Functions that try to break out: each limit and each wall of the sandbox, probed from inside through real deploys.
+
+use crate::helpers::{assert_nothing_left, containers, remove_all, runtimes};
+use crate::support::{Answer, Hob, eventually};
+use hob::engine::{Docker, Options};
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Processes of one worker at most.
+const PIDS: usize = 40;
+/// Answers what it saw, by the probe's name.
+const PROBES: &str = include_str!("probes.py");
+const HOG: &str = "def main(mib=0, **_):\n    kept = [b'x' * (1 << 20) for _ in range(mib)]\n    return len(kept)\n";
+const BOMB: &str = "import os\ndef main(bomb=False, **_):\n    while bomb:\n        try:\n            os.fork()\n        except OSError:\n            pass\n    return os.getpid()\n";
+const LISTENER: &str = "import builtins, socket\ndef main(**_):\n    builtins.kept = s = socket.socket()\n    s.bind(('0.0.0.0', 0))\n    s.listen()\n    return [socket.gethostbyname(socket.gethostname()), s.getsockname()[1]]\n";
+const DIAL: &str = "import socket\ndef main(address, **_):\n    try:\n        socket.create_connection(tuple(address), timeout=2)\n    except OSError as error:\n        return type(error).__name__\n    return 'reached'\n";
+const LINKS: &str = "import socket\ndef main(**_):\n    return [name for _, name in socket.if_nameindex()]\n";
+
+fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
+    let variable = |name| std::env::var(name).ok();
+    Arc::new(Docker::connect(Options {
+        host: None,
+        docker_host_env: variable("DOCKER_HOST"),
+        docker_context_env: variable("DOCKER_CONTEXT"),
+        home: variable("HOME").map(Into::into),
+        runtime_dir: variable("XDG_RUNTIME_DIR").map(Into::into),
+        instance,
+        request_timeout: Duration::from_secs(60),
+    }))
+}
+
+/// Removes what a failing test left.
+struct Cleaner(String);
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            remove_all(&self.0);
+        }
+    }
+}
+
+async fn start() -> (Hob, Cleaner, tempfile::TempDir) {
+    let (runtimes, pids) = (runtimes(), PIDS.to_string());
+    let settings = [
+        ("HOB_RUNTIMES_DIRECTORY", runtimes.path().to_str().expect("text")),
+        ("HOB_FUNCTION_TMP_MIB", "8"),
+        ("HOB_FUNCTION_PIDS", pids.as_str()),
+        ("HOB_FUNCTION_OPEN_FILES", "256"),
+    ];
+    let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
+    let hob = Hob::start_in(data, engine, &settings).await;
+    let hob = hob.unwrap_or_else(|error| panic!("{}", hob::telemetry::chain(&error)));
+    let status = hob.get("/hob/v1/status").await.json();
+    let instance = status["instance"].as_str().expect("an instance").to_owned();
+    (hob, Cleaner(instance), runtimes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_a_function_does_gets_out_of_its_worker() {
+    let (hob, cleaner, _runtimes) = start().await;
+    walls(&hob).await;
+    neighbours(&hob).await;
+    memory(&hob).await;
+    fork_bomb(&hob, &cleaner.0).await;
+    let stop = hob.post("/hob/v1/stop?purge=true", "").await;
+    assert_eq!(stop.status, StatusCode::ACCEPTED, "{}", stop.text());
+    hob.stop().await;
+    assert_nothing_left(&cleaner.0);
+}
+
+async fn walls(hob: &Hob) {
+    hob.ready("probes", PROBES, json!({})).await;
+    let answer = hob.call("probes", json!({ "port": hob.address.port() })).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let seen = answer.json();
+    for (probe, expect) in [
+        ("capabilities", json!(vec!["0000000000000000"; 5])),
+        ("no new privileges", json!("1")),
+        ("seccomp", json!("2")),
+        ("user", json!([1000, 1000, 1000, 1000])),
+        ("groups", json!([])),
+        ("becoming root", json!("PermissionError")),
+        ("mounting", json!("refused")),
+        ("writable places", json!([])),
+        ("writing the code", json!("refused")),
+        ("writing /tmp", json!("written")),
+        ("the daemon's directory is read-only", json!(true)),
+        ("the root is read-only", json!(true)),
+        ("engine sockets", json!([])),
+        ("open files", json!([256, 256])),
+        ("opening many files", json!("Too many open files")),
+        ("the host's address", json!("refused")),
+        ("the daemon on the gateway", json!("refused")),
+        ("foreign processes", json!([])),
+        ("devices", json!([])),
+    ] {
+        assert_eq!(seen[probe], expect, "{probe}; all: {seen:#}");
+    }
+    let mounts: Vec<&str> = seen["mounts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let allowed = ["/", "/hob", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts"];
+    let foreign: Vec<_> = mounts.iter().filter(|place| !allowed.contains(place)).collect();
+    assert!(foreign.is_empty(), "mounts: {foreign:?}");
+    let filled = seen["filling /tmp"].as_u64().expect("a size");
+    assert!((4 << 20..=8 << 20).contains(&filled), "filling /tmp: {filled}");
+    let forked = seen["forks"].as_u64().expect("a number");
+    assert!((1..PIDS as u64).contains(&forked), "forks: {forked}");
+}
+
+async fn neighbours(hob: &Hob) {
+    hob.ready("listener", LISTENER, json!({})).await;
+    hob.ready("dial", DIAL, json!({})).await;
+    hob.ready("lonely", LINKS, json!({ "network": "none" })).await;
+    let address = hob.call("listener", json!({})).await.json();
+    let dialled = hob.call("dial", json!({ "address": address })).await;
+    assert_eq!(dialled.status, StatusCode::OK, "{}", dialled.text());
+    assert_ne!(dialled.json(), json!("reached"), "another worker at {address}");
+    let links = hob.call("lonely", json!({})).await;
+    assert_eq!(links.json(), json!(["lo"]), "network none");
+}
+
+async fn memory(hob: &Hob) {
+    hob.ready("hog", HOG, json!({ "memory_mib": 64 })).await;
+    let over = hob.call("hog", json!({ "mib": 400 })).await;
+    failed(&over, StatusCode::BAD_GATEWAY, "out_of_memory");
+    let message = over.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("memory"), "{message}");
+    next_works(hob, "hog", json!({ "mib": 1 })).await;
+}
+
+async fn fork_bomb(hob: &Hob, instance: &str) {
+    hob.ready("bomb", BOMB, json!({ "timeout_ms": 1500 })).await;
+    let workers = containers(instance);
+    let at_its_bound = eventually("a bomb at its bound", || async {
+        let most = workers.iter().map(|worker| processes(worker)).max()?;
+        assert!(most <= PIDS, "{most} processes in one worker");
+        (most > PIDS / 2).then_some(())
+    });
+    let (bombed, ()) = tokio::join!(hob.call("bomb", json!({ "bomb": true })), at_its_bound);
+    failed(&bombed, StatusCode::GATEWAY_TIMEOUT, "timeout");
+    next_works(hob, "bomb", json!({})).await;
+    next_works(hob, "dial", json!({ "address": ["127.0.0.1", 9] })).await;
+    eventually("the end of the bomb's processes", || async {
+        let most = workers.iter().map(|worker| processes(worker)).max()?;
+        (most < PIDS / 4).then_some(())
+    })
+    .await;
+}
+
+/// How many processes a container has, as the machine sees it.
+fn processes(container: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let groups = entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("cgroup")).ok());
+    groups.filter(|group| group.contains(container)).count()
+}
+
+fn failed(answer: &Answer, status: StatusCode, code: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(answer.json()["code"], code, "{}", answer.text());
+}
+
+async fn next_works(hob: &Hob, name: &str, input: Value) {
+    let next = hob.call(name, input).await;
+    assert_eq!(next.status, StatusCode::OK, "the next call of {name}: {}", next.text());
+}

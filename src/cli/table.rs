@@ -60,7 +60,7 @@ fn tone_of(word: &str) -> Tone {
     match word {
         "ready" | "succeeded" | "up" | "present" => Tone::Good,
         "failed" | "error" | "down" | "missing" => Tone::Bad,
-        "pending" | "queued" | "running" | "starting" | "loading" | "draining" | "building" => Tone::Waiting,
+        "pending" | "queued" | "running" | "starting" | "loading" | "building" => Tone::Waiting,
         _ => Tone::Plain,
     }
 }

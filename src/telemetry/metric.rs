@@ -3,7 +3,7 @@
 //! Names, units and help live in each room's `metrics.rs`; series are fixed when the program is built, so nothing a user
 //! sends can make a new one. A room lists its metrics like this:
 //!
-//! ```ignore
+//! ```text
 //! static CALLS: Counter = Counter::new("hob_calls_total", Unit::Count, "Calls taken in.");
 //! static ALL: [&dyn Metric; 1] = [&CALLS];
 //! pub fn metrics() -> &'static [&'static dyn Metric] { &ALL }

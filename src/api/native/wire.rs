@@ -500,7 +500,7 @@ pub struct WorkerView {
     pub function: Option<String>,
     /// The number of the revision it serves; absent while pre-warmed.
     pub revision: Option<u32>,
-    /// One word: `starting`, `prewarmed`, `loading`, `ready`, `draining`.
+    /// One word: `starting`, `prewarmed`, `loading`, `ready`.
     pub state: String,
     /// Calls it can serve at once.
     pub slots: u16,

@@ -237,7 +237,7 @@ pub struct WorkerView {
     pub class: Class,
     /// What it serves; `None` while pre-warmed.
     pub revision: Option<RevisionId>,
-    /// `starting`, `prewarmed`, `loading` or `serving`.
+    /// `starting`, `prewarmed`, `loading` or `ready`.
     pub state: &'static str,
     /// Calls it can serve at once.
     pub slots: usize,
@@ -801,7 +801,7 @@ fn view(worker: WorkerId, w: &Worker) -> WorkerView {
             Phase::Starting => "starting",
             Phase::Generic => "prewarmed",
             Phase::Loading => "loading",
-            Phase::Serving => "serving",
+            Phase::Serving => "ready",
         },
         slots: w.slots.len(),
         busy: busy_slots(w),

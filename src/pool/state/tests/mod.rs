@@ -548,6 +548,6 @@ fn people_see_what_each_worker_does() {
         run.step(step);
     }
     let seen: Vec<_> = run.state.workers().iter().map(|w| (w.state, w.busy)).collect();
-    assert_eq!(seen, [("serving", 0), ("serving", 1), ("starting", 0)]);
+    assert_eq!(seen, [("ready", 0), ("ready", 1), ("starting", 0)]);
     assert_eq!(run.state.open_calls(), 1);
 }

@@ -116,7 +116,7 @@ fn too_large(limit: u64) -> Error {
 
 fn respond(answer: Answer) -> Response {
     let timing = server_timing(&answer);
-    let cold = !matches!(answer.temperature, Some(Temperature::Warm));
+    let cold = matches!(answer.temperature, Some(Temperature::Cold));
     let mut response = match answer.reply {
         Reply::Success { status, headers, body } => success(status, headers, body),
         Reply::Failure(failure) => failed(&failure, &answer.id.to_string()),

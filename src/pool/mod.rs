@@ -25,13 +25,15 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use worker::{Order, WorkerHandle};
 
 /// How often the policy is told that time went by.
 const TICK: Duration = Duration::from_millis(200);
 /// How often containers that no worker knows are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// The call for which a worker was started goes first; only then a namespace is made in place of the one it took.
+const AFTER_START: Duration = Duration::from_millis(100);
 
 /// The room's settings.
 #[derive(Debug, Clone)]
@@ -128,6 +130,8 @@ struct Shared {
     clock: Clock,
     options: Options,
     staging: Staging,
+    /// A worker may have taken a network namespace.
+    worker_started: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -137,7 +141,7 @@ struct Inner {
     slots: HashMap<(WorkerId, u16), Connection>,
     workers: HashMap<WorkerId, WorkerHandle>,
     targets: HashMap<RevisionId, Arc<Target>>,
-    images: HashMap<RuntimeRef, String>,
+    images: BTreeMap<RuntimeRef, String>,
     failures: HashMap<RevisionId, Failure>,
     next_call: u64,
     stopping: bool,
@@ -183,7 +187,7 @@ impl Pool {
             slots: HashMap::new(),
             workers: HashMap::new(),
             targets: HashMap::new(),
-            images: HashMap::new(),
+            images: BTreeMap::new(),
             failures: HashMap::new(),
             next_call: 0,
             stopping: false,
@@ -194,6 +198,7 @@ impl Pool {
             clock,
             options,
             staging,
+            worker_started: Notify::new(),
             inner: Mutex::new(inner),
         })))
     }
@@ -202,6 +207,7 @@ impl Pool {
     pub fn offer_runtime(&self, class: Class, image: String, prewarm: usize) {
         self.0.lock().images.insert(class.runtime.clone(), image);
         self.0.apply(Event::Prewarm { class, count: prewarm });
+        self.0.worker_started.notify_one();
     }
 
     /// Takes a slot of the target: an idle one, a pre-warmed worker loaded for it, or a new container.
@@ -274,6 +280,40 @@ impl Pool {
                 _ = sweep.tick() => self.sweep().await,
             }
         }
+    }
+
+    /// Keeps network namespaces made ahead in the engine, for workers that calls wait for; removes them at shutdown.
+    pub async fn keep_holders(self, shutdown: Shutdown) {
+        let mut look = tokio::time::interval(SWEEP);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                _ = look.tick() => {}
+                () = self.0.worker_started.notified() => tokio::time::sleep(AFTER_START).await,
+            }
+            let kept = self.keep_holders_now().await;
+            if let (Err(e), false) = (&kept, told) {
+                tracing::warn!("No network namespaces can be made ahead, new workers take longer: {e}");
+            }
+            told = kept.is_err();
+        }
+        if let Err(e) = self.0.engine.remove_holders().await {
+            tracing::warn!("Network namespaces could not be removed: {e}");
+        }
+    }
+
+    /// Out of any runtime's image; one without a shell cannot hold.
+    async fn keep_holders_now(&self) -> Result<(), crate::engine::Error> {
+        let images: Vec<String> = self.0.lock().images.values().cloned().collect();
+        let mut last = Ok(());
+        for image in images {
+            last = self.0.engine.keep_holders(&image).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
     }
 
     /// Removes every worker. Calls that still wait are refused.

@@ -50,6 +50,8 @@ pub struct Counts {
     pub builds: u64,
     /// `keep_holders`; there are no namespaces here to hold.
     pub holder_rounds: u64,
+    /// `remove_holders`.
+    pub holder_removals: u64,
 }
 
 #[derive(Debug)]
@@ -404,7 +406,8 @@ impl Engine for FakeEngine {
     }
 
     async fn remove_holders(&self) -> Result<(), Error> {
-        self.ready().await.map(drop)
+        self.ready().await?.counts.holder_removals += 1;
+        Ok(())
     }
 
     async fn remove_networks(&self) -> Result<(), Error> {

@@ -556,7 +556,7 @@ fn bind(directory: &Path) -> io::Result<UnixListener> {
 
 /// A connection that knows the token; anything else is closed.
 async fn greeting(stream: UnixStream, token: String) -> Option<(Hello, Connection)> {
-    let mut connection = Connection::new(stream);
+    let mut connection = Connection::new(stream).ok()?;
     let frame = timeout(HELLO, connection.receive()).await.ok()?.ok()??;
     let hello: Hello = frame.header().ok()?;
     let good = frame.kind == Kind::Hello && hello.protocol == PROTOCOL && hello.token == token;

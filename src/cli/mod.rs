@@ -34,7 +34,7 @@ where
     S: FnOnce(ServeArgs) -> F,
     F: Future<Output = ExitCode>,
 {
-    let runtime = match runtime() {
+    let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Failure::new(Exit::Usage, "internal", format!("cannot start: {error}"));
@@ -45,16 +45,6 @@ where
     // A read of standard input that is still waiting must not hold the process.
     runtime.shutdown_background();
     code
-}
-
-/// Half of the machine's cores, and one at least: the others are the workers', and each thread that sleeps while another
-/// has something to do is woken to look for work, which costs a call more than the work does.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads((cores / 2).max(1))
-        .enable_all()
-        .build()
 }
 
 /// Runs one command; `arguments` begins with the program's name. Needs a tokio runtime with time and I/O.

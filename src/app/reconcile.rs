@@ -135,13 +135,16 @@ impl App {
     }
 
     async fn make_image(&self, revision: &Revision, target: &Target) {
+        let (Some(digest), Some(tree)) = (revision.code.digest(), target.tree.clone()) else {
+            return;
+        };
         let Ok(runtime_image) = self.0.builder.runtime_image(&revision.runtime).await else {
             return;
         };
         let made = self
             .0
             .builder
-            .function_image(&runtime_image, revision.code.as_str(), target.tree.clone())
+            .function_image(&runtime_image, digest.as_str(), tree)
             .await;
         if let Err(e) = self.0.store.set_build(revision.id, made.image, made.log).await {
             tracing::warn!(revision.id = %revision.id, "Could not keep a build's log: {e}");
@@ -160,6 +163,7 @@ impl App {
         let class = pool::Class {
             runtime: runtime.clone(),
             network: self.0.options.defaults.limits.network,
+            image: None,
         };
         self.0.pool.offer_runtime(class, image.clone(), prewarm);
         Ok(image)

@@ -144,7 +144,8 @@ impl Builder {
         let family = family.ok_or_else(|| Error::not_found(format!("runtime {runtime} is no longer there")))?;
         let base = self.base_image(family, &runtime.version).await?;
         let directory = family.directory.clone();
-        let files = blocking(move || read_context(&directory)).await?;
+        let include = family.manifest.include.clone();
+        let files = blocking(move || read_context(&directory, &include)).await?;
         let base_id = self.engine.image(&base).await?.map(|i| i.id).unwrap_or_default();
         let owner = self.options.instance.to_string();
         let tag = plan::runtime_tag(runtime, &owner, &base_id, &files);
@@ -217,9 +218,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     done.map_err(|e| Error::internal("a build could not be prepared", e))?
 }
 
-fn read_context(directory: &Path) -> Result<Vec<ContextFile>, Error> {
+/// A runtime's own folder, and the folders of other runtimes that it shares.
+fn read_context(directory: &Path, include: &[String]) -> Result<Vec<ContextFile>, Error> {
+    let unreadable = |e| Error::internal("a runtime's folder cannot be read", e);
     let mut files = Vec::new();
-    collect(directory, "", &mut files).map_err(|e| Error::internal("a runtime's folder cannot be read", e))?;
+    collect(directory, "", &mut files).map_err(unreadable)?;
+    for shared in include {
+        let (from, name) = (
+            directory.join("..").join(shared),
+            shared.rsplit('/').next().unwrap_or(shared),
+        );
+        collect(&from, &format!("{name}/"), &mut files).map_err(unreadable)?;
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }

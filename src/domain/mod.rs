@@ -17,5 +17,5 @@ pub use function::Function;
 pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
 pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
 pub use name::{FunctionName, Namespace};
-pub use revision::{Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use time::Timestamp;

@@ -9,13 +9,17 @@ mod id;
 mod limits;
 mod name;
 mod revision;
+mod selector;
 mod time;
+mod version;
 
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
 pub use function::Function;
 pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
 pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
-pub use name::{FunctionName, Namespace};
+pub use name::{AliasName, FunctionName, Namespace};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use selector::Selector;
 pub use time::Timestamp;
+pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};

@@ -119,7 +119,7 @@ impl Attribute {
 
     fn text<'v>(&self, value: &'v Value) -> Result<&'v str, Fault> {
         let wrong = || {
-            let got = python_class(value);
+            let got = upstreams_class(value);
             self.refuse(
                 value,
                 &format!("Wrong type. Expected '<class 'str'>', got '<class '{got}'>'"),
@@ -136,13 +136,13 @@ impl Attribute {
             _ => None,
         };
         known.ok_or_else(|| {
-            let shown = python_text(value);
+            let shown = upstreams_text(value);
             self.refuse(value, &format!("Value not an unambiguous boolean: {shown}"))
         })
     }
 
     fn refuse(&self, value: &Value, why: &str) -> Fault {
-        let (name, shown) = (self.name, python_text(value));
+        let (name, shown) = (self.name, upstreams_text(value));
         Fault::bad(format!(
             "Invalid input for field/attribute {name}. Value: '{shown}'. {why}"
         ))
@@ -183,14 +183,14 @@ fn integer(argument: &str, value: &Value, whole: &Map<String, Value>) -> Result<
         _ => None,
     };
     number.ok_or_else(|| {
-        let (all, shown) = (Value::Object(whole.clone()), python_text(value));
+        let (all, shown) = (Value::Object(whole.clone()), upstreams_text(value));
         Fault::bad(format!(
             "Invalid input for field/attribute {argument}. Value: '{all}'. invalid literal for int() with base 10: '{shown}'"
         ))
     })
 }
 
-fn python_text(value: &Value) -> String {
+fn upstreams_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(true) => "True".to_owned(),
@@ -200,7 +200,7 @@ fn python_text(value: &Value) -> String {
     }
 }
 
-fn python_class(value: &Value) -> &'static str {
+fn upstreams_class(value: &Value) -> &'static str {
     match value {
         Value::Null => "NoneType",
         Value::Bool(_) => "bool",

@@ -77,14 +77,21 @@ def _strip(report, seen):
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
-    report.stack[:] = [
-        frame for frame in report.stack
-        if not frame.filename.startswith(_SHIM) and not frame.filename.startswith("<frozen importlib")
-    ]
+    report.stack[:] = list(_users_frames(report.stack))
     _strip(report.__cause__, seen)
     _strip(report.__context__, seen)
     for inner in getattr(report, "exceptions", None) or ():
         _strip(inner, seen)
+
+
+def _users_frames(stack):
+    """Those of the event loop that we called are ours too."""
+    ours = False
+    for frame in stack:
+        ours = (frame.filename.startswith((_SHIM, "<frozen importlib"))
+                or ours and frame.name == "run_until_complete")
+        if not ours:
+            yield frame
 
 
 def _among_standard_modules(action):

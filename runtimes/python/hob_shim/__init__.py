@@ -21,8 +21,8 @@ What is Python's own; another language brings a module of its own in the place o
     standalone, front
                   HTTP without a daemon: an image that runs by itself
 
-A language is a module with `NAME`, `VERSION`, `CONVENTIONS` (their names), `STREAMS_INPUT` and two
-functions. `prepare(load)` loads what the load frame names (its header, and `slot`, a number) and gives
+A language is a module with `NAME`, `VERSION`, `CONVENTIONS` (their names), `DEFAULT_CONVENTION`,
+`STREAMS_INPUT` and two functions. `prepare(load)` loads what the load frame names (its header, and `slot`, a number) and gives
 back `answer(invoke, body) -> (status, headers, body)`: the invoke frame's header and the body in; out
 come the status, the headers as the bytes of a JSON list, and bytes or a `bodies.Stream`. A body above
 64 KiB comes whole, or as a `bodies.Request` where `STREAMS_INPUT` is true; then `answer` must read all

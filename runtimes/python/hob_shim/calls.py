@@ -32,6 +32,11 @@ def canonical(name):
     return found
 
 
+def path(invoke):
+    """The path, decoded."""
+    return _decoded(invoke.get("path") or "/")
+
+
 def fields(invoke):
     """The parameters of the query, the last of a name wins."""
     found = {}
@@ -43,8 +48,11 @@ def fields(invoke):
 
 
 def _plain(text):
-    """Undoes the encoding of a query. `urllib.parse` does so too, for 5 ms at its import."""
-    text = text.replace("+", " ")
+    return _decoded(text.replace("+", " "))
+
+
+def _decoded(text):
+    """Without percent signs. `urllib.parse` does so too, for 5 ms at its import."""
     if "%" not in text:
         return text
     first, *rest = text.encode().split(b"%")

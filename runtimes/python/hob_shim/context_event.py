@@ -63,7 +63,7 @@ def _event(invoke, body):
     return Event(
         body=_body(body, content_type), content_type=content_type, trigger=TriggerInfo(*calls.trigger(invoke)),
         fields=calls.fields(invoke), headers=headers, _id=invoke.get("id"), method=invoke.get("method"),
-        path=invoke.get("path"), size=len(body), timestamp=datetime.now(timezone.utc).replace(tzinfo=None),
+        path=calls.path(invoke), size=len(body), timestamp=datetime.now(timezone.utc).replace(tzinfo=None),
         url="", shard_id=0, num_shards=0, _type="", type_version="", version="", topic="")
 
 

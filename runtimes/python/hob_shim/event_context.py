@@ -52,7 +52,7 @@ def _event(invoke, body, only_binary):
     method = invoke.get("method") or "GET"
     event = {
         "resource": "",
-        "path": invoke.get("path") or "/",
+        "path": calls.path(invoke),
         "httpMethod": method,
         "headers": calls.headers(invoke),
         "multiValueHeaders": None,

@@ -118,6 +118,7 @@ class Output:
             if pending:
                 ready = bytes(pending)
                 pending.clear()
+                self._drain()  # a sub-process that has ended since has written before this
                 self._emit(index, ready)
 
     # What arrives through the pipes.

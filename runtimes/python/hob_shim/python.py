@@ -12,6 +12,7 @@ from .failures import LoadError
 NAME = "python"
 VERSION = "%d.%d.%d" % sys.version_info[:3]
 STREAMS_INPUT = False
+DEFAULT_CONVENTION = "kwargs"
 # Each is a module of this package, imported when it is wanted.
 CONVENTIONS = {"kwargs": "kwargs", "event-context": "event_context", "context-event": "context_event"}
 

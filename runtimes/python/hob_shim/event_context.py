@@ -95,14 +95,14 @@ def _is_base64(body):
 def _respond(result):
     if isinstance(result, str):
         envelope = _envelope_in(result)
-        return _open(envelope) if envelope else _finish(200, [], result.encode("utf-8", "replace"))
+        return _open(envelope) if envelope else finish(200, [], result.encode("utf-8", "replace"))
     if isinstance(result, dict) and ("body" in result or _has_status(result)):
         return _open(result)
     if isinstance(result, (bytes, bytearray, memoryview)):
-        return _finish(200, [], bytes(result))
+        return finish(200, [], bytes(result))
     if awaiting.is_stream(result):
-        return _finish(200, [], _stream(result))
-    return _finish(200, [], _to_json(result, "result") + b"\n")
+        return finish(200, [], _stream(result))
+    return finish(200, [], _to_json(result, "result") + b"\n")
 
 
 def _envelope_in(text):
@@ -126,7 +126,7 @@ def _open(envelope):
     code = envelope.get("statusCode") or 200
     if isinstance(code, str) and code.isdecimal():
         code = int(code)
-    return _finish(answers.status(code or 200), _header_pairs(envelope.get("headers")), _content(envelope))
+    return finish(answers.status(code or 200), _header_pairs(envelope.get("headers")), _content(envelope))
 
 
 def _header_pairs(headers):
@@ -196,8 +196,8 @@ def _to_json(value, what):
                       " int, float, bool and None" % (what, error)) from None
 
 
-def _finish(status, pairs, body):
-    """Adds the headers that are there unless the function has said otherwise."""
+def finish(status, pairs, body):
+    """An answer with the headers that are there unless the function has said otherwise."""
     said = {name.lower() for name, _ in pairs}
     pairs.extend(pair for pair in _CORS if pair[0].lower() not in said)
     head = body if body.__class__ is bytes else body.first

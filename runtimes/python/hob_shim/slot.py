@@ -109,6 +109,8 @@ class _Slot:
         try:
             status, headers, result = self._answer(header, body)
             error = None
+        except frames.ProtocolError:  # of a body that is read while it is used
+            raise
         except BaseException as raised:
             error = failures.describe(_kind_of(raised), raised)
         duration_us = (perf_counter_ns() - started) // 1000

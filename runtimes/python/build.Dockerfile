@@ -13,7 +13,8 @@ COPY ca.crt /tmp/hob/ca.crt
 COPY input/ /tmp/hob/input/
 WORKDIR /tmp/hob/input
 # In a shell's `if`, because nothing but the file's size says whether there is a bundle.
-# pip compiles what it installs; what comes out must not depend on when it was built, so it is done again.
+# Compiled at the end and unchecked, because nothing in it changes any more; what does not compile, as the
+# templates that some packages carry, is no error.
 RUN set -eu; \
     if [ -s /tmp/hob/ca.crt ]; then \
       export PIP_CERT=/tmp/hob/ca.crt SSL_CERT_FILE=/tmp/hob/ca.crt REQUESTS_CA_BUNDLE=/tmp/hob/ca.crt; \

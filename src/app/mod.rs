@@ -12,7 +12,7 @@ mod reconcile;
 mod records;
 
 pub use call::{Incoming, InvokeOptions};
-pub use deploy::{Deploy, Deployed, Settings, Upload};
+pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
 pub use engine::EngineStatus;
 pub use records::ExecutionDetail;
 

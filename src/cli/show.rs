@@ -102,13 +102,13 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
         ("runtime", r.runtime.clone()),
         ("entry", r.entry.clone()),
         ("convention", r.convention.clone()),
-        ("code", r.code_sha256.clone()),
         ("memory", format!("{} MiB", l.memory_mib)),
         ("timeout", duration(u64::from(l.timeout_ms) * 1000)),
         ("concurrency", format!("{} a worker", l.concurrency)),
         ("workers", format!("{} to {}", l.min_workers, l.max_workers)),
         ("network", network.to_owned()),
     ];
+    lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));
     lines.extend(r.error.iter().map(|error| ("error", lines_of(error))));

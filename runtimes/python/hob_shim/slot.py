@@ -134,11 +134,12 @@ class _Slot:
 
     def _send_large(self, header, body):
         """An answer that is all there, in several frames."""
-        send, parts = self._connection.send, list(bodies.chunks(body))
-        send(frames.REPLY, header, parts[0])
-        for part in parts[1:-1]:
-            send(frames.BODY, b"", part)
-        send(frames.BODY, b'{"end":true}', parts[-1])
+        send, chunk = self._connection.send, frames.CHUNK
+        view = memoryview(body)
+        send(frames.REPLY, header, bytes(view[:chunk]))
+        for at in range(chunk, len(body), chunk):
+            last = at + chunk >= len(body)
+            send(frames.BODY, b'{"end":true}' if last else b"", bytes(view[at:at + chunk]))
 
     def _send_stream(self, header, stream):
         """An answer that the function still makes, within its deadline, while it prints.
@@ -147,17 +148,25 @@ class _Slot:
         the answer sees that it is not whole.
         """
         self._send_pieces(frames.REPLY, header, stream.first)
-        try:
-            for piece in stream.rest:
-                self._leave_if_forked()
-                self._send_pieces(frames.BODY, b"", piece)
-        except BaseException as raised:
-            self._leave_if_forked()
-            self._abandon(failures.describe("raised", raised))
-        self._leave_if_forked()
+        rest = iter(stream.rest)
+        while True:
+            piece = self._next(rest)
+            if piece is None:
+                break
+            self._send_pieces(frames.BODY, b"", piece)
         _disarm()
         self._output.end()
         self._connection.send(frames.BODY, b'{"end":true}')
+
+    def _next(self, pieces):
+        """The next piece that the function makes; None at the end."""
+        try:
+            return next(pieces, None)
+        except BaseException as raised:
+            self._leave_if_forked()
+            self._abandon(failures.describe("raised", raised))
+        finally:
+            self._leave_if_forked()
 
     def _send_pieces(self, kind, header, piece):
         for part in bodies.chunks(piece):
@@ -166,9 +175,8 @@ class _Slot:
             kind, header = frames.BODY, b""
 
     def _abandon(self, error):
-        text = "%s%s: %s\n[hob: the answer had begun and stays unfinished]\n" % (
-            error["traceback"], error["type"], error["message"])
-        self._output.write_text(1, text)
+        text = error["traceback"] or "%s: %s\n" % (error["type"], error["message"])
+        self._output.write_text(1, text + "[hob: the answer had begun and stays unfinished]\n")
         self._output.end()
         os._exit(ABANDONED)
 

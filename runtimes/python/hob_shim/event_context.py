@@ -28,9 +28,8 @@ _CONTENT_TYPE = "content-type"
 def prepare(function, load):
     """Wraps the function."""
     about = load.get("function") or {}
-    version = about.get("version")
     context = {"memoryLimitInMb": about.get("memory_mib") or _MEMORY_MIB, "functionName": about.get("name") or "",
-               "functionVersion": str(version) if version else ""}
+               "functionVersion": ""}  # Quirk: it has never been anything else upstream.
     only_binary = _only_binary_is_base64()
     awaiting.expect(function)
 

@@ -43,7 +43,7 @@ class Events(EventContextTest):
 
     def test_the_context_has_three_keys_and_no_more(self):
         self.handler("def handle(event, context): return context",
-                     function={"name": "first", "namespace": "n", "version": 0, "memory_mib": 512})
+                     function={"name": "first", "namespace": "n", "version": 3, "memory_mib": 512})
         self.assertEqual(self.event(), {"memoryLimitInMb": 512, "functionName": "first", "functionVersion": ""})
 
     def test_text_that_is_base64_is_flagged_and_left_alone(self):

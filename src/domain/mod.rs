@@ -9,6 +9,7 @@ mod id;
 mod limits;
 mod name;
 mod revision;
+mod schedule;
 mod time;
 
 pub use error::{Error, Fault};
@@ -18,4 +19,5 @@ pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
 pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
 pub use name::{FunctionName, Namespace};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use schedule::{Cron, Every, Schedule, moment};
 pub use time::Timestamp;

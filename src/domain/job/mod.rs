@@ -3,7 +3,7 @@
 //! Pure: an event and the time in, the job's new shape and whether to fire out. It does not know how a fire is made,
 //! nor when somebody looks; it only keeps a time from being used twice.
 
-use super::{Error, ExecutionId, ExecutionState, FunctionId, JobId, Namespace, Schedule, Timestamp};
+use super::{Error, ExecutionId, ExecutionState, FunctionId, JobId, Namespace, Schedule, Selector, Timestamp};
 
 /// The longest name. Unit: bytes.
 const LONGEST_NAME: usize = 255;
@@ -114,22 +114,7 @@ impl Overlap {
     }
 }
 
-/// What a job calls its function with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobInput {
-    /// HTTP method.
-    pub method: String,
-    /// Path below the function, with its leading slash.
-    pub path: String,
-    /// Query without its question mark; may be empty.
-    pub query: String,
-    /// Header names in lower case, and values.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// A function on a schedule.
+/// A function on a schedule. What it calls with is kept beside it: no decision needs that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its identity; later jobs sort later.
@@ -140,14 +125,14 @@ pub struct Job {
     pub name: String,
     /// The function it calls.
     pub function: FunctionId,
+    /// Which revision of it; looked up at each fire.
+    pub selector: Selector,
     /// When it is due.
     pub schedule: Schedule,
     /// Not due before this.
     pub first_at: Option<Timestamp>,
     /// How often it still fires; `None`: without end.
     pub count: Option<u32>,
-    /// What it calls with.
-    pub input: JobInput,
     /// Where it stands.
     pub state: JobState,
     /// Why it failed or ended early, in a sentence.
@@ -175,14 +160,14 @@ pub struct Job {
 pub struct JobChange {
     /// Another name.
     pub name: Option<String>,
+    /// Another revision.
+    pub selector: Option<Selector>,
     /// Another schedule; the next time follows from it.
     pub schedule: Option<Schedule>,
     /// Another first time.
     pub first_at: Option<Timestamp>,
     /// How often it still fires; `Some(None)`: without end.
     pub count: Option<Option<u32>>,
-    /// Another input.
-    pub input: Option<JobInput>,
     /// Another policy.
     pub missed: Option<Missed>,
     /// Another policy.
@@ -351,8 +336,8 @@ impl Job {
         self.missed = change.missed.unwrap_or(self.missed);
         self.overlap = change.overlap.unwrap_or(self.overlap);
         self.first_at = change.first_at.or(self.first_at);
-        if let Some(input) = change.input {
-            self.input = input;
+        if let Some(selector) = change.selector {
+            self.selector = selector;
         }
         if let Some(schedule) = change.schedule {
             self.schedule = schedule;

@@ -2,6 +2,9 @@
 //!
 //! A fire is one transaction: the job's next time and the accepted execution. A crash loses both or keeps both.
 
+#[cfg(test)]
+mod tests;
+
 use super::{AsyncInput, Error, Store, execution, row};
 use crate::domain::{
     ExecutionId, ExecutionState, FunctionId, Job, JobCommand, JobEvent, JobId, JobState, Missed, Namespace, Overlap,

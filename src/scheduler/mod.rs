@@ -23,7 +23,10 @@ async fn tick(app: &App) {
     loop {
         let done = match app.fire_due_jobs().await {
             // Other tasks go first between two batches.
-            Ok(true) => Ok(tokio::task::yield_now().await),
+            Ok(true) => {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
             Ok(false) => app.next_job().await,
             Err(e) => Err(e),
         };

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
     /// At the times a pattern matches in its time zone.
-    Cron(Cron),
+    Cron(Box<Cron>),
     /// At a moment and every interval after it.
     Every(Every),
     /// Once.
@@ -65,7 +65,7 @@ impl Schedule {
     /// # Errors
     /// `Error::Invalid` for a pattern or a zone that cannot be read.
     pub fn cron(pattern: &str, zone: &str) -> Result<Self, Error> {
-        Cron::parse(pattern, zone).map(Self::Cron)
+        Cron::parse(pattern, zone).map(|cron| Self::Cron(Box::new(cron)))
     }
 
     /// Due at `from` and every `interval` after it.

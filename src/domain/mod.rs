@@ -2,6 +2,7 @@
 //!
 //! No input or output, no async, no serialisation, no clock: `now` is an argument.
 
+mod access;
 mod error;
 mod execution;
 mod function;
@@ -15,6 +16,7 @@ mod selector;
 mod time;
 mod version;
 
+pub use access::{Principal, Role};
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
 pub use function::Function;

@@ -12,6 +12,7 @@ mod bad_input;
 mod bench_stats;
 mod calls;
 mod deploys;
+mod exchanges;
 mod jobs;
 mod records;
 #[path = "../support/mod.rs"]

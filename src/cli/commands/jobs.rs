@@ -4,11 +4,11 @@ use super::Context;
 use crate::api::native::job_wire::{
     Fired, JobDetail, JobInput, JobList, JobSettings, JobView, Missed, NextTimes, Overlap,
 };
-use crate::cli::args::{JobsCommand, JobsCreateArgs, MissedChoice, OverlapChoice};
 use crate::cli::client::{Call, body_of, path, query};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::input::text_input;
+use crate::cli::job_args::{JobsCommand, JobsCreateArgs, MissedChoice, OverlapChoice};
 use crate::cli::show;
 use crate::domain::moment;
 use http::header::CONTENT_TYPE;

@@ -63,8 +63,8 @@ pub struct Options {
 pub struct Target {
     /// What the policy needs; shared, because every call brings it along.
     pub demand: Arc<Demand>,
-    /// The extracted code.
-    pub tree: PathBuf,
+    /// The extracted code; `None` when the image brings it.
+    pub tree: Option<PathBuf>,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -234,7 +234,8 @@ impl Pool {
 
     /// Lays a copy of the target's code ready, so that the next worker loads it by a rename.
     pub async fn stage(&self, target: &Target) {
-        let (shared, revision, tree) = (Arc::clone(&self.0), target.demand.revision, target.tree.clone());
+        let Some(tree) = target.tree.clone() else { return };
+        let (shared, revision) = (Arc::clone(&self.0), target.demand.revision);
         let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree)).await;
         if let Ok(Err(e)) = done {
             tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
@@ -462,7 +463,10 @@ impl Shared {
         }
         let (handle, orders) = WorkerHandle::new();
         inner.workers.insert(worker, handle.clone());
-        let image = inner.images.get(&class.runtime).cloned();
+        let image = class
+            .image
+            .clone()
+            .or_else(|| inner.images.get(&class.runtime).cloned());
         let life = worker::live(Arc::clone(self), worker, class, memory, image, handle, orders);
         self.supervisor.spawn(TaskKind::Worker, life);
     }
@@ -564,6 +568,7 @@ mod tests {
                 version: "1".to_owned(),
             },
             network: Network::Outbound,
+            image: None,
         };
         let limits = Limits {
             memory: Memory::from_mib(64).expect("in range"),
@@ -578,7 +583,7 @@ mod tests {
                 class,
                 limits,
             }),
-            tree: PathBuf::new(),
+            tree: None,
             entry: String::new(),
             convention: Convention::Kwargs,
             env: BTreeMap::new(),

@@ -4,6 +4,7 @@
 
 const { spawnSync } = require('child_process');
 const fs = require('fs');
+const os = require('os');
 const path = require('path');
 
 const OOM_COUNTERS = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'];
@@ -71,13 +72,13 @@ const ownSession = () => readProcess('self').session;
  * are named ones whose names are gone when this returns. Throws when no process can be started.
  */
 function openPipes(count) {
-  const directory = fs.mkdtempSync('/tmp/hob-');
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'hob-'));
   try {
     const names = Array.from({ length: count }, (_, index) => path.join(directory, String(index)));
     const made = spawnSync('mkfifo', ['-m', '600', ...names], { stdio: 'ignore' });
     if (made.status !== 0) throw made.error ?? new Error('mkfifo failed; the image must have it, and /tmp must be writable');
     return names.map((name) => ({
-      reader: fs.openSync(name, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK),
+      reader: fs.openSync(name, fs.constants.O_RDWR | fs.constants.O_NONBLOCK), // RDWR: it never comes to its end
       writer: fs.openSync(name, fs.constants.O_WRONLY),
     }));
   } finally {

@@ -12,6 +12,7 @@ const { Worker } = require('worker_threads');
 const answers = require('./answers');
 const exitCodes = require('./exit_codes');
 const failures = require('./failures');
+const fatalReport = require('./fatal_report');
 const frames = require('./frames');
 const loader = require('./loader');
 const { Output } = require('./output');
@@ -28,6 +29,7 @@ async function main() {
   const { HOB_DIAL: address, HOB_TOKEN: token, HOB_SLOT: number } = process.env;
   ['HOB_DIAL', 'HOB_TOKEN', 'HOB_SLOT'].forEach((name) => delete process.env[name]);
   preferMeWhenMemoryIsShort();
+  fatalReport.enable();
   const complain = (text, code) => {
     fs.writeSync(REAL_STDERR, `hob shim, slot ${number}: ${text}\n`);
     end(code);
@@ -78,6 +80,8 @@ class Slot {
       workerData: { fd: this._shared.fd, memory: this._shared.memory, pipes: PIPES },
       env: {},
       execArgv: [],
+      stdout: true, // else descriptors 1 and 2 would be opened as streams here, and would not block any more
+      stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     });
     watcher.on('error', (error) => this._complain(`the watcher failed: ${error.stack}`, exitCodes.INTERNAL));
@@ -85,9 +89,10 @@ class Slot {
     return watcher;
   }
 
-  _askWatcher() {
+  /** To empty the pipes, and to look at the deadline at that time. Returns the number of its answer. */
+  _askWatcher(until) {
     this._asked = (this._asked + 1) | 0;
-    this._watcher.postMessage(this._asked);
+    this._watcher.postMessage({ number: this._asked, until });
     return this._asked;
   }
 
@@ -169,15 +174,14 @@ class Slot {
 
   _call(header, body) {
     const work = this._begin(header);
-    const succeed = (answer) => this._outcome(work, answer, null);
-    const fail = (error) => this._outcome(work, null, error);
-    work.fail = fail;
+    const succeed = (answer) => this._outcome(work, { answer });
+    work.fail = (error) => this._outcome(work, { error });
     try {
       const answer = this._answer(header, body);
-      if (typeof answer.then === 'function') answer.then(succeed, fail);
+      if (typeof answer.then === 'function') answer.then(succeed, work.fail);
       else succeed(answer);
     } catch (error) {
-      fail(error);
+      work.fail(error);
     }
   }
 
@@ -185,34 +189,33 @@ class Slot {
    * The first outcome counts; but an exception that nobody catches before the answer is sent counts more. So the
    * answer waits until the event loop has seen to rejected promises.
    */
-  _outcome(work, answer, error) {
-    if (work.answer === null && work.error === null) {
+  _outcome(work, outcome) {
+    if (work.outcome === null) {
       work.duration = microseconds(work.started);
       setImmediate(() => this._reply(work));
-    } else if (error === null || work.sent) {
+    } else if ('answer' in outcome || work.isSent) {
       return;
     }
-    work.answer = answer;
-    work.error = error === null ? null : { error };
+    work.outcome = outcome;
   }
 
   _reply(work) {
-    work.sent = true;
-    if (work.error) this._replyError(work);
-    else if (answers.isStream(work.answer.body)) this._replyStream(work, answers.parts(work.answer.body));
-    else this._replyWhole(work);
+    work.isSent = true;
+    const { answer, error } = work.outcome;
+    if (answer === undefined) this._replyError(work, error);
+    else if (answers.isStream(answer.body)) this._replyStream(work, answers.parts(answer.body));
+    else this._replyWhole(work, answer.body);
   }
 
-  _replyError(work) {
-    const error = failures.describe('raised', work.error.error);
+  _replyError(work, thrown) {
+    const error = failures.describe('raised', thrown);
     this._finish();
     this._send(frames.REPLY, JSON.stringify({ error, duration_us: work.duration }));
   }
 
-  _replyWhole(work) {
-    let { body } = work.answer;
+  _replyWhole(work, given) {
     // A character takes three bytes at most; only what may be too long is measured.
-    if (typeof body === 'string' && body.length * 3 > frames.CHUNK) body = Buffer.from(body);
+    const body = typeof given === 'string' && given.length * 3 > frames.CHUNK ? Buffer.from(given) : given;
     this._finish();
     if (body.length <= frames.CHUNK) {
       this._send(frames.REPLY, replyHeader(work, false), body);
@@ -229,7 +232,7 @@ class Slot {
   async _replyStream(work, parts) {
     let isFirst = true;
     work.fail = (error) => {
-      if (isFirst) this._replyError({ ...work, error: { error } });
+      if (isFirst) this._replyError(work, error);
       else this._breakOff(error);
     };
     try {
@@ -263,7 +266,7 @@ class Slot {
     const limit = whole(header, 'log_limit');
     const timeout = Math.min(whole(header, 'timeout_ms'), LONGEST_MS);
     const started = now();
-    const work = { started, deadline: started + timeout, duration: 0, answer: null, error: null, sent: false, fail: null };
+    const work = { started, deadline: started + timeout, duration: 0, outcome: null, isSent: false, fail: null };
     if (this._answer === null) work.failed = new Promise((_, reject) => { work.fail = reject; });
     this._work = work;
     this._output.begin(limit);
@@ -279,7 +282,7 @@ class Slot {
     this._shared.arm(deadline);
     if (now() < this._watchedUntil && this._watchedUntil <= deadline) return;
     this._watchedUntil = deadline;
-    this._askWatcher();
+    this._askWatcher(deadline);
   }
 
   /**
@@ -303,7 +306,7 @@ class Slot {
 
 const microseconds = (started) => Math.round((now() - started) * 1000);
 
-function replyHeader({ answer, duration }, isStream) {
+function replyHeader({ outcome: { answer }, duration }, isStream) {
   return `{"status":${answer.status},"headers":${answer.headers},"stream":${isStream},"duration_us":${duration}}`;
 }
 

@@ -8,6 +8,7 @@
 const fs = require('fs');
 const http = require('http');
 const net = require('net');
+const os = require('os');
 const path = require('path');
 
 const frames = require('./frames');
@@ -22,20 +23,20 @@ const LOG_LIMIT = 2 ** 40; // bytes; what is printed goes to the container's own
 
 function main() {
   const settings = readSettings(process.env);
-  const directory = fs.mkdtempSync('/tmp/hob-');
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'hob-'));
   const socket = path.join(directory, 'sock');
   const worker = new Worker(settings, MOST_WAITING);
   const server = http.createServer((request, response) => serve(worker, settings, request, response));
   const listener = net.createServer((connection) => worker.accept(connection));
   listener.listen(socket, () => {
-    const shim = supervisor.main({ address: `unix:${socket}` });
+    const atEnd = () => fs.rmSync(directory, { recursive: true, force: true });
+    const shim = supervisor.main({ address: `unix:${socket}`, atEnd });
     const stop = () => drain(server, shim);
     for (const signal of ['SIGTERM', 'SIGINT']) {
       process.removeAllListeners(signal);
       process.on(signal, stop);
     }
   });
-  process.on('exit', () => fs.rmSync(directory, { recursive: true, force: true }));
   server.requestTimeout = 0; // a slow upload is the caller's affair
   server.listen(settings.port, '0.0.0.0');
 }

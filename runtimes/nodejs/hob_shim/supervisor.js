@@ -11,20 +11,20 @@ const path = require('path');
 
 const conventions = require('./conventions');
 const exitCodes = require('./exit_codes');
+const fatalReport = require('./fatal_report');
 const frames = require('./frames');
 const processes = require('./processes');
 
 const STRAGGLERS_MS = 500; // how long to wait for killed processes to be gone
 const SPAWN_FOR_MS = 10000; // how long to keep trying to start a process
 const YOUNG_MS = 300; // a slot that dies younger than this was not used
-const HEAP_EXHAUSTED = /heap out of memory|process out of memory|bad_alloc/;
 const SLOT = path.join(__dirname, 'slot.js');
 
 /** Runs until the daemon hangs up or SIGTERM comes. */
-function main({ address = process.env.HOB_DIAL, token = process.env.HOB_TOKEN ?? '' } = {}) {
+function main({ address = process.env.HOB_DIAL, token = process.env.HOB_TOKEN ?? '', atEnd = () => {} } = {}) {
   delete process.env.HOB_DIAL;
   delete process.env.HOB_TOKEN;
-  const supervisor = new Supervisor(address, token);
+  const supervisor = new Supervisor(address, token, atEnd);
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => supervisor.end(0));
   process.on('uncaughtException', (error) => supervisor.fail(error.stack, exitCodes.INTERNAL));
   supervisor.start();
@@ -36,7 +36,6 @@ class Place {
   constructor(number) {
     this.number = number;
     this.child = null; // null: nobody there
-    this.errors = -1; // the reading end of its standard error
     this.born = 0;
     this.cancelled = false;
     this.wanted = true;
@@ -46,9 +45,10 @@ class Place {
 }
 
 class Supervisor {
-  constructor(address, token) {
+  constructor(address, token, atEnd) {
     this._address = address;
     this._token = token;
+    this._atEnd = atEnd;
     this._control = null;
     this._places = new Map();
     this._oomKills = processes.oomKills();
@@ -84,6 +84,7 @@ class Supervisor {
     const sessions = [...this._places.values()].map((place) => place.child?.pid);
     for (const place of this._places.values()) place.child = null;
     this._endOrphans(sessions);
+    this._atEnd();
     process.reallyExit(code);
   }
 
@@ -160,13 +161,10 @@ class Supervisor {
       env: { ...process.env, HOB_DIAL: this._address, HOB_TOKEN: this._token, HOB_SLOT: String(place.number) },
       stdio: ['ignore', out.writer, err.writer, out.reader, err.reader, 2],
     });
-    [out.writer, err.writer, out.reader].forEach((fd) => fs.closeSync(fd));
+    [out.writer, err.writer, out.reader, err.reader].forEach((fd) => fs.closeSync(fd));
     child.once('error', () => {}); // seen below: there is no pid
-    if (child.pid === undefined) {
-      fs.closeSync(err.reader);
-      throw new Error('no process could be started');
-    }
-    Object.assign(place, { child, errors: err.reader, born: Date.now(), cancelled: false });
+    if (child.pid === undefined) throw new Error('no process could be started');
+    Object.assign(place, { child, born: Date.now(), cancelled: false });
     child.once('exit', (code, signal) => this._ended(place, code, signal));
   }
 
@@ -182,24 +180,22 @@ class Supervisor {
   // Their ends.
 
   _ended(place, code, signal) {
-    const session = place.child.pid;
+    const { pid } = place.child;
     place.child = null;
-    const lastWords = processes.readNow(place.errors).toString('latin1');
-    fs.closeSync(place.errors);
-    const cause = this._cause(place, signal, lastWords);
-    this._endOrphans([session]);
+    const cause = this._cause(place, signal, pid);
+    this._endOrphans([pid]);
     this._tell(frames.EXITED, { slot: place.number, cause, code, signal });
     this._startAgain(place, cause);
   }
 
-  _cause(place, signal, lastWords) {
+  _cause(place, signal, pid) {
     const before = this._oomKills;
     this._oomKills = processes.oomKills();
     if (place.cancelled) return 'cancelled';
     if (signal === null) return 'exit';
     if (signal === 'SIGALRM') return 'timeout';
     if (signal === 'SIGKILL' && this._oomKills > before) return 'out_of_memory';
-    if (signal === 'SIGABRT' && HEAP_EXHAUSTED.test(lastWords)) return 'out_of_memory';
+    if (signal === 'SIGABRT' && fatalReport.saysOutOfMemory(pid)) return 'out_of_memory';
     return 'signal';
   }
 

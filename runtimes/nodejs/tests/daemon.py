@@ -119,7 +119,8 @@ class Worker:
         self.listener.settimeout(PATIENCE)
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "HOB_TOKEN": "secret", "HOB_DIAL": "unix:%s/sock" % directory, **env})
+            env={"PATH": os.environ["PATH"], "HOB_TOKEN": "secret", "HOB_DIAL": "unix:%s/sock" % directory,
+                 "TMPDIR": directory, **env})
         self.waiting = []
         self.links = []
         self.control = self.link("control")

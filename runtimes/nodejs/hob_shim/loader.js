@@ -10,7 +10,8 @@ const { pathToFileURL } = require('url');
 const conventions = require('./conventions');
 const { loadError } = require('./failures');
 
-const DEFAULT_ENTRY = 'main.main';
+const DEFAULT_ENTRIES = { 'event-context': 'handler.handle', 'context-event': 'main:handler' };
+const DEFAULT_ENTRY = 'main.main'; // of the others
 const DEFAULT_EXPORT = 'handle'; // of an entry that names a file with its extension
 const EXTENSIONS = ['.js', '.mjs', '.cjs'];
 const NEEDS_IMPORT = new Set(['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE']);
@@ -25,10 +26,11 @@ async function load(header) {
   }
   setEnvironment(header.env ?? {});
   process.chdir(header.path);
-  const { file, name } = resolve(header.path, header.entry || DEFAULT_ENTRY);
+  const entry = header.entry || DEFAULT_ENTRIES[header.convention] || DEFAULT_ENTRY;
+  const { file, name } = resolve(header.path, entry);
   process.argv = [process.execPath, file];
   const exported = await loadFile(file);
-  return convention(pick(exported, name, path.relative(header.path, file)), header.function ?? {}, exported);
+  return convention(pick(exported, name, path.relative(header.path, file)), { ...header.function, entry }, exported);
 }
 
 /** The root is read-only and the user has no home: /tmp is the one place to write to. */

@@ -23,4 +23,18 @@ function header(headers, name) {
 /** Parameters of a query string; of several values the last. */
 const queryFields = (query) => Object.fromEntries(new URLSearchParams(query ?? ''));
 
-module.exports = { canonicalHeaders, header, queryFields };
+/** The path without percent signs; as it is when they are no escapes. */
+function decodedPath(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Whether bytes are UTF-8. `text` is what they decode to. */
+function isText(text, bytes) {
+  return !text.includes('\ufffd') || Buffer.from(text).equals(bytes);
+}
+
+module.exports = { canonicalHeaders, decodedPath, header, isText, queryFields };

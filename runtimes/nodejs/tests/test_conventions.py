@@ -23,7 +23,8 @@ class ConventionTest(ShimTest):
         self.assertEqual((header["status"], header["headers"], raw), (status, headers, body), code)
 
 
-TEXT = [["content-type", "text/plain; charset=utf-8"]]
+CORS = [["Access-Control-Allow-Origin", "*"], ["Access-Control-Allow-Headers", "Content-Type"]]
+TEXT = CORS + [["Content-Type", "text/plain; charset=utf-8"]]
 
 
 class EventContext(ConventionTest):
@@ -55,6 +56,22 @@ class EventContext(ConventionTest):
         for body, flag in ((b"", True), (b"test", True), (b"tes", "absent"), (b'{"a":1}', "absent")):
             self.assertEqual(slot.result(body), {"flag": flag, "text": body.decode()})
 
+    def test_bytes_that_are_no_text_arrive_as_base64(self):
+        slot = self.function("exports.main = ({ isBase64Encoded, body }) => ({ flag: isBase64Encoded ?? 'absent', text: body });",
+                             env={"HOB_IS_BASE64": "binary"})
+        self.assertEqual(slot.result(b"\xff\x00"), {"flag": True, "text": "/wA="})
+        self.assertEqual(slot.result(b"test"), {"flag": "absent", "text": "test"})
+
+    def test_another_word_for_the_base64_flag_is_refused(self):
+        self.assertIn("HOB_IS_BASE64", self.refused("exports.main = () => 1", convention=self.convention,
+                                                    env={"HOB_IS_BASE64": "sane"})["message"])
+
+    def test_an_empty_entry_is_handler_handle_and_paths_are_decoded(self):
+        self.worker.write("exports.handle = ({ path }) => path;", "handler.js")
+        self.assertTrue(self.slot.load(self.worker.code, convention=self.convention, entry="")["ok"])
+        self.assertEqual(self.slot.call(path="/a%20b")[1], b"/a b")
+        self.assertEqual(self.slot.call(path="/a%2")[1], b"/a%2")
+
     def test_what_is_no_envelope_is_sent_as_it_is(self):
         self.evaluating()
         self.check("'text'", 200, TEXT, b"text")
@@ -63,11 +80,11 @@ class EventContext(ConventionTest):
         self.check("false", 200, TEXT, b"false")
         self.check("({ message: 'x' })", 200, TEXT, b'{"message":"x"}')
         self.check("[1, 2]", 200, TEXT, b"[1,2]")
-        self.check("Promise.resolve()", 200, [], b"")
-        self.check("null", 200, [], b"")
+        self.check("Promise.resolve()", 200, CORS, b"")
+        self.check("null", 200, CORS, b"")
         self.check("Promise.resolve('later')", 200, TEXT, b"later")
-        self.check("'<!DOCTYPE html><p>'", 200, [["content-type", "text/html; charset=utf-8"]], b"<!DOCTYPE html><p>")
-        self.check("Buffer.from([0, 255])", 200, [["content-type", "application/octet-stream"]], b"\x00\xff")
+        self.check("'<!DOCTYPE html><p>'", 200, CORS + [["Content-Type", "text/html; charset=utf-8"]], b"<!DOCTYPE html><p>")
+        self.check("Buffer.from([0, 255])", 200, CORS + [["Content-Type", "application/octet-stream"]], b"\x00\xff")
 
     def test_an_envelope_is_taken_apart(self):
         self.evaluating()
@@ -76,17 +93,19 @@ class EventContext(ConventionTest):
         self.check("({ body: { message: 'm' } })", 200, TEXT, b'{"message":"m"}')
         self.check("({ body: null })", 200, TEXT, b"null")
         self.check("({ body: 5 })", 200, TEXT, b"5")
-        self.check("({ statusCode: 204 })", 204, [], b"")
+        self.check("({ statusCode: 204 })", 204, CORS, b"")
         self.check("'{\"statusCode\":203,\"body\":\"y\"}'", 203, TEXT, b"y")
         self.check("'{\"body\":\"y\"}'", 200, TEXT, b'{"body":"y"}')
         self.check("({ statusCode: 'no' })", 200, TEXT, b'{"statusCode":"no"}')
         self.check("({ body: 'e30=', isBase64Encoded: true })", 200, TEXT, b"{}")
-        self.check("({ body: Buffer.from([0]) })", 200, [["content-type", "application/octet-stream"]], b"\x00")
+        self.check("({ body: Buffer.from([0]) })", 200, CORS + [["Content-Type", "application/octet-stream"]], b"\x00")
 
     def test_headers_may_be_scalars_and_lists(self):
         self.evaluating()
         self.check("({ statusCode: 200, headers: { 'Content-Type': 'application/json', n: 1, c: ['a', 'b'] }, body: '{}' })",
-                   200, [["Content-Type", "application/json"], ["n", "1"], ["c", "a"], ["c", "b"]], b"{}")
+                   200, [["Content-Type", "application/json"], ["n", "1"], ["c", "a"], ["c", "b"]] + CORS, b"{}")
+        self.check("({ body: '', headers: { 'access-control-allow-origin': 'me' } })",
+                   200, [["access-control-allow-origin", "me"], CORS[1]], b"")
 
     def test_what_no_answer_can_be_made_of_is_not_json(self):
         slot = self.evaluating()
@@ -97,7 +116,7 @@ class EventContext(ConventionTest):
     def test_the_callback_answers_whenever_it_comes(self):
         self.evaluating()
         self.check("callback(null, 'now'); 'ignored'", 200, TEXT, b"now")
-        self.check("callback(undefined, { statusCode: 201 }); callback(null, 'second')", 201, [], b"")
+        self.check("callback(undefined, { statusCode: 201 }); callback(null, 'second')", 201, CORS, b"")
         self.check("setImmediate(() => callback(null, 'later')); undefined", 200, TEXT, b"later")
         self.check("callback(null, 'first'); Promise.resolve('ignored')", 200, TEXT, b"first")
 
@@ -183,6 +202,12 @@ class ContextEvent(ConventionTest):
             "headers": {"Content-Type": "x/y", "X-Nuclio-Target": "t", "Host": "h"}, "url": "", "fields": {"a": "b"}, "size": 2,
             "trigger": {"kind": "cron", "name": "every"}, "shard_id": 0, "num_shards": 0, "offset": 0, "topic": "",
             "type": "", "type_version": "", "version": ""})
+
+    def test_an_empty_entry_is_main_handler_and_the_environment_names_the_function(self):
+        self.worker.write("exports.handler = () => [process.env.NUCLIO_FUNCTION_NAME, process.env.NUCLIO_FUNCTION_HANDLER, "
+                          "process.env.NUCLIO_FUNCTION_VERSION];")
+        self.assertTrue(self.slot.load(self.worker.code, convention=self.convention, entry="")["ok"])
+        self.assertEqual(self.slot.result(), ["f", "main:handler", "latest"])
 
     def test_answers_are_converted(self):
         self.evaluating()

@@ -8,7 +8,7 @@ const { randomUUID } = require('crypto');
 const { answer, asBuffer, isBytes, isStream, isThenable } = require('../answers');
 const { notJson } = require('../failures');
 const { Logger } = require('../logger');
-const { canonicalHeaders, header, queryFields } = require('../requests');
+const { canonicalHeaders, decodedPath, header, queryFields } = require('../requests');
 
 const TEXT = 'text/plain';
 const JSON_TYPE = 'application/json';
@@ -24,7 +24,8 @@ class Response {
   }
 }
 
-async function prepare(handler, _about, exported) {
+async function prepare(handler, about, exported) {
+  setEnvironment(about);
   const userData = {};
   const initContext = exported.initContext ?? exported.default?.initContext;
   if (typeof initContext === 'function') await initContext(contextOf(userData, new Logger(), () => {}));
@@ -45,6 +46,14 @@ async function prepare(handler, _about, exported) {
   };
 }
 
+function setEnvironment({ name = '', version, entry }) {
+  const names = {
+    NUCLIO_HANDLER: entry, NUCLIO_FUNCTION_HANDLER: entry, NUCLIO_FUNCTION_NAME: name,
+    NUCLIO_FUNCTION_VERSION: version ? String(version) : 'latest', NUCLIO_FUNCTION_DESCRIPTION: '',
+  };
+  for (const [key, value] of Object.entries(names)) process.env[key] ??= value;
+}
+
 function contextOf(userData, logger, callback) {
   return { callback, Response, logger, userData };
 }
@@ -57,7 +66,7 @@ function eventOf(invoke, body) {
     content_type: header(headers, 'content-type') ?? '',
     headers: canonicalHeaders(headers),
     method: invoke.method,
-    path: invoke.path,
+    path: decodedPath(invoke.path),
     url: '',
     fields: queryFields(invoke.query),
     size: body.length,

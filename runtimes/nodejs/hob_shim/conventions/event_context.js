@@ -4,14 +4,16 @@
 // Source: the contract's sections 3.3 to 3.8 (contracts/scaleway.md).
 
 const { answer, asBuffer, isBytes, isStream, isThenable } = require('../answers');
-const { notJson } = require('../failures');
-const { canonicalHeaders, queryFields } = require('../requests');
+const { loadError, notJson } = require('../failures');
+const { canonicalHeaders, decodedPath, isText, queryFields } = require('../requests');
 const { sniff } = require('../sniff');
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const CORS = [['Access-Control-Allow-Origin', '*'], ['Access-Control-Allow-Headers', 'Content-Type']];
 
 function prepare(handler, about) {
   const mayCallBackLater = handler.length >= 3 && handler.constructor.name !== 'AsyncFunction';
+  const onlyBinary = onlyBinaryIsBase64();
   return (invoke, body) => {
     const context = contextOf(about);
     let calledBack = null; // the arguments of the callback's first call
@@ -20,7 +22,7 @@ function prepare(handler, about) {
       calledBack ??= { error, value };
       wake?.(calledBack);
     };
-    const result = handler(eventOf(invoke, body), context, callback);
+    const result = handler(eventOf(invoke, body, onlyBinary), context, callback);
     if (calledBack) return outcome(calledBack);
     if (isThenable(result)) return result.then((value) => (calledBack ? outcome(calledBack) : toAnswer(value)));
     if (result !== undefined || !mayCallBackLater) return toAnswer(result);
@@ -38,10 +40,18 @@ function contextOf(about) {
   return { memoryLimitInMb: about.memory_mib ?? 128, functionName: about.name ?? '', functionVersion: '' };
 }
 
-function eventOf(invoke, body) {
+/** `HOB_IS_BASE64=binary`: `isBase64Encoded` is true for what is not text, and for nothing else. */
+function onlyBinaryIsBase64() {
+  const { HOB_IS_BASE64: value = 'decodable' } = process.env;
+  delete process.env.HOB_IS_BASE64;
+  if (value === 'binary' || value === 'decodable') return value === 'binary';
+  throw loadError('Error', `HOB_IS_BASE64 is \`${value}\`; it must be \`binary\` or \`decodable\``);
+}
+
+function eventOf(invoke, body, onlyBinary) {
   const event = {
     resource: '',
-    path: invoke.path,
+    path: decodedPath(invoke.path),
     httpMethod: invoke.method,
     headers: canonicalHeaders(invoke.headers),
     multiValueHeaders: null,
@@ -53,12 +63,20 @@ function eventOf(invoke, body) {
       accountId: '', resourceId: '', stage: '', requestId: '', resourcePath: '', authorizer: null,
       httpMethod: invoke.method, apiId: '',
     },
-    body: body.toString(),
+    ...bodyFields(body, onlyBinary),
   };
   delete event.headers.Host;
-  // Quirk(contract 3.3): true for any text that happens to be base64, and the text stays as it is; else not there at all.
-  if (BASE64.test(event.body)) event.isBase64Encoded = true;
   return event;
+}
+
+/**
+ * Quirk(contract 3.3): upstream says of any text that happens to be base64 that it is, of an empty one too, and destroys
+ * what is not UTF-8. The first is kept, for functions that were written with it; such bytes arrive as base64.
+ */
+function bodyFields(body, onlyBinary) {
+  const text = body.toString();
+  if (!isText(text, body)) return { body: body.toString('base64'), isBase64Encoded: true };
+  return !onlyBinary && BASE64.test(text) ? { body: text, isBase64Encoded: true } : { body: text };
 }
 
 // The answer. The single rule that the contract's section 3.7 recommends.
@@ -68,7 +86,7 @@ function toAnswer(value) {
   if (envelope === null) return asIs(value);
   const headers = headerList(envelope.headers);
   const body = bodyOf(envelope);
-  return withType(statusOf(envelope.statusCode), headers, body);
+  return withUsual(statusOf(envelope.statusCode), headers, body);
 }
 
 /** An object with a status or a body, or a text that is such an object and has a status. */
@@ -130,14 +148,15 @@ function toJson(value) {
 }
 
 function asIs(value) {
-  return withType(200, [], value === null || value === undefined ? '' : bytesOrText(value));
+  return withUsual(200, [], value === null || value === undefined ? '' : bytesOrText(value));
 }
 
-/** Only the function says application/json; without its word the first bytes decide. */
-function withType(status, headers, body) {
-  const isNamed = headers.some(([name]) => name.toLowerCase() === 'content-type');
-  if (isNamed || isStream(body) || body.length === 0) return answer(status, headers, body);
-  return answer(status, [...headers, ['content-type', sniff(body)]], body);
+/** What is there unless the function has said otherwise. Nobody but the function says application/json. */
+function withUsual(status, headers, body) {
+  const said = new Set(headers.map(([name]) => name.toLowerCase()));
+  const all = [...headers, ...CORS.filter(([name]) => !said.has(name.toLowerCase()))];
+  const isNamed = said.has('content-type') || isStream(body) || body.length === 0;
+  return answer(status, isNamed ? all : [...all, ['Content-Type', sniff(body)]], body);
 }
 
 module.exports = prepare;

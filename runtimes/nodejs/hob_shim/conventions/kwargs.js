@@ -5,9 +5,9 @@
 
 const { JSON_HEADERS, isThenable } = require('../answers');
 const { badInput, notJson } = require('../failures');
+const { isText } = require('../requests');
 
 const INTEGER = /^\s*-?(0|[1-9]\d*)\s*$/;
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function prepare(handler) {
   return (_invoke, body) => {
@@ -34,12 +34,8 @@ function inputOf(body) {
 
 function toText(body) {
   const text = body.toString();
-  if (!text.includes('\ufffd')) return text;
-  try {
-    return strict.decode(body);
-  } catch {
-    throw badInput('the input is not UTF-8; send a JSON object or plain text');
-  }
+  if (isText(text, body)) return text;
+  throw badInput('the input is not UTF-8; send a JSON object or plain text');
 }
 
 function nameOf(value) {

@@ -67,8 +67,9 @@ function typeName(error) {
   return name === 'Error' ? error.constructor?.name || name : name;
 }
 
+/** Who required what is in the traceback too. */
 function text(error) {
-  if (isError(error)) return String(error.message);
+  if (isError(error)) return String(error.message).split('\nRequire stack:')[0];
   return typeof error === 'string' ? error : inspect(error);
 }
 

@@ -54,7 +54,6 @@ function dial(address, on) {
 /** The side of a connection that is written to. */
 class Connection {
   constructor(socket, on) {
-    this._socket = socket;
     this._on = on;
     this.fd = socket._handle.fd; // there is no public name for it
   }
@@ -67,11 +66,6 @@ class Connection {
       if (!isHangUp(error)) throw error;
       this._on.end();
     }
-  }
-
-  /** Takes no more frames. */
-  close() {
-    this._socket.destroy();
   }
 }
 
@@ -195,4 +189,4 @@ function parseHeader(data, start, end) {
   return header;
 }
 
-module.exports = { ...TYPES, PROTOCOL, CHUNK, NOTHING, ProtocolError, Connection, Reader, dial, isHangUp, pause, writeFrame };
+module.exports = { ...TYPES, PROTOCOL, CHUNK, NOTHING, ProtocolError, Reader, dial, isHangUp, pause, writeFrame };

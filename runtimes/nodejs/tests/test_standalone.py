@@ -87,7 +87,7 @@ class Serving(StandaloneTest):
         self.assertEqual(json.loads(answer.read()), {"path": "/p/q", "query": {"a": "b"}, "x": "y"})
 
     def test_large_and_chunked_bodies_pass_both_ways(self):
-        self.serve("exports.main = ({ body }) => body", HOB_CONVENTION="event-context")
+        self.serve("exports.main = ({ body }) => body", HOB_ENTRY="main.main", HOB_CONVENTION="event-context")
         text = b"0123456789abcdef" * 100_000
         self.assertEqual(self.call(text)[2], text)
         status, headers, body = self.call(iter([text[:100], text[100:]]), headers={"transfer-encoding": "chunked"})
@@ -95,7 +95,7 @@ class Serving(StandaloneTest):
 
     def test_a_streamed_answer_arrives_part_by_part(self):
         self.serve("exports.main = async function* ({ body }) { yield 'one'; require('fs').readFileSync(body); yield 'two'; }",
-                   HOB_CONVENTION="event-context")
+                   HOB_ENTRY="main.main", HOB_CONVENTION="event-context")
         fifo = os.path.join(self.directory, "fifo")
         os.mkfifo(fifo)
         connection = self.connect()
@@ -169,7 +169,7 @@ class Failing(StandaloneTest):
             self.assertIn("surely-not-there", error["message"])
 
     def test_a_stream_that_breaks_off_breaks_the_connection(self):
-        self.serve("exports.main = async function* () { yield 'a'; throw new Error('no'); }", HOB_CONVENTION="event-context")
+        self.serve("exports.main = async function* () { yield 'a'; throw new Error('no'); }", HOB_ENTRY="main.main", HOB_CONVENTION="event-context")
         with self.assertRaises((http.client.IncompleteRead, ConnectionResetError)):
             self.call()
 

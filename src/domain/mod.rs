@@ -12,6 +12,7 @@ mod revision;
 mod selector;
 mod time;
 mod version;
+mod webhook;
 
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
@@ -23,3 +24,4 @@ pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef
 pub use selector::Selector;
 pub use time::Timestamp;
 pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};
+pub use webhook::{Secret, SignatureScheme, Signing, Webhook, WebhookId};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{
     Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
-    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
+    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Selector, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -52,7 +52,7 @@ fn new_revision() -> NewRevision {
 async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
     let name = FunctionName::parse(name).expect("name");
     let namespace = Namespace::default_namespace();
-    let deploy = store.deploy(&namespace, &name, at(1), new_revision());
+    let deploy = store.deploy(&namespace, &name, at(1), new_revision(), None);
     deploy.await.expect("deploy")
 }
 
@@ -61,6 +61,9 @@ fn started(revision: &Revision) -> Started {
         id: ExecutionId::generate(),
         function: revision.function,
         revision: revision.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: None,
         created_at: at(10),
         started_at: at(11),
     }
@@ -91,12 +94,20 @@ fn input() -> AsyncInput {
     }
 }
 
+fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+    Acceptance {
+        id,
+        function: function.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: input(),
+    }
+}
+
 fn everything() -> ExecutionFilter {
     ExecutionFilter {
-        function: None,
-        state: None,
-        before: None,
         limit: 1000,
+        ..ExecutionFilter::default()
     }
 }
 
@@ -182,7 +193,14 @@ async fn commands_that_meet_share_a_commit_and_fail_alone() {
             .flat_map(|r| r.as_ref().err())
             .all(|e| { matches!(e, Error::Duplicate { constraint } if *constraint == "function name") })
     );
-    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
+    assert_eq!(
+        store
+            .list_functions(FunctionFilter::default())
+            .await
+            .expect("list")
+            .len(),
+        16
+    );
     assert!(store.commits() - before <= 3, "{}", store.commits() - before);
 }
 
@@ -213,7 +231,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let running = started(&revision);
     store.record_started(running.clone()).await.expect("start");
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(5));
+    let accepted = store.accept_async(acceptance(queued, &function), at(5));
     accepted.await.expect("accept");
     store.inner.writer.kill();
     drop(store);
@@ -290,7 +308,7 @@ async fn an_execution_ends_once_whatever_comes_in_whatever_order() {
     let mut seed = 7_u64;
     for _ in 0..40 {
         let id = ExecutionId::generate();
-        let accepted = store.accept_async(id, function.id, input(), at(1));
+        let accepted = store.accept_async(acceptance(id, &function), at(1));
         accepted.await.expect("accept");
         let mut n_ends = 0;
         for _ in 0..8 {
@@ -345,7 +363,7 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let (_directory, store) = opened(64);
     let (function, revision) = deployed(&store, "hello").await;
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(1));
+    let accepted = store.accept_async(acceptance(queued, &function), at(1));
     accepted.await.expect("accept");
     store.record_started(started(&revision)).await.expect("open");
     for _ in 0..5 {

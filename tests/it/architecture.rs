@@ -69,6 +69,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/api/", "src/ingress/", "src/daemon.rs"]),
     ("toml", &["src/config/", "src/runtime/"]),
     ("strsim", &["src/config/"]),
+    ("hmac", &["src/app/"]),
+    ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
 ];
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
-    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Selector, Timeout, Timestamp, Timings,
+    Alias, AliasName, Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function,
+    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
+    Selector, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -402,4 +403,138 @@ async fn a_function_takes_everything_of_its_own_with_it() {
     assert_eq!(store.build(revision.id).await.expect("read"), None);
     let left = store.annotation(Subject::Revision(revision.id), "d").await;
     assert_eq!(left.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_published_revision_stays_until_its_function_goes_with_all_that_leads_to_it() {
+    let (_directory, store) = opened(8);
+    let (function, revision) = deployed(&store, "hello").await;
+    let published = store.publish(function.id, revision.id, "first".into(), at(2)).await;
+    let (version, before) = published.expect("publish");
+    assert_eq!((version.number.get(), before), (1, None));
+    assert!(store.delete_revision(revision.id).await.is_err(), "a version holds it");
+    let alias = Alias {
+        namespace: function.namespace.clone(),
+        name: AliasName::parse("live").expect("a name"),
+        function: function.id,
+        pointer: Pointer::Version(version.number),
+        canary: None,
+        description: String::new(),
+        created_at: at(3),
+        updated_at: at(3),
+    };
+    store.create_alias(&alias).await.expect("create");
+    assert!(matches!(store.create_alias(&alias).await, Err(Error::Duplicate { .. })));
+    let found = store.alias(&alias.namespace, &alias.name).await;
+    assert_eq!(found.expect("read"), Some(alias.clone()));
+    let refused = store.delete_version(function.id, version.number).await;
+    assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
+    assert!(store.delete_function(function.id).await.expect("delete"));
+    assert!(store.list_versions(function.id).await.expect("list").is_empty());
+    assert!(store.list_aliases(None, None).await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn executions_are_found_by_namespace_and_page_and_only_ended_ones_go() {
+    let (_directory, store) = opened(64);
+    let (function, revision) = deployed(&store, "hello").await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let call = started(&revision);
+        ids.push(call.id);
+        store.record_started(call.clone()).await.expect("start");
+        store.record_ended(call.id, succeeded()).await.expect("end");
+    }
+    let queued = ExecutionId::generate();
+    let accepted = store.accept_async(acceptance(queued, &function), at(50));
+    accepted.await.expect("accept");
+    store.flush().await.expect("flush");
+    let other = Namespace::parse("other").expect("a name");
+    let table = [
+        (
+            ExecutionFilter {
+                namespace: Some(function.namespace.clone()),
+                ..everything()
+            },
+            5,
+        ),
+        (
+            ExecutionFilter {
+                namespace: Some(other),
+                ..everything()
+            },
+            0,
+        ),
+        (
+            ExecutionFilter {
+                asynchronous: Some(true),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_from: Some(at(50)),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_before: Some(at(50)),
+                ..everything()
+            },
+            4,
+        ),
+        (
+            ExecutionFilter {
+                state: Some(ExecutionState::Queued),
+                ..everything()
+            },
+            1,
+        ),
+    ];
+    for (filter, expect) in table {
+        assert_eq!(store.list_executions(filter.clone()).await.expect("list").len(), expect);
+        assert_eq!(
+            store.count_matching_executions(filter).await.expect("count"),
+            expect as u64
+        );
+    }
+    let page = ExecutionFilter {
+        order: Order::OldestFirst,
+        marker: Some(ids[0]),
+        limit: 2,
+        ..everything()
+    };
+    let page: Vec<_> = store
+        .list_executions(page)
+        .await
+        .expect("list")
+        .iter()
+        .map(|e| e.id)
+        .collect();
+    assert_eq!(page, ids[1..3]);
+    assert!(!store.delete_execution(queued).await.expect("delete"), "it waits");
+    assert!(store.delete_execution(ids[0]).await.expect("delete"));
+    assert_eq!(store.execution_log(ids[0]).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn what_a_dialect_attaches_comes_with_the_deploy_and_is_read_for_many_at_once() {
+    let (_directory, store) = opened(8);
+    let (plain, _) = deployed(&store, "plain").await;
+    let annotation = Annotation {
+        dialect: "d".into(),
+        text: "{}".into(),
+    };
+    let name = FunctionName::parse("noted").expect("name");
+    let deploy = store.deploy(&plain.namespace, &name, at(1), new_revision(), Some(annotation));
+    let (noted, _) = deploy.await.expect("deploy");
+    let subjects = [plain.id, noted.id].map(Subject::Function).to_vec();
+    let found = store.annotations("d", subjects).await.expect("read");
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [(Subject::Function(noted.id), "{}".to_owned())]
+    );
 }

@@ -188,7 +188,7 @@ async fn an_asynchronous_call_of_a_version_keeps_to_it_over_a_restart() {
 async fn a_webhook_calls_its_function_by_any_method_and_without_the_token() {
     let (hob, _) = Hob::start(&[("HOB_ACCESS_TOKEN", "a-token-of-some-length")]).await;
     let token = [("authorization", "Bearer a-token-of-some-length")];
-    let code = b"def main(**kwargs):\n    return kwargs\n".to_vec();
+    let code = b"def main(context, **kwargs):\n    return kwargs\n".to_vec();
     let form = deploy_form(code);
     let kind = ("content-type", "multipart/form-data; boundary=b");
     let headers = [token[0], kind];
@@ -267,7 +267,7 @@ const SIGNATURE: &str = "sha256=0928501b1168f13e201d3c9916e27ab0927fb3a1a8c5eaad
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_asks_for_it_keeps_its_input_and_result() {
     let hob = warm().await;
-    hob.ready("f", "def main(**kwargs):\n    return kwargs\n", json!({}))
+    hob.ready("f", "def main(context, **kwargs):\n    return kwargs\n", json!({}))
         .await;
     for input in [json!({"n": 1}), json!({"big": "x".repeat(200_000)})] {
         done(

@@ -151,7 +151,8 @@ pub(super) async fn collect(body: Body, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(all)
 }
 
-fn within(size: usize, limit: u64) -> Result<(), Error> {
+/// Refuses what is over the limit. Unit: bytes.
+pub(super) fn within(size: usize, limit: u64) -> Result<(), Error> {
     if size as u64 <= limit {
         return Ok(());
     }

@@ -8,6 +8,7 @@ mod call;
 mod deploy;
 mod directory;
 mod engine;
+mod job;
 mod notes;
 mod queue;
 mod reconcile;
@@ -22,6 +23,7 @@ pub use alias::AliasSpec;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
 pub use engine::EngineStatus;
+pub use job::{JobUpdate, NewJob};
 pub use records::ExecutionDetail;
 pub use version::{Published, VersionDetail};
 pub use webhook::{NewSigning, WebhookSpec};
@@ -97,6 +99,8 @@ struct Inner {
     pending: Notify,
     /// Something was accepted that the dispatcher should run.
     queued: Notify,
+    /// A job was made or changed: the scheduler should look again.
+    jobs_changed: Notify,
     /// Counts changes of revisions, for those who wait for one.
     changes: watch::Sender<u64>,
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
@@ -155,6 +159,7 @@ impl App {
             engine_status: watch::channel(EngineStatus::Unknown).0,
             pending: Notify::new(),
             queued: Notify::new(),
+            jobs_changed: Notify::new(),
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),

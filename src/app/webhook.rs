@@ -152,7 +152,7 @@ impl App {
     }
 
     /// What is asked for must be there when it is written down; an alias must lead to that function.
-    async fn check_selector(&self, function: FunctionId, selector: &Selector) -> Result<(), Error> {
+    pub(super) async fn check_selector(&self, function: FunctionId, selector: &Selector) -> Result<(), Error> {
         let function = self.function_by_id(function).await?;
         match selector {
             Selector::Current => Ok(()),

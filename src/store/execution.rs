@@ -106,8 +106,12 @@ impl Store {
     /// # Errors
     /// `NotFound` when the function is gone, `Duplicate` when the id is taken.
     pub async fn accept_async(&self, acceptance: Acceptance, now: Timestamp) -> Result<(), Error> {
-        self.write("accept an execution", move |c| Ok(accept(c, &acceptance, now)?))
-            .await
+        self.write("accept an execution", move |c| {
+            let new = acceptance;
+            accept(c, new.id, new.function, &new.selector, &new.description, now)?;
+            Ok(insert_input(c, new.id, &new.input)?)
+        })
+        .await
     }
 
     /// Takes queued executions to run them; each is handed out once. Those meant for what serves get the revision that
@@ -416,31 +420,36 @@ impl<'a> EndColumns<'a> {
     }
 }
 
-fn accept(c: &Connection, new: &Acceptance, now: Timestamp) -> rusqlite::Result<()> {
+/// Writes a queued execution; its input is for the caller to write beside it, in the same transaction.
+pub(super) fn accept(
+    c: &Connection,
+    id: ExecutionId,
+    function: FunctionId,
+    selector: &Selector,
+    description: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let sql = "insert into execution (id, function, selector, description, state, asynchronous, created_at_ms)
                values (:id, :function, :selector, :description, 'queued', 1, :now)";
     let params = named_params! {
-        ":id": new.id.as_bytes(),
-        ":function": new.function.as_bytes(),
-        ":selector": selector_column(&new.selector),
-        ":description": description_column(&new.description),
+        ":id": id.as_bytes(),
+        ":function": function.as_bytes(),
+        ":selector": selector_column(selector),
+        ":description": description_column(description),
         ":now": now.as_millis(),
     };
-    row::change(c, sql, params)?;
-    insert_input(c, new.id, &new.input)
+    row::change(c, sql, params).map(drop)
 }
 
 fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite::Result<()> {
     let sql = "insert into execution_input (execution, method, path, query, headers, body)
                values (:id, :method, :path, :query, :headers, :body)";
-    let headers =
-        serde_json::to_string(&input.headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let params = named_params! {
         ":id": id.as_bytes(),
         ":method": input.method,
         ":path": input.path,
         ":query": input.query,
-        ":headers": headers,
+        ":headers": headers_text(&input.headers)?,
         ":body": input.body,
     };
     row::change(c, sql, params).map(drop)
@@ -469,15 +478,23 @@ fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Ex
 fn input(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<AsyncInput>> {
     let sql = "select method, path, query, headers, body from execution_input
                where execution = :id";
-    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, |r| {
-        Ok(AsyncInput {
-            method: r.get("method")?,
-            path: r.get("path")?,
-            query: r.get("query")?,
-            headers: row::checked(r, "headers", |t: String| serde_json::from_str(&t))?,
-            body: r.get("body")?,
-        })
+    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, read_input)
+}
+
+/// The columns of an input, of an execution or of a job.
+pub(super) fn read_input(row: &Row<'_>) -> rusqlite::Result<AsyncInput> {
+    Ok(AsyncInput {
+        method: row.get("method")?,
+        path: row.get("path")?,
+        query: row.get("query")?,
+        headers: row::checked(row, "headers", |t: String| serde_json::from_str(&t))?,
+        body: row.get("body")?,
     })
+}
+
+/// Headers as one column.
+pub(super) fn headers_text(headers: &[(String, String)]) -> rusqlite::Result<String> {
+    serde_json::to_string(headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
 fn log_since(

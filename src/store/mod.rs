@@ -12,6 +12,7 @@ mod execution;
 mod executions;
 mod function;
 mod instance;
+mod job;
 mod lock;
 mod migrations;
 mod reader;
@@ -30,6 +31,7 @@ pub use error::Error;
 pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
 pub use executions::{ExecutionFilter, Order};
 pub use function::FunctionFilter;
+pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
 
 use crate::domain::InstanceId;

@@ -74,7 +74,7 @@ impl Store {
     /// Removes a version; its number is not given again, its revision stays. `None` when there was none.
     ///
     /// # Errors
-    /// `InUse` while an alias or a webhook leads to it.
+    /// `InUse` while an alias, a webhook, or a job that is not over leads to it.
     pub async fn delete_version(&self, function: FunctionId, number: VersionNumber) -> Result<Option<Version>, Error> {
         self.write("delete a version", move |c| {
             if let Some(by) = users(c, function, number)?.into_iter().next() {
@@ -122,7 +122,10 @@ fn users(c: &Connection, function: FunctionId, number: VersionNumber) -> rusqlit
                where function = :function and (version = :number or canary_version = :number)
                union all
                select 'a webhook (' || case description when '' then 'without description' else description end || ')'
-               from webhook where function = :function and selector = 'version:' || :number";
+               from webhook where function = :function and selector = 'version:' || :number
+               union all
+               select 'job `' || name || '`' from job
+               where function = :function and selector = 'version:' || :number and state in ('active', 'paused')";
     let key = named_params! {":function": function.as_bytes(), ":number": number.get()};
     row::all(c, sql, key, |r| r.get("user"))
 }

@@ -12,6 +12,8 @@ mod bad_input;
 mod bench_stats;
 mod calls;
 mod deploys;
+mod exchanges;
+mod jobs;
 mod published;
 mod records;
 #[path = "../support/mod.rs"]

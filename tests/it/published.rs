@@ -143,6 +143,20 @@ async fn a_version_that_something_leads_to_cannot_be_deleted() {
     let id = hook["id"].as_str().expect("an id");
     assert!(!refused.text().contains(id), "a webhook's address stays its own");
     done(&hob, Method::DELETE, &format!("/webhooks/{id}"), json!({})).await;
+    let job = json!({"function": "f", "every_ms": 3_600_000, "selector": "version:1"});
+    let job = done(&hob, Method::POST, "/jobs", job).await;
+    let refused = send(&hob, Method::DELETE, "/functions/f/versions/1", json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    let fire = format!("/jobs/{}/fire", job["id"].as_str().expect("an id"));
+    done(&hob, Method::POST, &fire, json!({})).await;
+    let run = hob.last_run("f").await;
+    assert_eq!(
+        (&run["selector"], &run["state"]),
+        (&json!("version:1"), &json!("succeeded")),
+        "{run:#}"
+    );
+    let job = format!("/jobs/{}", job["id"].as_str().expect("an id"));
+    done(&hob, Method::DELETE, &job, json!({})).await;
     done(&hob, Method::DELETE, "/functions/f/versions/1", json!({})).await;
     let bad = [
         json!({"function": "f", "version": 1}),

@@ -5,6 +5,9 @@
 mod error;
 mod executions;
 mod functions;
+mod job_map;
+pub mod job_wire;
+mod jobs;
 mod logs;
 mod map;
 mod scale;
@@ -73,6 +76,7 @@ fn unbound() -> Router<NativeState> {
 fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
     let mut all = function_routes();
     all.extend(published_routes());
+    all.extend(job_routes());
     all.extend([
         (Method::GET, "/executions", get(executions::list)),
         (Method::GET, "/executions/{id}", get(executions::show)),
@@ -126,6 +130,21 @@ fn published_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> 
     ]
 }
 
+fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    vec![
+        (Method::GET, "/jobs", get(jobs::list)),
+        (Method::POST, "/jobs", post(jobs::create)),
+        (Method::GET, "/jobs/{id}", get(jobs::show)),
+        (Method::PATCH, "/jobs/{id}", patch(jobs::update)),
+        (Method::DELETE, "/jobs/{id}", delete(jobs::remove)),
+        (Method::POST, "/jobs/{id}/fire", post(jobs::fire)),
+        (Method::POST, "/jobs/{id}/pause", post(jobs::pause)),
+        (Method::POST, "/jobs/{id}/resume", post(jobs::resume)),
+        (Method::POST, "/jobs/{id}/cancel", post(jobs::cancel)),
+        (Method::GET, "/jobs/{id}/next", get(jobs::next)),
+    ]
+}
+
 /// The OpenAPI document of this API.
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -163,6 +182,16 @@ fn published_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> 
         webhooks::change,
         webhooks::remove,
         webhooks::rotate,
+        jobs::list,
+        jobs::create,
+        jobs::show,
+        jobs::update,
+        jobs::remove,
+        jobs::fire,
+        jobs::pause,
+        jobs::resume,
+        jobs::cancel,
+        jobs::next,
         system::status,
         system::runtimes,
         system::stop,

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::pool::{Class, Demand, Target};
 use crate::runtime::Family;
 use crate::source;
-use crate::store::{BlobWriter, NewRevision};
+use crate::store::{Annotation, BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -76,6 +76,8 @@ pub struct Deploy {
     pub settings: Settings,
     /// New code; `None`: the same as before.
     pub code: Option<NewCode>,
+    /// What a dialect attaches to the function, in the same write.
+    pub annotation: Option<Annotation>,
 }
 
 /// What a deploy wrote down.
@@ -112,7 +114,11 @@ impl App {
                 .insert(new.id);
         }
         let now = self.0.clock.now();
-        let (function, revision) = self.0.store.deploy(&deploy.namespace, &deploy.name, now, new).await?;
+        let (function, revision) = self
+            .0
+            .store
+            .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation)
+            .await?;
         if self
             .0
             .directory
@@ -147,7 +153,7 @@ impl App {
         }
     }
 
-    async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
+    pub(super) async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
         let found = self.0.store.revision(id).await?;
         found.ok_or_else(|| Error::not_found("the function was deleted while it was deployed".to_owned()))
     }

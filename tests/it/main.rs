@@ -14,6 +14,7 @@ mod calls;
 mod deploys;
 mod exchanges;
 mod jobs;
+mod published;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -8,7 +8,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::multipart;
 use crate::cli::package::Package;
+use crate::domain::FunctionName;
 use http::{HeaderValue, Method};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the daemon holds the answer. Unit: seconds.
@@ -18,7 +20,9 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
-    let path = args.source.clone();
+    let Some(path) = source(&args) else {
+        return change(context, &args).await;
+    };
     let packing = tokio::task::spawn_blocking(move || Package::open(&path));
     let package = packing
         .await
@@ -31,8 +35,40 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     if settings.runtime.is_none() && is_new(context, &name).await? {
         settings.runtime = Some(detected(context, &package).await?);
     }
-    let function = send(context, &name, &settings, package, args.no_wait).await?;
-    let function = if args.no_wait {
+    let function = send(context, &name, &settings, Some(package), args.no_wait).await?;
+    finish(context, function, args.no_wait).await
+}
+
+/// Where the code is; `None` when only settings change: no code is named, or something that is not there and is the
+/// name of a function.
+fn source(args: &DeployArgs) -> Option<PathBuf> {
+    let path = args.source.clone()?;
+    let may_be_a_name = args.name.is_none() && path.to_str().is_some_and(|t| FunctionName::parse(t).is_ok());
+    (path.exists() || !may_be_a_name).then_some(path)
+}
+
+/// Changes the settings of a function that is there, and keeps its code.
+async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
+    let named = args.source.as_ref().map(|path| path.display().to_string());
+    let name = args.name.clone().or(named).unwrap_or_default();
+    let settings = settings(args);
+    if settings == DeploySettings::default() {
+        return Err(Failure::usage(format!(
+            "`{name}` is no file or directory here, and no setting is given"
+        ))
+        .hint("name its code, or say what changes: --memory, --timeout, --env, …"));
+    }
+    if is_new(context, &name).await? {
+        let message = format!("there is no file or directory `{name}` here, and no function of that name");
+        return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
+            .hint("name the code of a new function: `hob deploy DIR`"));
+    }
+    let function = send(context, &name, &settings, None, args.no_wait).await?;
+    finish(context, function, args.no_wait).await
+}
+
+async fn finish(context: &mut Context<'_>, function: FunctionView, no_wait: bool) -> Result<Exit, Failure> {
+    let function = if no_wait {
         function
     } else {
         settled(context, function).await?
@@ -82,14 +118,17 @@ async fn send(
     context: &Context<'_>,
     name: &str,
     settings: &DeploySettings,
-    package: Package,
+    package: Option<Package>,
     no_wait: bool,
 ) -> Result<FunctionView, Failure> {
     let wait = if no_wait { "0" } else { HELD };
     let path = context.function_path(name, &[], &[("wait", Some(wait))]);
     let settings =
         serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
-    let form = multipart::form(&settings, &package.file_name, package.file, package.length);
+    let form = match package {
+        Some(package) => multipart::form(&settings, &package.file_name, package.file, package.length),
+        None => multipart::settings_form(&settings),
+    };
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
     let call = Call::new(Method::PUT, path)

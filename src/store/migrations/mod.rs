@@ -5,9 +5,10 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
+    include_str!("0004_versions.sql"),
     include_str!("0006_jobs.sql"),
 ];
 

@@ -6,7 +6,7 @@
 //	build warm KIT WORK         compiles what every program needs, so that later builds find it
 //	build programs CODE KIT OUT compiles CODE: its top to OUT/handler, others to OUT/programs/DIR/handler
 //
-// KIT is a directory with wire, handler, nuclio and modules of this folder's parent.
+// KIT is a directory with wire, capture, handler, nuclio and modules of this folder's parent.
 package main
 
 import (

@@ -253,7 +253,7 @@ func withoutModule(listing []byte, path string) []byte {
 // addKit copies our part beside the user's packages, under the user's module: so neither go.mod nor
 // vendor/ needs to know of it.
 func (m *module) addKit() error {
-	parts := []string{"wire", "handler"}
+	parts := []string{"wire", "capture", "handler"}
 	if m.imports(sdk) {
 		parts = append(parts, "nuclio")
 	}

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"hob/capture"
 	"hob/wire"
 )
 
@@ -27,7 +29,7 @@ func Main(program Program) {
 	}
 	os.Unsetenv(descriptorVariable)
 	syscall.CloseOnExec(descriptor)
-	server := &server{conn: wire.New(descriptor), program: program}
+	server := &server{shim: wire.New(descriptor), program: program}
 	server.run()
 }
 
@@ -39,31 +41,71 @@ func runAlone(program Program) {
 	program.Run()
 }
 
+// protocolError is the exit code for a frame that the contract does not allow.
+const protocolError = 70
+
 type server struct {
-	conn    *wire.Conn
-	program Program
-	answer  Answer
+	shim       *wire.Conn
+	daemon     *wire.Conn
+	output     *capture.Output
+	complaints int
+	program    Program
+	answer     Answer
 }
 
 func (s *server) run() {
 	if s.load() {
-		s.conn.Close()
+		s.shim.Close()
 		s.program.Run()
 		return
 	}
+	s.takeOver()
 	for {
-		frame, err := s.conn.Receive()
-		if err != nil || frame.Kind != wire.Invoke {
-			os.Exit(0) // the shim has gone
+		frame, err := s.daemon.Receive()
+		if err == nil && frame.Kind != wire.Invoke {
+			err = wire.ProtocolError(fmt.Sprintf("frame type %d where an invoke may come", frame.Kind))
 		}
-		s.call(frame)
+		if err == nil {
+			err = s.call(frame)
+		}
+		if err != nil {
+			s.end(err)
+		}
 	}
+}
+
+// takeOver waits until the shim gives us the daemon's connection.
+func (s *server) takeOver() {
+	daemon, given, err := s.shim.ReceiveHandOver()
+	if err != nil {
+		os.Exit(0) // the entry was not found, or the shim has gone
+	}
+	s.shim.Close()
+	state, err := capture.OpenState(given.State)
+	if err != nil {
+		s.end(err)
+	}
+	s.daemon, s.complaints = daemon, given.Complaints
+	s.output = capture.New(daemon, state, [2]int{given.Stdout, given.Stderr})
+	if err := s.output.Start(); err != nil {
+		s.end(err)
+	}
+}
+
+// end ends the process: with the connection, or because of what came over it.
+func (s *server) end(err error) {
+	var wrong wire.ProtocolError
+	if errors.As(err, &wrong) {
+		fmt.Fprintf(os.NewFile(uintptr(s.complaints), "complaints"), "hob shim: protocol error: %v\n", err)
+		os.Exit(protocolError)
+	}
+	os.Exit(0)
 }
 
 // load answers the load frame. True when the user's own main is to go on instead of us.
 func (s *server) load() bool {
 	started := time.Now()
-	frame, err := s.conn.Receive()
+	frame, err := s.shim.Receive()
 	if err != nil {
 		os.Exit(0)
 	}
@@ -80,7 +122,7 @@ func (s *server) load() bool {
 		report = wire.LoadedHeader{Error: failure}
 	}
 	report.DurationUS = time.Since(started).Microseconds()
-	if err := s.conn.SendJSON(wire.Loaded, report); err != nil {
+	if err := s.shim.SendJSON(wire.Loaded, report); err != nil {
 		os.Exit(0)
 	}
 	return report.Program
@@ -105,20 +147,39 @@ func (s *server) prepare(header wire.LoadHeader) (answer Answer, err error) {
 	return s.program.find(header.Entry, convention, header.Function)
 }
 
-func (s *server) call(frame wire.Frame) {
-	call := &Call{Started: time.Now(), TriggerKind: "http", TriggerName: "http", Status: 200, conn: s.conn}
+// call answers one call. The kernel ends this process at the deadline, whatever it is doing then.
+func (s *server) call(frame wire.Frame) error {
+	call := &Call{Started: time.Now(), TriggerKind: "http", TriggerName: "http", Status: 200, server: s}
 	if err := frame.Decode(&call.Invoke); err != nil {
-		os.Exit(0)
+		return err
+	}
+	if err := wire.CheckLimits(call.Invoke.TimeoutMS, call.Invoke.LogLimit); err != nil {
+		return err
 	}
 	call.takeTrigger()
-	call.Body = body{conn: s.conn, left: append([]byte(nil), frame.Raw...), over: !call.Invoke.Stream}
+	call.Body = body{server: s, left: append([]byte(nil), frame.Raw...), over: !call.Invoke.Stream}
+	s.output.Begin(*call.Invoke.LogLimit)
+	capture.DefaultAction(syscall.SIGALRM) // the function may have asked for all signals
+	capture.Arm(*call.Invoke.TimeoutMS)
 	failure := s.attempt(call)
 	call.Body.spool()
+	capture.Arm(0)
+	s.output.End()
 	if failure != nil {
 		call.fail(failure)
 	} else {
 		call.finish()
 	}
+	return nil
+}
+
+// send sends a frame to the daemon. If we die in it then the shim says no more.
+func (s *server) send(kind byte, header, raw []byte) {
+	s.output.Sending()
+	if err := s.daemon.Send(kind, header, raw); err != nil {
+		os.Exit(0)
+	}
+	s.output.Sent()
 }
 
 func (s *server) attempt(call *Call) (failure *wire.Failure) {
@@ -144,7 +205,7 @@ type Call struct {
 	Status  int
 	Headers [][2]string
 
-	conn      *wire.Conn
+	server    *server
 	out       []byte
 	streaming bool
 }
@@ -214,16 +275,14 @@ func (c *Call) fail(failure *wire.Failure) {
 		os.Exit(2)
 	}
 	header := wire.ReplyHeader{DurationUS: time.Since(c.Started).Microseconds(), Error: failure}
-	if err := c.conn.SendJSON(wire.Reply, header); err != nil {
-		os.Exit(0)
+	text, err := json.Marshal(header)
+	if err != nil { // texts and a number always can be said
+		panic(err)
 	}
+	c.send(wire.Reply, text, nil)
 }
 
-func (c *Call) send(kind byte, header, raw []byte) {
-	if err := c.conn.Send(kind, header, raw); err != nil {
-		os.Exit(0)
-	}
-}
+func (c *Call) send(kind byte, header, raw []byte) { c.server.send(kind, header, raw) }
 
 func (c *Call) replyHeader() []byte {
 	text := append(make([]byte, 0, 256), `{"status":`...)
@@ -248,9 +307,9 @@ func (c *Call) replyHeader() []byte {
 
 // body is the input of a call, read as it comes.
 type body struct {
-	conn *wire.Conn
-	left []byte // has come, and is not read yet
-	over bool   // nothing more will come
+	server *server
+	left   []byte // has come, and is not read yet
+	over   bool   // nothing more will come
 }
 
 func (b *body) Read(into []byte) (int, error) {
@@ -282,17 +341,17 @@ func (b *body) spool() {
 	}
 }
 
-var endOfBody = errors.New("the shim hung up inside a body")
-
 func (b *body) receive() {
-	frame, err := b.conn.Receive()
+	frame, err := b.server.daemon.Receive()
 	var header wire.BodyHeader
+	if err == nil && frame.Kind != wire.Body {
+		err = wire.ProtocolError(fmt.Sprintf("frame type %d inside a request body", frame.Kind))
+	}
 	if err == nil {
 		err = frame.Decode(&header)
 	}
-	if err != nil || frame.Kind != wire.Body {
-		fmt.Fprintln(os.Stderr, endOfBody)
-		os.Exit(0)
+	if err != nil {
+		b.server.end(err)
 	}
 	b.left = append(b.left, frame.Raw...)
 	b.over = header.End

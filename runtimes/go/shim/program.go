@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"hob/capture"
 	"hob/wire"
 )
 
@@ -21,10 +22,12 @@ type program struct {
 	conn *wire.Conn
 	port int
 
+	output *capture.Output
+	pipes  pipes
+
 	lock   sync.Mutex
 	ended  chan syscall.WaitStatus // while it loads: its end
 	mirror bool                    // from then on its end is ours
-	output *output
 }
 
 // depsDirectory is where the image has what was built.
@@ -60,7 +63,7 @@ func executable(entry string) (string, error) {
 }
 
 // startProgram starts it and hands it the load frame; what it says to that is returned.
-func startProgram(frame wire.Frame, header wire.LoadHeader, output *output) (*program, wire.LoadedHeader, error) {
+func startProgram(frame wire.Frame, header wire.LoadHeader, output *capture.Output, pipes pipes) (*program, wire.LoadedHeader, error) {
 	var report wire.LoadedHeader
 	path, err := executable(header.Entry)
 	if err != nil {
@@ -70,7 +73,7 @@ func startProgram(frame wire.Frame, header wire.LoadHeader, output *output) (*pr
 	if err != nil {
 		return nil, report, err
 	}
-	p := &program{port: port, ended: make(chan syscall.WaitStatus, 1), output: output}
+	p := &program{port: port, ended: make(chan syscall.WaitStatus, 1), output: output, pipes: pipes}
 	if err := p.launch(path, header); err != nil {
 		return nil, report, err
 	}
@@ -92,7 +95,7 @@ func (p *program) launch(path string, header wire.LoadHeader) error {
 	}
 	p.conn = wire.New(pair[0])
 	defer syscall.Close(pair[1])
-	out := p.output.writers
+	out := p.pipes.writers
 	p.pid, err = syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{
 		Dir: header.Path, Env: environment(header, p.port),
 		Files: []uintptr{0, uintptr(out[0]), uintptr(out[1]), uintptr(pair[1])},
@@ -144,9 +147,9 @@ func (p *program) diedLoading() error {
 	if status.Signaled() {
 		p.follow(status) // a deadline or want of memory: the supervisor says which
 	}
-	p.output.end()
+	p.output.End()
 	return wire.NewFailure(wire.LoadFail, "SystemExit", fmt.Sprintf(
-		"the program ended with exit code %d while it started; see what it printed", status.ExitStatus()), p.output.lastWords())
+		"the program ended with exit code %d while it started; see what it printed", status.ExitStatus()), p.output.LastWords())
 }
 
 // watch waits for the program's end, whatever else is going on.
@@ -156,54 +159,48 @@ func (p *program) watch() {
 		syscall.Exit(internalError)
 	}
 	p.lock.Lock()
-	mirror := p.mirror
-	p.ended <- status
-	p.lock.Unlock()
-	if mirror {
+	defer p.lock.Unlock()
+	p.conn.Hangup() // a child of it may hold the other end
+	if p.mirror {
 		p.follow(status)
 	}
+	p.ended <- status
 }
 
 // mayEnd makes the program's end ours from now on.
-func (p *program) mayEnd(output *output) {
+func (p *program) mayEnd() {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	p.mirror = true
 	select {
 	case status := <-p.ended:
-		go p.follow(status)
+		p.follow(status)
 	default:
 	}
 }
 
 // follow ends this process as the program has ended, after its last words.
 func (p *program) follow(status syscall.WaitStatus) {
-	p.output.end()
+	p.output.Finish()
 	if !status.Signaled() {
 		syscall.Exit(status.ExitStatus())
 	}
 	signal := status.Signal()
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
-	defaultAction(signal)
+	capture.DefaultAction(signal)
 	syscall.Kill(os.Getpid(), signal)
 	select {} // it comes at once
 }
 
-// send hands a frame on. A program that cannot take it is about to be reported as ended.
-func (p *program) send(frame wire.Frame) {
-	if p.conn.Send(frame.Kind, frame.Header, frame.Raw) != nil {
-		p.waitForEnd()
+// handOver gives the program the daemon's connection and all that belongs to it, and waits for its end.
+func (p *program) handOver(conn *wire.Conn, report wire.LoadedHeader) error {
+	readers := p.output.Readers()
+	message := wire.HandOver{Stdout: readers[0], Stderr: readers[1], State: p.pipes.state, Complaints: syscall.Stderr}
+	if err := p.conn.SendHandOver(conn, message); err != nil {
+		select {} // it has ended, and `follow` ends us
 	}
-}
-
-func (p *program) receive() wire.Frame {
-	frame, err := p.conn.Receive()
-	if err != nil {
-		p.waitForEnd()
+	if err := conn.SendJSON(wire.Loaded, report); err != nil {
+		return errGone
 	}
-	return frame
+	select {}
 }
-
-// waitForEnd is for when the program has closed its connection to us: it has ended, and `follow` ends
-// us, or it goes on without us, until the deadline.
-func (p *program) waitForEnd() { select {} }

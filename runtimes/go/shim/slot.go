@@ -9,16 +9,18 @@ import (
 	"syscall"
 	"time"
 
+	"hob/capture"
 	"hob/wire"
 )
 
-// slot is one process with one call in flight. It ends with the connection, with its deadline (the
-// kernel's SIGALRM), or as the user's program does. It does not report its own death; the supervisor does.
+// slot is one process with one call in flight. It loads the code by starting the user's program. A
+// program with our part in it then takes over the connection and answers calls itself, and the slot
+// only waits to end as it does; for one that is a server of its own (subruntime) the slot stays between.
+// It does not report its own death; the supervisor does.
 type slot struct {
-	conn    *wire.Conn
-	output  *output
-	program *program
-	server  *subRuntime // nil: the program speaks frames
+	conn   *wire.Conn
+	output *capture.Output
+	server *subRuntime
 }
 
 // errGone says that the daemon has hung up.
@@ -26,7 +28,7 @@ var errGone = errors.New("the daemon has hung up")
 
 // runSlot dials the daemon, says hello and serves until it hangs up. The exit code is returned.
 func runSlot(address, token, name string) int {
-	defaultAction(syscall.SIGALRM)
+	capture.DefaultAction(syscall.SIGALRM)
 	preferMeWhenMemoryIsShort()
 	err := serveSlot(address, token, name)
 	if err == nil || errors.Is(err, errGone) || errors.Is(err, io.EOF) {
@@ -64,17 +66,16 @@ func serveSlot(address, token, name string) error {
 		if err != nil {
 			return err
 		}
-		if frame.Kind != wire.Invoke || s.program == nil {
+		if frame.Kind != wire.Invoke || s.server == nil {
 			return wire.ProtocolError(fmt.Sprintf("frame type %d where an invoke may come", frame.Kind))
 		}
-		if err := s.call(frame); err != nil {
+		if err := s.ask(frame); err != nil {
 			return err
 		}
 	}
 }
 
-// Loading.
-
+// load answers the load frame. It does not return once a program has taken over.
 func (s *slot) load() error {
 	frame, err := s.conn.Receive()
 	if err != nil {
@@ -84,48 +85,66 @@ func (s *slot) load() error {
 		return wire.ProtocolError(fmt.Sprintf("frame type %d before the code was loaded", frame.Kind))
 	}
 	var header wire.LoadHeader
-	if err := decodeCall(frame, &header, &header.TimeoutMS, &header.LogLimit); err != nil {
+	if err := frame.Decode(&header); err != nil {
+		return err
+	}
+	if err := wire.CheckLimits(header.TimeoutMS, header.LogLimit); err != nil {
 		return err
 	}
 	started := time.Now()
-	if s.output, err = newOutput(s.conn); err != nil {
+	pipes, err := s.capture()
+	if err != nil {
 		return err
 	}
-	s.output.begin(*header.LogLimit)
-	arm(*header.TimeoutMS)
-	report := s.start(frame, header)
-	arm(0)
-	s.output.end()
+	s.output.Begin(*header.LogLimit)
+	capture.Arm(*header.TimeoutMS)
+	program, report := s.start(frame, header, pipes)
+	capture.Arm(0)
+	if program != nil && s.server == nil {
+		s.output.Stop()
+	}
+	s.output.End()
 	report.DurationUS = time.Since(started).Microseconds()
+	if program != nil && s.server == nil {
+		return program.handOver(s.conn, report)
+	}
 	return s.conn.SendJSON(wire.Loaded, report)
 }
 
-// decodeCall reads a header and checks the numbers that every call must have.
-func decodeCall(frame wire.Frame, header any, timeout, limit **int64) error {
-	if err := frame.Decode(header); err != nil {
-		return err
-	}
-	if *timeout == nil || **timeout < 0 || *limit == nil || **limit < 0 {
-		return wire.ProtocolError("`timeout_ms` and `log_limit` must be whole numbers")
-	}
-	return nil
+// pipes are what the program prints to, and how its output stands.
+type pipes struct {
+	writers [2]int
+	state   int
 }
 
-// start starts the user's program and lets it find its entry.
-func (s *slot) start(frame wire.Frame, header wire.LoadHeader) wire.LoadedHeader {
-	program, report, err := startProgram(frame, header, s.output)
+func (s *slot) capture() (pipes, error) {
+	fd, state, err := capture.NewState()
+	if err != nil {
+		return pipes{}, err
+	}
+	readers, writers, err := capture.Pipes()
+	if err != nil {
+		return pipes{}, err
+	}
+	s.output = capture.New(s.conn, state, readers)
+	return pipes{writers: writers, state: fd}, s.output.Start()
+}
+
+// start starts the user's program and lets it find its entry. The program is nil when that failed.
+func (s *slot) start(frame wire.Frame, header wire.LoadHeader, pipes pipes) (*program, wire.LoadedHeader) {
+	program, report, err := startProgram(frame, header, s.output, pipes)
 	if err == nil && report.Program {
 		s.server, err = waitForServer(program, header)
 	}
 	if err != nil {
-		return wire.LoadedHeader{Error: loadFailure(err)}
+		return nil, wire.LoadedHeader{Error: loadFailure(err)}
 	}
 	report.Program = false
-	if report.OK {
-		s.program = program
-		program.mayEnd(s.output)
+	if !report.OK {
+		return nil, report
 	}
-	return report
+	program.mayEnd()
+	return program, report
 }
 
 func loadFailure(err error) *wire.Failure {
@@ -134,87 +153,4 @@ func loadFailure(err error) *wire.Failure {
 		return own
 	}
 	return wire.NewFailure(wire.LoadFail, "OSError", err.Error(), "")
-}
-
-// Calling.
-
-func (s *slot) call(frame wire.Frame) error {
-	var header struct {
-		TimeoutMS *int64 `json:"timeout_ms"`
-		LogLimit  *int64 `json:"log_limit"`
-		Stream    bool   `json:"stream"`
-	}
-	if err := decodeCall(frame, &header, &header.TimeoutMS, &header.LogLimit); err != nil {
-		return err
-	}
-	s.output.begin(*header.LogLimit)
-	arm(*header.TimeoutMS)
-	if s.server != nil {
-		return s.ask(frame)
-	}
-	if err := s.forwardCall(frame, header.Stream); err != nil {
-		return err
-	}
-	return s.forwardReply()
-}
-
-// forwardCall hands the invoke frame on as it is, and the body behind it.
-func (s *slot) forwardCall(frame wire.Frame, stream bool) error {
-	s.program.send(frame)
-	return s.eachPart(stream, func(part wire.Frame) { s.program.send(part) })
-}
-
-// eachPart receives the frames of a streamed body.
-func (s *slot) eachPart(stream bool, use func(wire.Frame)) error {
-	for stream {
-		frame, err := s.conn.Receive()
-		if err != nil {
-			return errGone
-		}
-		var header wire.BodyHeader
-		if frame.Kind != wire.Body {
-			return wire.ProtocolError(fmt.Sprintf("frame type %d inside a request body", frame.Kind))
-		}
-		if err := frame.Decode(&header); err != nil {
-			return err
-		}
-		use(frame)
-		stream = !header.End
-	}
-	return nil
-}
-
-// forwardReply hands the program's answer on. All that was printed goes before its last frame.
-func (s *slot) forwardReply() error {
-	for {
-		frame := s.program.receive()
-		last, err := isLast(frame)
-		if err != nil {
-			return err
-		}
-		if last {
-			arm(0)
-			s.output.end()
-		}
-		if err := s.conn.Send(frame.Kind, frame.Header, frame.Raw); err != nil {
-			return errGone
-		}
-		if last {
-			return nil
-		}
-	}
-}
-
-func isLast(frame wire.Frame) (bool, error) {
-	var header struct{ Stream, End bool }
-	if err := frame.Decode(&header); err != nil {
-		return false, err
-	}
-	switch frame.Kind {
-	case wire.Reply:
-		return !header.Stream, nil
-	case wire.Body:
-		return header.End, nil
-	}
-	return false, wire.ProtocolError(fmt.Sprintf("frame type %d from the program", frame.Kind))
 }

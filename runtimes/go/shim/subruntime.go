@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"hob/capture"
 	"hob/wire"
 )
 
@@ -79,7 +80,7 @@ func waitForServer(program *program, header wire.LoadHeader) (*subRuntime, error
 	syscall.Kill(program.pid, syscall.SIGKILL)
 	return nil, wire.NewFailure(wire.LoadFail, "TimeoutError", fmt.Sprintf("the program did not listen on port %d within %v;"+
 		" let its main start the function (lambda.Start), or let the entry name an exported function", program.port, startWait),
-		program.output.lastWords())
+		program.output.LastWords())
 }
 
 // ask makes a call of the program's server.
@@ -89,19 +90,44 @@ func (s *slot) ask(frame wire.Frame) error {
 	if err := frame.Decode(&header); err != nil {
 		return err
 	}
+	if err := wire.CheckLimits(header.TimeoutMS, header.LogLimit); err != nil {
+		return err
+	}
+	s.output.Begin(*header.LogLimit)
+	capture.Arm(*header.TimeoutMS)
 	body := append([]byte(nil), frame.Raw...)
-	err := s.eachPart(header.Stream, func(part wire.Frame) { body = append(body, part.Raw...) })
+	body, err := s.restOfBody(body, header.Stream)
 	if err != nil {
 		return err
 	}
 	reply, err := s.server.call(header, body)
 	duration := time.Since(started).Microseconds()
-	arm(0)
-	s.output.end()
+	capture.Arm(0)
+	s.output.End()
 	if err != nil {
 		return s.conn.SendJSON(wire.Reply, wire.ReplyHeader{DurationUS: duration, Error: s.server.failure(err)})
 	}
 	return sendAnswer(s.conn, reply, duration)
+}
+
+// restOfBody joins a streamed body: an event is one piece of JSON.
+func (s *slot) restOfBody(body []byte, stream bool) ([]byte, error) {
+	for stream {
+		frame, err := s.conn.Receive()
+		if err != nil {
+			return nil, errGone
+		}
+		if frame.Kind != wire.Body {
+			return nil, wire.ProtocolError(fmt.Sprintf("frame type %d inside a request body", frame.Kind))
+		}
+		var header wire.BodyHeader
+		if err := frame.Decode(&header); err != nil {
+			return nil, err
+		}
+		body = append(body, frame.Raw...)
+		stream = !header.End
+	}
+	return body, nil
 }
 
 // call posts the event and reads the answer.
@@ -140,7 +166,7 @@ func (r *subRuntime) failure(err error) *wire.Failure {
 	if errors.As(err, &own) {
 		return own
 	}
-	message, stack := panicIn(r.program.output.lastWords())
+	message, stack := panicIn(r.program.output.LastWords())
 	if stack == "" {
 		message = "the program gave no answer: " + err.Error() + "; see what it printed"
 	}

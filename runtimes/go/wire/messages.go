@@ -32,6 +32,14 @@ type InvokeHeader struct {
 	LogLimit  *int64      `json:"log_limit"`
 }
 
+// CheckLimits refuses a call without the numbers that every call must have.
+func CheckLimits(timeoutMS, logLimit *int64) error {
+	if timeoutMS == nil || *timeoutMS < 0 || logLimit == nil || *logLimit < 0 {
+		return ProtocolError("`timeout_ms` and `log_limit` must be whole numbers")
+	}
+	return nil
+}
+
 // LoadedHeader answers a load. Program says, between the user's program and the shim only, that the
 // program goes on as a server of its own (see ../shim/subruntime.go).
 type LoadedHeader struct {

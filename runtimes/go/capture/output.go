@@ -28,6 +28,8 @@ type State struct {
 	limit   int64
 	room    int64 // bytes that may still be sent for this call
 	dropped int64
+
+	deadline int64 // of the call, in nanoseconds of the monotonic clock; 0: none
 }
 
 const stateSize = 4096 // one page

@@ -127,7 +127,7 @@ func rank(function Function, usual string) int {
 }
 
 func (f Function) isAt(place string) bool {
-	place = strings.ReplaceAll(place, ".", "/")
+	place = strings.ReplaceAll(strings.TrimSuffix(place, ".go"), ".", "/")
 	return place == f.Dir || place == f.Package || place == f.File || place == path.Join(f.Dir, f.File) ||
 		place == path.Join(f.Dir, f.Package)
 }

@@ -48,6 +48,7 @@ type server struct {
 	shim       *wire.Conn
 	daemon     *wire.Conn
 	output     *capture.Output
+	deadline   *capture.Deadline
 	complaints int
 	program    Program
 	answer     Answer
@@ -83,6 +84,9 @@ func (s *server) takeOver() {
 	s.shim.Close()
 	state, err := capture.OpenState(given.State)
 	if err != nil {
+		s.end(err)
+	}
+	if s.deadline, err = capture.NewDeadline(state); err != nil {
 		s.end(err)
 	}
 	s.daemon, s.complaints = daemon, given.Complaints
@@ -159,11 +163,13 @@ func (s *server) call(frame wire.Frame) error {
 	call.takeTrigger()
 	call.Body = body{server: s, left: append([]byte(nil), frame.Raw...), over: !call.Invoke.Stream}
 	s.output.Begin(*call.Invoke.LogLimit)
-	capture.DefaultAction(syscall.SIGALRM) // the function may have asked for all signals
-	capture.Arm(*call.Invoke.TimeoutMS)
+	s.deadline.Arm(*call.Invoke.TimeoutMS)
 	failure := s.attempt(call)
 	call.Body.spool()
-	capture.Arm(0)
+	if failure != nil && call.streaming {
+		breakOff(failure)
+	}
+	s.deadline.Disarm()
 	s.output.End()
 	if failure != nil {
 		call.fail(failure)
@@ -267,13 +273,13 @@ func (c *Call) finish() {
 	c.send(wire.Reply, c.replyHeader(), c.out)
 }
 
-// fail answers with a failure. Half an answer cannot be taken back: then the process ends, as the
-// reader of a half body must see that it is one.
+// breakOff ends the process: half an answer cannot be taken back, and its reader must see what it is.
+func breakOff(failure *wire.Failure) {
+	fmt.Fprintf(os.Stderr, "failed after a part of the answer was sent: %s\n%s", failure.Message, failure.Traceback)
+	os.Exit(2)
+}
+
 func (c *Call) fail(failure *wire.Failure) {
-	if c.streaming {
-		fmt.Fprintf(os.Stderr, "failed after a part of the answer was sent: %s\n%s", failure.Message, failure.Traceback)
-		os.Exit(2)
-	}
 	header := wire.ReplyHeader{DurationUS: time.Since(c.Started).Microseconds(), Error: failure}
 	text, err := json.Marshal(header)
 	if err != nil { // texts and a number always can be said

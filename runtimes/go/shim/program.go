@@ -186,6 +186,9 @@ func (p *program) follow(status syscall.WaitStatus) {
 		syscall.Exit(status.ExitStatus())
 	}
 	signal := status.Signal()
+	if signal == syscall.SIGKILL && p.pipes.standing.Passed() {
+		signal = syscall.SIGALRM
+	}
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	capture.DefaultAction(signal)
 	syscall.Kill(os.Getpid(), signal)

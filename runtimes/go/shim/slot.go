@@ -113,8 +113,9 @@ func (s *slot) load() error {
 
 // pipes are what the program prints to, and how its output stands.
 type pipes struct {
-	writers [2]int
-	state   int
+	writers  [2]int
+	state    int // the file of `standing`
+	standing *capture.State
 }
 
 func (s *slot) capture() (pipes, error) {
@@ -127,7 +128,7 @@ func (s *slot) capture() (pipes, error) {
 		return pipes{}, err
 	}
 	s.output = capture.New(s.conn, state, readers)
-	return pipes{writers: writers, state: fd}, s.output.Start()
+	return pipes{writers: writers, state: fd, standing: state}, s.output.Start()
 }
 
 // start starts the user's program and lets it find its entry. The program is nil when that failed.

@@ -101,6 +101,9 @@ func (s *slot) ask(frame wire.Frame) error {
 		return err
 	}
 	reply, err := s.server.call(header, body)
+	if _, answered := err.(*wire.Failure); err != nil && !answered && !s.server.lives() {
+		select {} // the program's end is ours; it is on its way
+	}
 	duration := time.Since(started).Microseconds()
 	capture.Arm(0)
 	s.output.End()
@@ -159,8 +162,18 @@ func (r *subRuntime) call(header wire.InvokeHeader, body []byte) (answer, error)
 	return answerOf(result)
 }
 
+// lives says whether the program still listens.
+func (r *subRuntime) lives() bool {
+	conn, err := net.DialTimeout("tcp", r.address, time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
 // failure says what a call's error means. A connection that ends without an answer is a panic: the
-// library's server prints it and goes on. If the program ends, `follow` is quicker to say so.
+// library's server prints it and goes on.
 func (r *subRuntime) failure(err error) *wire.Failure {
 	var own *wire.Failure
 	if errors.As(err, &own) {

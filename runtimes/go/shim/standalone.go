@@ -285,6 +285,12 @@ func (s *aloneSlot) cause() *wire.Failure {
 // Calls.
 
 func (a *alone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Before waiting: the standard library notices that a caller has gone only once it has read the body.
+	first, more, err := readFirst(r.Body)
+	if err != nil {
+		fail(w, endedEarly(err))
+		return
+	}
 	slot := a.acquire(w, r)
 	if slot == nil {
 		return
@@ -296,12 +302,26 @@ func (a *alone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, slot.failure)
 		return
 	}
-	if err := a.sendCall(slot, r); err != nil {
+	if err := a.sendCall(slot, r, first, more); err != nil {
 		a.cancel(slot) // half a call is in it
-		fail(w, wire.NewFailure(wire.BadInput, "", "the request's body ended early: "+err.Error(), ""))
+		fail(w, endedEarly(err))
 		return
 	}
 	a.answer(w, slot)
+}
+
+func endedEarly(err error) *wire.Failure {
+	return wire.NewFailure(wire.BadInput, "", "the request's body ended early: "+err.Error(), "")
+}
+
+// readFirst reads a body as far as it fits into the frame that begins a call, and says whether there may be more.
+func readFirst(body io.Reader) (first []byte, more bool, err error) {
+	first = make([]byte, wire.Chunk)
+	n, err := io.ReadFull(body, first)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return first[:n], false, nil
+	}
+	return first[:n], true, err
 }
 
 // acquire waits for a slot. Nil: it has answered already, or the caller has gone.
@@ -332,42 +352,28 @@ func (a *alone) cancel(slot *aloneSlot) {
 }
 
 // sendCall sends the request. An error is the caller's; a slot that has ended shows when its answer is read.
-func (a *alone) sendCall(slot *aloneSlot, r *http.Request) error {
-	first := make([]byte, wire.Chunk+1)
-	n, err := io.ReadFull(r.Body, first)
+func (a *alone) sendCall(slot *aloneSlot, r *http.Request, first []byte, more bool) error {
 	header := invokeHeader(a.load, r)
-	header.Stream = err == nil
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return err
-	}
-	if header.Stream {
-		n = wire.Chunk
-	}
+	header.Stream = more
 	text, err := json.Marshal(header)
 	if err != nil {
 		return err
 	}
-	if slot.conn.Send(wire.Invoke, text, first[:n]) != nil || !header.Stream {
+	if slot.conn.Send(wire.Invoke, text, first) != nil || !more {
 		return nil
 	}
-	return sendBody(slot, first[wire.Chunk:], r.Body)
-}
-
-func sendBody(slot *aloneSlot, first []byte, rest io.Reader) error {
-	buffer := make([]byte, wire.Chunk)
-	n := copy(buffer, first)
+	buffer := first // it has been sent
 	for {
-		if slot.conn.Send(wire.Body, nil, buffer[:n]) != nil {
-			return nil
-		}
-		var err error
-		n, err = rest.Read(buffer)
-		if err == io.EOF {
-			_ = slot.conn.Send(wire.Body, []byte(`{"end":true}`), buffer[:n])
-			return nil
-		}
-		if err != nil {
+		n, err := r.Body.Read(buffer)
+		if err != nil && err != io.EOF {
 			return err
+		}
+		var header []byte
+		if err == io.EOF {
+			header = []byte(`{"end":true}`)
+		}
+		if slot.conn.Send(wire.Body, header, buffer[:n]) != nil || err == io.EOF {
+			return nil
 		}
 	}
 }

@@ -95,6 +95,9 @@ func (p *program) launch(path string, header wire.LoadHeader) error {
 	}
 	p.conn = wire.New(pair[0])
 	defer syscall.Close(pair[1])
+	if _, err := os.Stat(header.Path); err != nil {
+		return fmt.Errorf("the code is not at %s: %w; let the image have it there, or mount it", header.Path, err)
+	}
 	out := p.pipes.writers
 	p.pid, err = syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{
 		Dir: header.Path, Env: environment(header, p.port),

@@ -84,10 +84,7 @@ func (p Program) isProgram(text string) bool {
 
 // find returns the function that an entry names, or an answer's failure that says what there is.
 func (p Program) find(text string, convention Convention, about wire.About) (Answer, error) {
-	wanted := parseEntry(text)
-	if wanted.name == "" || wanted.name == "main" || wanted.place+"/"+wanted.name == "/"+p.Dir {
-		wanted.name = ""
-	}
+	wanted := p.wanted(text)
 	for _, function := range p.candidates(wanted, convention.Usual) {
 		answer, err := convention.Prepare(function, p, about)
 		if answer != nil || err != nil {
@@ -99,6 +96,15 @@ func (p Program) find(text string, convention Convention, about wire.About) (Ans
 		}
 	}
 	return nil, loadFailure("NameError", p.missing(text, convention))
+}
+
+// wanted is the entry with an empty name when that means the usual function.
+func (p Program) wanted(text string) entry {
+	wanted := parseEntry(text)
+	if wanted.name == "main" || path.Join(wanted.place, wanted.name) == p.Dir {
+		return entry{}
+	}
+	return wanted
 }
 
 // candidates are the functions that the entry may mean, the likeliest first.

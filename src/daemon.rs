@@ -2,6 +2,7 @@
 //!
 //! Order: bind, open the store, build, run, drain. What is bound first cannot fail last.
 
+use crate::api;
 use crate::api::kit::guard::{self, Guard};
 use crate::api::kit::problem;
 use crate::api::native::{self, NativeState};
@@ -14,6 +15,7 @@ use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
+use crate::scheduler;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
@@ -218,6 +220,7 @@ impl Daemon {
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
     }
 }
@@ -450,20 +453,19 @@ fn router(
         allowed_origins: config.server.allowed_origins.clone(),
         token: config.access.token.clone(),
     });
+    let dialect = api::Dialect {
+        app: app.clone(),
+        base_url: state.base_url.as_str().into(),
+    };
     let ingress = Ingress {
         app: app.clone(),
         body_limit: config.server.body_limit,
     };
     Router::new()
-        .route(
-            "/",
-            get(|| async {
-                axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"}))
-            }),
-        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route("/metrics", get(metrics).with_state(app.clone()))
+        .merge(api::dialects(&dialect))
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)

@@ -3,7 +3,7 @@
 use super::App;
 use crate::archive;
 use crate::domain::{
-    Concurrency, Convention, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network, Revision,
+    Code, Concurrency, Convention, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network, Revision,
     RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
 };
 use crate::pool::{Class, Demand, Target};
@@ -23,6 +23,8 @@ const ENV_LIMIT: usize = 64 * 1024;
 pub struct Settings {
     /// `family` or `family:version`.
     pub runtime: Option<String>,
+    /// An image that carries the runtime's shim, in place of the runtime's own.
+    pub runtime_image: Option<String>,
     /// Where user code begins.
     pub entry: Option<String>,
     /// How it is called.
@@ -54,6 +56,15 @@ pub struct Upload {
     pub file_name: Option<String>,
 }
 
+/// Code that a deploy brings.
+#[derive(Debug, Clone)]
+pub enum NewCode {
+    /// A stored package.
+    Package(Upload),
+    /// An image that brings everything.
+    Image(String),
+}
+
 /// A deploy.
 #[derive(Debug, Clone)]
 pub struct Deploy {
@@ -64,7 +75,7 @@ pub struct Deploy {
     /// What changes.
     pub settings: Settings,
     /// New code; `None`: the same as before.
-    pub code: Option<Upload>,
+    pub code: Option<NewCode>,
 }
 
 /// What a deploy wrote down.
@@ -169,6 +180,10 @@ impl App {
             entry: entry.unwrap_or_else(|| family.manifest.default_entry.clone()),
             convention,
             code,
+            runtime_image: settings
+                .runtime_image
+                .clone()
+                .or_else(|| same_family.and_then(|p| p.runtime_image.clone())),
             env,
             limits,
         })
@@ -211,11 +226,15 @@ impl App {
         })
     }
 
-    async fn code_of(&self, deploy: &Deploy, previous: Option<&Revision>, family: &Family) -> Result<Digest, Error> {
-        if let Some(upload) = &deploy.code {
-            self.extract(&upload.digest, upload.file_name.clone(), family.single_file())
-                .await?;
-            return Ok(upload.digest.clone());
+    async fn code_of(&self, deploy: &Deploy, previous: Option<&Revision>, family: &Family) -> Result<Code, Error> {
+        match &deploy.code {
+            Some(NewCode::Package(upload)) => {
+                self.extract(&upload.digest, upload.file_name.clone(), family.single_file())
+                    .await?;
+                return Ok(Code::Package(upload.digest.clone()));
+            }
+            Some(NewCode::Image(name)) => return Ok(Code::Image(name.clone())),
+            None => {}
         }
         let previous =
             previous.ok_or_else(|| Error::invalid("a new function needs code: send a zip, a tar or a source file"))?;
@@ -258,10 +277,15 @@ impl App {
                 class: Class {
                     runtime: revision.runtime.clone(),
                     network: revision.limits.network,
+                    image: revision
+                        .code
+                        .image()
+                        .map(str::to_owned)
+                        .or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
             },
-            tree: self.0.store.blobs().tree_path(&revision.code),
+            tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
             entry: revision.entry.clone(),
             convention: revision.convention,
             env: revision.env.clone(),

@@ -144,7 +144,8 @@ impl Builder {
         let family = family.ok_or_else(|| Error::not_found(format!("runtime {runtime} is no longer there")))?;
         let base = self.base_image(family, &runtime.version).await?;
         let directory = family.directory.clone();
-        let files = blocking(move || read_context(&directory)).await?;
+        let include = family.manifest.include.clone();
+        let files = blocking(move || read_context(&directory, &include)).await?;
         let base_id = self.engine.image(&base).await?.map(|i| i.id).unwrap_or_default();
         let owner = self.options.instance.to_string();
         let tag = plan::runtime_tag(runtime, &owner, &base_id, &files);
@@ -158,15 +159,30 @@ impl Builder {
         Ok(tag)
     }
 
+    /// Whether the runtime's image can be made without fetching anything.
+    pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
+        let Some(family) = self.runtimes.family(runtime) else {
+            return false;
+        };
+        let (ordinary, local) = self.bases(family, &runtime.version).await.unwrap_or_default();
+        ordinary || local
+    }
+
+    /// Whether the ordinary base is here, and whether the locally made one of that version is.
+    async fn bases(&self, family: &Family, version: &str) -> Result<(bool, bool), Error> {
+        let manifest = &family.manifest;
+        let ordinary = self.engine.image(family.base(version).unwrap_or_default()).await?;
+        let local = match manifest.local_version == version {
+            true => self.engine.image(&manifest.local_base).await?,
+            false => None,
+        };
+        Ok((ordinary.is_some(), local.is_some()))
+    }
+
     async fn base_image(&self, family: &Family, version: &str) -> Result<String, Error> {
         let ordinary = family.base(version).unwrap_or_default().to_owned();
-        let ordinary_here = self.engine.image(&ordinary).await?.is_some();
-        let manifest = &family.manifest;
-        let local = (manifest.local_version == version).then_some(manifest.local_base.as_str());
-        let local = match local {
-            Some(name) => self.engine.image(name).await?.map(|_| name),
-            None => None,
-        };
+        let (ordinary_here, local_here) = self.bases(family, version).await?;
+        let local = local_here.then_some(family.manifest.local_base.as_str());
         match plan::choose_base(&ordinary, ordinary_here, local, self.options.may_pull) {
             Base::Here(image) => Ok(image),
             Base::Pull(image) => self.engine.pull(&image).await.map(|()| image).map_err(Error::from),
@@ -217,9 +233,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     done.map_err(|e| Error::internal("a build could not be prepared", e))?
 }
 
-fn read_context(directory: &Path) -> Result<Vec<ContextFile>, Error> {
+/// A runtime's own folder, and the folders of other runtimes that it shares.
+fn read_context(directory: &Path, include: &[String]) -> Result<Vec<ContextFile>, Error> {
+    let unreadable = |e| Error::internal("a runtime's folder cannot be read", e);
     let mut files = Vec::new();
-    collect(directory, "", &mut files).map_err(|e| Error::internal("a runtime's folder cannot be read", e))?;
+    collect(directory, "", &mut files).map_err(unreadable)?;
+    for shared in include {
+        let (from, name) = (
+            directory.join("..").join(shared),
+            shared.rsplit('/').next().unwrap_or(shared),
+        );
+        collect(&from, &format!("{name}/"), &mut files).map_err(unreadable)?;
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }

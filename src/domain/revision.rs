@@ -35,6 +35,35 @@ impl std::fmt::Display for Digest {
     }
 }
 
+/// What a revision is made of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// A code package, which a runtime's worker loads.
+    Package(Digest),
+    /// An image that brings everything; nothing is loaded into it.
+    Image(String),
+}
+
+impl Code {
+    /// The package's address; `None` for an image.
+    #[must_use]
+    pub fn digest(&self) -> Option<&Digest> {
+        match self {
+            Self::Package(digest) => Some(digest),
+            Self::Image(_) => None,
+        }
+    }
+
+    /// The image's name; `None` for a package.
+    #[must_use]
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Self::Package(_) => None,
+            Self::Image(name) => Some(name),
+        }
+    }
+}
+
 /// Which runtime: a family and one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuntimeRef {
@@ -61,11 +90,19 @@ pub enum Convention {
     ContextEvent,
     /// A server on `$PORT`.
     Http,
+    /// A program that runs once for each call: arguments in, output and exit code out.
+    Command,
 }
 
 impl Convention {
-    /// All of them, in the design's order.
-    pub const ALL: [Self; 4] = [Self::Kwargs, Self::EventContext, Self::ContextEvent, Self::Http];
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Kwargs,
+        Self::EventContext,
+        Self::ContextEvent,
+        Self::Http,
+        Self::Command,
+    ];
 
     /// Its name on the wire and on the command line.
     #[must_use]
@@ -75,6 +112,7 @@ impl Convention {
             Self::EventContext => "event-context",
             Self::ContextEvent => "context-event",
             Self::Http => "http",
+            Self::Command => "command",
         }
     }
 
@@ -116,8 +154,10 @@ pub struct Revision {
     pub entry: String,
     /// How it is called.
     pub convention: Convention,
-    /// The code package.
-    pub code: Digest,
+    /// What it is made of.
+    pub code: Code,
+    /// The image its workers run in place of the runtime's own; it must carry the runtime's shim. `None`: the runtime's.
+    pub runtime_image: Option<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
     /// What it may use.

@@ -61,8 +61,8 @@ pub struct Options {
 pub struct Target {
     /// What the policy needs.
     pub demand: Demand,
-    /// The extracted code.
-    pub tree: PathBuf,
+    /// The extracted code; `None` when the image brings it.
+    pub tree: Option<PathBuf>,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -228,7 +228,8 @@ impl Pool {
 
     /// Lays a copy of the target's code ready, so that the next worker loads it by a rename.
     pub async fn stage(&self, target: &Target) {
-        let (shared, revision, tree) = (Arc::clone(&self.0), target.demand.revision, target.tree.clone());
+        let Some(tree) = target.tree.clone() else { return };
+        let (shared, revision) = (Arc::clone(&self.0), target.demand.revision);
         let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree)).await;
         if let Ok(Err(e)) = done {
             tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
@@ -418,7 +419,10 @@ impl Shared {
         }
         let (handle, orders) = WorkerHandle::new();
         inner.workers.insert(worker, handle.clone());
-        let image = inner.images.get(&class.runtime).cloned();
+        let image = class
+            .image
+            .clone()
+            .or_else(|| inner.images.get(&class.runtime).cloned());
         let life = worker::live(Arc::clone(self), worker, class, memory, image, handle, orders);
         self.supervisor.spawn(TaskKind::Worker, life);
     }

@@ -9,7 +9,7 @@ use super::frame::{
 use super::lease::Death;
 use super::state::{Class, Event};
 use super::{Failure, Shared, Target};
-use crate::domain::{Memory, WorkerId};
+use crate::domain::{Memory, RevisionId, WorkerId};
 use crate::engine::{self, ContainerId, WorkerSpec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -361,11 +361,13 @@ impl Life {
     }
 
     async fn place_code(&mut self, target: &Arc<Target>) -> Result<(), End> {
+        let Some(tree) = target.tree.clone() else {
+            return Ok(());
+        };
         let (shared, place) = (Arc::clone(&self.shared), self.directory.join("code"));
-        let (target, again) = (Arc::clone(target), Arc::clone(target));
-        let revision = target.demand.revision;
-        let placed = tokio::task::spawn_blocking(move || shared.staging.place(revision, &target.tree, &place)).await;
-        self.stage_again(again);
+        let (revision, again) = (target.demand.revision, tree.clone());
+        let placed = tokio::task::spawn_blocking(move || shared.staging.place(revision, &tree, &place)).await;
+        self.stage_again(revision, again);
         match placed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(End::StartFailed(
@@ -377,10 +379,10 @@ impl Life {
     }
 
     /// Lays the next copy ready while the user's code is imported.
-    fn stage_again(&self, target: Arc<Target>) {
+    fn stage_again(&self, revision: RevisionId, tree: PathBuf) {
         let shared = Arc::clone(&self.shared);
         drop(tokio::task::spawn_blocking(move || {
-            shared.staging.prepare(target.demand.revision, &target.tree)
+            shared.staging.prepare(revision, &tree)
         }));
     }
 

@@ -53,6 +53,56 @@ pub struct Manifest {
     pub memory_mib: u32,
     /// Workers kept pre-warmed.
     pub prewarm: usize,
+    /// Folders of other runtimes that the image is built with, as `runtime/folder`; each is copied under its last name.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// How dependencies, or the program itself, are built; `None`: nothing is.
+    #[serde(default)]
+    pub build: Option<Build>,
+    /// The image is the user's: there is no Dockerfile and no shim here.
+    #[serde(default)]
+    pub bring_image: bool,
+}
+
+/// How a runtime builds what a function brings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The Dockerfile, in the runtime's folder.
+    pub dockerfile: String,
+    /// When it is built.
+    pub when: When,
+    /// What the build sees, as `input/` of its context.
+    pub context: Context,
+    /// Files that go along with the dependency files when they are there.
+    #[serde(default)]
+    pub lock_files: Vec<String>,
+    /// The ordinary image with the tools; `{version}` is replaced. Empty: the runtime's base.
+    #[serde(default)]
+    pub builder: String,
+    /// The image with the tools that `scripts/setup` makes of the distribution's packages.
+    #[serde(default)]
+    pub local_builder: String,
+}
+
+/// When something is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// When one of the dependency files is there.
+    Dependencies,
+    /// For every function: compiled languages.
+    Always,
+}
+
+/// What a build sees of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// The dependency and lock files only, so that a code edit builds nothing again.
+    Dependencies,
+    /// The whole tree.
+    Code,
 }
 
 /// One version of a family.

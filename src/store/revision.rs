@@ -2,13 +2,13 @@
 
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network, Revision,
-    RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
+    Code, Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
+    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
 
-const COLUMNS: &str = "id, function, number, family, version, entry, convention, code, env,
+const COLUMNS: &str = "id, function, number, family, version, entry, convention, code, image, runtime_image, env,
     memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, state, failure,
     created_at_ms";
 
@@ -23,8 +23,10 @@ pub struct NewRevision {
     pub entry: String,
     /// How it is called.
     pub convention: Convention,
-    /// The code package.
-    pub code: Digest,
+    /// What it is made of.
+    pub code: Code,
+    /// The image its workers run in place of the runtime's own.
+    pub runtime_image: Option<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
     /// What it may use.
@@ -186,7 +188,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn live_digests(&self) -> Result<HashSet<Digest>, Error> {
-        let sql = "select distinct code from revision";
+        let sql = "select distinct code from revision where image is null";
         let digests = self.read("list code packages", move |c| row::all(c, sql, [], digest));
         Ok(digests.await?.into_iter().collect())
     }
@@ -201,6 +203,7 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         entry: new.entry,
         convention: new.convention,
         code: new.code,
+        runtime_image: new.runtime_image,
         env: new.env,
         limits: new.limits,
         state: RevisionState::Pending,
@@ -219,10 +222,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
-                   code, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers,
+                   code, image, runtime_image, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers,
                    network, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
-                   :code, :env, :memory, :timeout, :concurrency, :min, :max,
+                   :code, :image, :runtime_image, :env, :memory, :timeout, :concurrency, :min, :max,
                    :network, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let limits = &revision.limits;
@@ -234,7 +237,9 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":version": revision.runtime.version,
         ":entry": revision.entry,
         ":convention": revision.convention.as_str(),
-        ":code": revision.code.as_str(),
+        ":code": revision.code.digest().map_or("", Digest::as_str),
+        ":image": revision.code.image(),
+        ":runtime_image": revision.runtime_image,
         ":env": env,
         ":memory": limits.memory.mib(),
         ":timeout": limits.timeout.millis(),
@@ -285,7 +290,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         },
         entry: row.get("entry")?,
         convention: row::checked(row, "convention", |t: String| Convention::parse(&t))?,
-        code: digest(row)?,
+        code: code(row)?,
+        runtime_image: row.get("runtime_image")?,
         env: row::checked(row, "env", |t: String| serde_json::from_str(&t))?,
         limits: limits(row)?,
         state: state(row)?,
@@ -312,6 +318,13 @@ fn state(row: &Row<'_>) -> rusqlite::Result<RevisionState> {
         "failed" => Ok(RevisionState::Failed(failure.unwrap_or_default())),
         _ => Err(format!("no such state of a revision: {t}")),
     })
+}
+
+fn code(row: &Row<'_>) -> rusqlite::Result<Code> {
+    match row.get("image")? {
+        Some(image) => Ok(Code::Image(image)),
+        None => digest(row).map(Code::Package),
+    }
 }
 
 fn digest(row: &Row<'_>) -> rusqlite::Result<Digest> {

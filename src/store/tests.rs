@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
+    Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
     Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ fn options(directory: &Path, queue: usize) -> Options {
     }
 }
 
-fn opened(queue: usize) -> (tempfile::TempDir, Store) {
+pub(super) fn opened(queue: usize) -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().expect("temp");
     let store = Store::open(options(directory.path(), queue)).expect("open");
     (directory, store)
 }
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -36,7 +36,8 @@ fn new_revision() -> NewRevision {
         },
         entry: "main.main".into(),
         convention: Convention::Kwargs,
-        code: Digest::parse(&"a".repeat(64)).expect("digest"),
+        code: Code::Package(Digest::parse(&"a".repeat(64)).expect("digest")),
+        runtime_image: None,
         env: BTreeMap::from([("K".into(), "v".into())]),
         limits: Limits {
             memory: Memory::from_mib(128).expect("memory"),
@@ -48,7 +49,7 @@ fn new_revision() -> NewRevision {
     }
 }
 
-async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
+pub(super) async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
     let name = FunctionName::parse(name).expect("name");
     let namespace = Namespace::default_namespace();
     let deploy = store.deploy(&namespace, &name, at(1), new_revision());
@@ -275,7 +276,7 @@ async fn a_full_disk_fails_commands_and_keeps_records() {
     assert!(matches!(put, Err(Error::DiskFull)), "{put:?}");
     set_pages(1_000_000).await.expect("space");
     store.close().await.expect("close");
-    let file = store.inner.blobs.path(&revision.code);
+    let file = store.inner.blobs.path(revision.code.digest().expect("a package"));
     let data = file.ancestors().nth(3).expect("data").to_owned();
     let again = Store::open(options(&data, 8)).expect("open");
     let row = again.execution(call.id).await.expect("read").expect("kept");

@@ -9,7 +9,7 @@ use super::wire::{
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
-use crate::app::{App, Deploy};
+use crate::app::{App, Deploy, NewCode};
 use crate::domain::{Error, Function, FunctionName, Namespace, Revision};
 use axum::Json;
 use axum::body::Body;
@@ -77,7 +77,7 @@ pub(super) async fn deploy(
         namespace,
         name,
         settings: form.settings,
-        code: form.code,
+        code: form.code.map(NewCode::Package),
     };
     let deployed = state.app.deploy(deploy).await?;
     let wait = Duration::from_secs(query.wait.unwrap_or(WAIT).min(LONGEST_WAIT).into());

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
+        runtime_image: None,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
         env: sent.env,
@@ -74,7 +75,7 @@ pub(super) fn revision(revision: Revision, image: Option<String>) -> wire::Revis
         runtime: revision.runtime.to_string(),
         entry: revision.entry,
         convention: revision.convention.as_str().to_owned(),
-        code_sha256: revision.code.to_string(),
+        code_sha256: revision.code.digest().map(ToString::to_string),
         env: revision.env,
         limits: limits(revision.limits),
         image,

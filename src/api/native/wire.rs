@@ -285,8 +285,8 @@ pub struct RevisionView {
     pub entry: String,
     /// How it is called.
     pub convention: String,
-    /// The code package, in lower-case hexadecimal.
-    pub code_sha256: String,
+    /// The code package, in lower-case hexadecimal; `null` when the function is an image.
+    pub code_sha256: Option<String>,
     /// Environment variables, with their values.
     pub env: BTreeMap<String, String>,
     /// What it may use.

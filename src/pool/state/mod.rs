@@ -19,6 +19,8 @@ pub struct Class {
     pub runtime: RuntimeRef,
     /// What it may reach; cannot change while it lives.
     pub network: Network,
+    /// The image, where it is not the runtime's own: dependencies are in it, or all of the user's program.
+    pub image: Option<String>,
 }
 
 /// What the policy needs to know of a revision.

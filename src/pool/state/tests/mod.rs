@@ -106,6 +106,7 @@ fn class(network: Network) -> Class {
             version: "1".into(),
         },
         network,
+        image: None,
     }
 }
 

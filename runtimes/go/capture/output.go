@@ -141,6 +141,7 @@ func (o *Output) Finish() {
 func (o *Output) LastWords() string {
 	o.lock.Lock()
 	defer o.lock.Unlock()
+	o.drain()
 	return string(o.tail)
 }
 

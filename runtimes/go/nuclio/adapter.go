@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	levelVariable  = "HOB_LOG_LEVEL"
 	plainText      = "text/plain; charset=utf-8"
 	logLevelHeader = "x-nuclio-log-level"
 	logsHeader     = "x-nuclio-logs"
@@ -37,7 +38,8 @@ func prepare(function handler.Function, program handler.Program, about wire.Abou
 	if !fits {
 		return nil, nil
 	}
-	log := &log{level: levelOf(os.Getenv("HOB_LOG_LEVEL"))}
+	log := &log{level: levelOf(os.Getenv(levelVariable))}
+	os.Unsetenv(levelVariable)
 	context := &nuclio.Context{
 		Logger: &logger{log: log}, DataBinding: map[string]nuclio.DataBinding{},
 		FunctionName: about.Name, FunctionVersion: about.Version,

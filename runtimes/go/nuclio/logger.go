@@ -21,6 +21,8 @@ const (
 	severe
 )
 
+const nameWidth = 24 // of the logger's name in a line
+
 var levelNames = []string{"debug", "info", "warn", "error"}
 
 // levelOf reads a level. Empty and unknown ones mean debug.
@@ -70,7 +72,7 @@ func (l *log) records() string {
 func (l *log) add(level int, name, message string, fields []interface{}) {
 	now := time.Now()
 	if level >= l.level {
-		fmt.Fprintf(os.Stderr, "%s (%c) %s%s\n", now.UTC().Format("06.01.02 15:04:05.000"),
+		fmt.Fprintf(os.Stderr, "%s %*s (%c) %s%s\n", now.Format("06.01.02 15:04:05.000"), nameWidth, name,
 			levelNames[level][0]-'a'+'A', message, suffix(fields))
 	}
 	l.lock.Lock()

@@ -58,12 +58,17 @@ func TestAPanicIsFoundInWhatTheServerPrinted(t *testing.T) {
 	}
 }
 
-func TestBytesThatAreNoTextAreSaidInBase64(t *testing.T) {
-	for body, want := range map[string]event{
-		"abcd": {Body: "abcd"}, "": {}, "\xff": {Body: "/w==", IsBase64Encoded: true},
+func TestBodiesAreSaidAsText(t *testing.T) {
+	for _, each := range []struct {
+		body, text     string
+		flag, onBinary bool
+	}{
+		{"abcd", "abcd", true, false}, {"", "", true, false}, {"hello", "hello", false, false}, {"\xff", "/w==", true, true},
 	} {
-		if got := eventOf(wire.InvokeHeader{}, []byte(body)); got.Body != want.Body || got.IsBase64Encoded != want.IsBase64Encoded {
-			t.Errorf("%q: %q, %v", body, got.Body, got.IsBase64Encoded)
+		for binary, want := range map[bool]bool{false: each.flag, true: each.onBinary} {
+			if got := eventOf(wire.InvokeHeader{}, []byte(each.body), binary); got.Body != each.text || got.IsBase64Encoded != want {
+				t.Errorf("%q, %v: %q, %v", each.body, binary, got.Body, got.IsBase64Encoded)
+			}
 		}
 	}
 }

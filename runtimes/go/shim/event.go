@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"unicode/utf8"
 
 	"hob/wire"
@@ -37,7 +39,7 @@ type requestContext struct {
 	APIID        string    `json:"apiId"`
 }
 
-func eventOf(header wire.InvokeHeader, body []byte) event {
+func eventOf(header wire.InvokeHeader, body []byte, onlyBinary bool) event {
 	e := event{
 		Path: pathOf(header.Path), HTTPMethod: header.Method, Headers: map[string]string{}, Query: map[string]string{},
 		StageVariables: map[string]string{}, RequestContext: requestContext{HTTPMethod: header.Method},
@@ -52,7 +54,7 @@ func eventOf(header wire.InvokeHeader, body []byte) event {
 	for name, each := range values {
 		e.Query[name] = each[len(each)-1]
 	}
-	e.Body, e.IsBase64Encoded = bodyOf(body)
+	e.Body, e.IsBase64Encoded = bodyOf(body, onlyBinary)
 	return e
 }
 
@@ -63,11 +65,34 @@ func pathOf(path string) string {
 	return path
 }
 
-// bodyOf says bytes as text. The flag is for bytes that are no text: upstream sets it for every text
-// that happens to look like base64 and encodes nothing, a trap that the contract advises to leave out.
-func bodyOf(body []byte) (string, bool) {
-	if utf8.Valid(body) {
-		return string(body), false
+// base64Variable is `binary` where isBase64Encoded is to be true for what is not text, and for nothing
+// else; or `decodable`, as it has always been upstream.
+const base64Variable = "HOB_IS_BASE64"
+
+// bodyOf says bytes as text, and whether isBase64Encoded is said of it.
+//
+// Quirk: upstream says so of any text that happens to be base64, an empty one too, and puts a
+// replacement character for each byte that is not UTF-8. The first is kept, for functions that were
+// written with it; the second only loses data, so such bodies arrive as base64.
+func bodyOf(body []byte, onlyBinary bool) (string, bool) {
+	if !utf8.Valid(body) {
+		return base64.StdEncoding.EncodeToString(body), true
 	}
-	return base64.StdEncoding.EncodeToString(body), true
+	_, err := base64.StdEncoding.DecodeString(string(body))
+	return string(body), err == nil && !onlyBinary
+}
+
+// onlyBinary reads base64Variable, the function's or this process's.
+func onlyBinary(header wire.LoadHeader) (bool, error) {
+	value, set := header.Env[base64Variable]
+	if !set {
+		value = os.Getenv(base64Variable)
+	}
+	switch value {
+	case "binary":
+		return true, nil
+	case "", "decodable":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is %q; it must be `binary` or `decodable`", base64Variable, value)
 }

@@ -108,33 +108,53 @@ func (p *program) launch(path string, header wire.LoadHeader) error {
 	return err
 }
 
-// environment is ours, what Scaleway's runtime sets, then the user's. The root is read-only and the
-// user has no home: /tmp is the one place to write to.
-// Source: the contract's section 3.1, table of variables.
+// environment is ours, what the convention's own runtime sets, then the user's. The root is read-only
+// and the user has no home: /tmp is the one place to write to.
 func environment(header wire.LoadHeader, port int) []string {
-	set := map[string]string{
-		"HOME": "/tmp", "TMPDIR": "/tmp",
-		"HOB_HANDLER":       strconv.Itoa(programDescriptor),
-		"SCW_UPSTREAM_HOST": "http://127.0.0.1", "SCW_UPSTREAM_PORT": strconv.Itoa(port),
-		"SCW_HANDLER_IS_BINARY": "true", "SCW_APPLICATION_NAME": header.Function.Name,
-		"SCW_APPLICATION_MEMORY": strconv.Itoa(memoryOf(header)),
+	set := conventional(header)
+	set["HOME"], set["TMPDIR"] = "/tmp", "/tmp"
+	for _, each := range os.Environ() {
+		if key, value, _ := strings.Cut(each, "="); !strings.HasPrefix(key, "HOB_") || key == "HOB_LOG_LEVEL" {
+			if _, ours := set[key]; !ours {
+				set[key] = value
+			}
+		}
 	}
 	for key, value := range header.Env {
-		if key != "HOB_HANDLER" && key != "SCW_UPSTREAM_PORT" {
-			set[key] = value
-		}
+		set[key] = value
 	}
-	var list []string
-	for _, each := range os.Environ() {
-		key, _, _ := strings.Cut(each, "=")
-		if _, again := set[key]; !again && key != "HOB_DEPS" {
-			list = append(list, each)
-		}
+	delete(set, base64Variable)
+	set["HOB_HANDLER"] = strconv.Itoa(programDescriptor)
+	if header.Convention == "event-context" {
+		set["SCW_UPSTREAM_HOST"], set["SCW_UPSTREAM_PORT"] = "http://127.0.0.1", strconv.Itoa(port)
 	}
+	list := make([]string, 0, len(set))
 	for key, value := range set {
 		list = append(list, key+"="+value)
 	}
 	return list
+}
+
+// conventional are variables that functions find in the runtimes that the conventions come from.
+// Source: the tables in the contracts' sections 3.1 (event-context) and 12.8 (context-event).
+func conventional(header wire.LoadHeader) map[string]string {
+	switch header.Convention {
+	case "event-context":
+		return map[string]string{
+			"SCW_HANDLER_IS_BINARY": "true", "SCW_APPLICATION_NAME": header.Function.Name,
+			"SCW_APPLICATION_MEMORY": strconv.Itoa(memoryOf(header)),
+		}
+	case "context-event":
+		version := "latest"
+		if header.Function.Version != 0 {
+			version = strconv.Itoa(header.Function.Version)
+		}
+		return map[string]string{
+			"NUCLIO_HANDLER": header.Entry, "NUCLIO_FUNCTION_HANDLER": header.Entry, "NUCLIO_FUNCTION_NAME": header.Function.Name,
+			"NUCLIO_FUNCTION_VERSION": version, "NUCLIO_FUNCTION_DESCRIPTION": "",
+		}
+	}
+	return map[string]string{}
 }
 
 func memoryOf(header wire.LoadHeader) int {

@@ -21,7 +21,7 @@ import (
 const (
 	mostWaiting = 100
 	causeWait   = 5 * time.Second // for the supervisor's word on a slot that has ended
-	ownLogLimit = 1 << 20         // bytes of output of one call
+	ownLogLimit = 1 << 53         // bytes of output of one call: the engine bounds its log itself
 )
 
 // alone is the daemon's part without a daemon: HTTP on a port, towards the same supervisor and slots.
@@ -51,19 +51,17 @@ func runAlone() int {
 }
 
 func serveAlone() error {
-	var timeout, count, port int64
-	for _, each := range []struct {
-		into      *int64
-		name      string
-		otherwise int64
-		most      int64
-	}{
-		{&timeout, "HOB_TIMEOUT_MS", 60000, 1 << 40}, {&count, "HOB_CONCURRENCY", 1, mostSlots}, {&port, "PORT", 8080, 65535},
-	} {
-		var err error
-		if *each.into, err = setting(each.name, each.otherwise, each.most); err != nil {
-			return err
-		}
+	timeout, err := setting("HOB_TIMEOUT_MS", 60_000, 1, 86_400_000)
+	if err != nil {
+		return err
+	}
+	count, err := setting("HOB_CONCURRENCY", 1, 1, mostSlots)
+	if err != nil {
+		return err
+	}
+	port, err := setting("PORT", 8080, 0, 65535)
+	if err != nil {
+		return err
 	}
 	a := &alone{load: loadHeader(timeout), idle: make(chan *aloneSlot, 2*count)}
 	signals := make(chan os.Signal, 1)
@@ -90,14 +88,14 @@ func serveAlone() error {
 }
 
 // setting reads a variable with a whole number in it.
-func setting(name string, otherwise, most int64) (int64, error) {
-	text := take(name)
+func setting(name string, usual, least, most int64) (int64, error) {
+	text := os.Getenv(name)
 	if text == "" {
-		return otherwise, nil
+		return usual, nil
 	}
 	number, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || number < 0 || number > most {
-		return 0, fmt.Errorf("%s is %q; it must be a whole number up to %d", name, text, most)
+	if err != nil || number < least || number > most {
+		return 0, fmt.Errorf("%s is %q; it must be a whole number from %d to %d", name, text, least, most)
 	}
 	return number, nil
 }
@@ -105,16 +103,14 @@ func setting(name string, otherwise, most int64) (int64, error) {
 func loadHeader(timeout int64) wire.LoadHeader {
 	limit := int64(ownLogLimit)
 	header := wire.LoadHeader{
-		Revision: "alone", Path: take("HOB_CODE"), Entry: take("HOB_ENTRY"), Convention: take("HOB_CONVENTION"),
-		Env: map[string]string{}, TimeoutMS: &timeout, LogLimit: &limit,
-		Function: wire.About{Name: take("HOB_FUNCTION"), Namespace: "default"},
+		Path: "/opt/hob/function", Entry: take("HOB_ENTRY"), Convention: "event-context",
+		TimeoutMS: &timeout, LogLimit: &limit, Function: wire.About{Name: "function", Namespace: "default"},
 	}
-	for into, usual := range map[*string]string{
-		&header.Path: "/opt/hob/function", &header.Convention: "event-context", &header.Function.Name: "function",
-	} {
-		if *into == "" {
-			*into = usual
-		}
+	if path := take("HOB_CODE"); path != "" {
+		header.Path = path
+	}
+	if convention := take("HOB_CONVENTION"); convention != "" {
+		header.Convention = convention
 	}
 	return header
 }

@@ -21,6 +21,7 @@ import (
 const (
 	startWait = 10 * time.Second // how long a server may take to listen
 	startStep = 5 * time.Millisecond
+	endWait   = time.Second // for the end of a program that has hung up
 	// errorPrefix is what the library writes before the function's own words; the dialect does so too.
 	errorPrefix = "An error occured during handler execution: "
 )
@@ -33,6 +34,7 @@ type subRuntime struct {
 	context eventContext
 	client  *http.Client
 	program *program
+	binary  bool // isBase64Encoded is for what is not text
 }
 
 // eventContext is what the function sees as its context.
@@ -55,8 +57,12 @@ func freePort() (int, error) {
 // waitForServer waits until the program listens. The library's idle connections live for seconds only,
 // so each call has one of its own.
 func waitForServer(program *program, header wire.LoadHeader) (*subRuntime, error) {
+	binary, err := onlyBinary(header)
+	if err != nil {
+		return nil, err
+	}
 	server := &subRuntime{
-		address: "127.0.0.1:" + strconv.Itoa(program.port), program: program,
+		binary: binary, address: "127.0.0.1:" + strconv.Itoa(program.port), program: program,
 		context: eventContext{MemoryLimitInMb: memoryOf(header), FunctionName: header.Function.Name},
 		client: &http.Client{
 			Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
@@ -101,14 +107,15 @@ func (s *slot) ask(frame wire.Frame) error {
 		return err
 	}
 	reply, err := s.server.call(header, body)
-	if _, answered := err.(*wire.Failure); err != nil && !answered && !s.server.lives() {
-		select {} // the program's end is ours; it is on its way
-	}
 	duration := time.Since(started).Microseconds()
+	var failure *wire.Failure
+	if err != nil {
+		failure = s.server.failure(err)
+	}
 	capture.Arm(0)
 	s.output.End()
-	if err != nil {
-		return s.conn.SendJSON(wire.Reply, wire.ReplyHeader{DurationUS: duration, Error: s.server.failure(err)})
+	if failure != nil {
+		return s.conn.SendJSON(wire.Reply, wire.ReplyHeader{DurationUS: duration, Error: failure})
 	}
 	return sendAnswer(s.conn, reply, duration)
 }
@@ -136,7 +143,7 @@ func (s *slot) restOfBody(body []byte, stream bool) ([]byte, error) {
 // call posts the event and reads the answer.
 func (r *subRuntime) call(header wire.InvokeHeader, body []byte) (answer, error) {
 	event, err := json.Marshal(map[string]any{
-		"event": eventOf(header, body), "context": r.context, "handlerName": "", "handlerPath": "",
+		"event": eventOf(header, body, r.binary), "context": r.context, "handlerName": "", "handlerPath": "",
 	})
 	if err != nil {
 		return answer{}, err
@@ -162,18 +169,8 @@ func (r *subRuntime) call(header wire.InvokeHeader, body []byte) (answer, error)
 	return answerOf(result)
 }
 
-// lives says whether the program still listens.
-func (r *subRuntime) lives() bool {
-	conn, err := net.DialTimeout("tcp", r.address, time.Second)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
-}
-
 // failure says what a call's error means. A connection that ends without an answer is a panic: the
-// library's server prints it and goes on.
+// library's server has printed it, and goes on. Or the program is ending, and we with it, shortly.
 func (r *subRuntime) failure(err error) *wire.Failure {
 	var own *wire.Failure
 	if errors.As(err, &own) {
@@ -181,6 +178,7 @@ func (r *subRuntime) failure(err error) *wire.Failure {
 	}
 	message, stack := panicIn(r.program.output.LastWords())
 	if stack == "" {
+		time.Sleep(endWait)
 		message = "the program gave no answer: " + err.Error() + "; see what it printed"
 	}
 	return wire.NewFailure(wire.Raised, "panic", message, stack)

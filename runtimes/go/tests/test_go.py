@@ -400,7 +400,7 @@ class Nuclio(GoTest):
         header, _ = slot.call()
         lines = slot.printed("stderr").splitlines()
         self.assertEqual([line.split(" ", 2)[2] for line in lines],
-                         ["(D) quiet 1", '(I) told € {"k":"v","n":2}', "(E) bad%!(EXTRA int=7)"])
+                         [" " * 25 + "(D) quiet 1", " " * 25 + '(I) told € {"k":"v","n":2}', "child".rjust(24) + " (E) bad%!(EXTRA int=7)"])
         self.assertNotIn("x-nuclio-logs", dict(header["headers"]))
 
     def test_the_environment_says_from_which_level_on(self):
@@ -441,7 +441,18 @@ class Lambda(GoTest):
         self.assertEqual(event["headers"], {"Content-Type": "text/plain", "X-A": "2"})
         self.assertEqual(event["queryStringParameters"], {"x": "2"})
         self.assertEqual((event["stageVariables"], event["requestContext"]["httpMethod"]), ({}, "GET"))
+        self.assertNotIn("isBase64Encoded", event)
         self.assertEqual(self.slot.printed(), "called\n")
+        self.assertTrue(json.loads(self.slot.call(b"abcd")[1])["isBase64Encoded"])
+
+    def test_only_bytes_that_are_no_text_are_flagged_when_asked_for(self):
+        slot = self.loaded(".", env={"HOB_IS_BASE64": "binary"})
+        self.assertNotIn("isBase64Encoded", json.loads(slot.call(b"abcd")[1]))
+        event = json.loads(slot.call(b"\xff")[1])
+        self.assertEqual((event["body"], event["isBase64Encoded"]), ("/w==", True))
+
+    def test_a_wrong_setting_is_named(self):
+        self.assertIn("HOB_IS_BASE64", self.refused(".", env={"HOB_IS_BASE64": "maybe"})["message"])
 
     def test_errors_panics_and_ends(self):
         slot = self.loaded("")

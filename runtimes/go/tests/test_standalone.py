@@ -96,7 +96,7 @@ class StandAlone(unittest.TestCase):
             self.assertEqual(web.ask(body[:size])[2], body[:size])
 
     def test_a_program_of_scaleways_library_is_served(self):
-        web = self.start("lambda", zoo.LAMBDA, HOB_FUNCTION="fn")
+        web = self.start("lambda", zoo.LAMBDA)
         self.assertEqual(web.ask(b"x", path="/a")[0], 201)
         self.assertEqual(web.error(path="/error"), (500, "raised"))
 

@@ -24,15 +24,23 @@ var streamHeaders = [2][]byte{[]byte(`{"stream":"stdout"}`), []byte(`{"stream":"
 // the shim can go on where a program that has ended left off.
 type State struct {
 	active  int64
-	sending int64 // a frame is on its way: whoever dies now leaves a torn one
+	sending int64 // how many bytes are being written to the daemon
 	limit   int64
 	room    int64 // bytes that may still be sent for this call
 	dropped int64
 
 	deadline int64 // of the call, in nanoseconds of the monotonic clock; 0: none
+
+	pending int64 // how much of `buffer` was read from the pipe of `stream`, and is not written yet
+	stream  int64
+	buffer  [wire.Chunk]byte
 }
 
-const stateSize = 4096 // one page
+const (
+	stateSize = 128 * 1024
+	// undivided is how large a frame may be that the kernel takes whole or not at all.
+	undivided = 16 * 1024
+)
 
 // NewState makes a state in a file of memory.
 func NewState() (fd int, state *State, err error) {
@@ -66,7 +74,6 @@ type Output struct {
 	readers [2]int // -1 when the other side is closed
 	wake    [2]int // a pipe that ends the pump
 	done    chan struct{}
-	buffer  []byte
 	tail    []byte
 }
 
@@ -87,7 +94,8 @@ func Pipes() (readers, writers [2]int, err error) {
 
 // New reads from non-blocking pipes. Start lets it read when nobody asks.
 func New(conn *wire.Conn, state *State, readers [2]int) *Output {
-	return &Output{conn: conn, state: state, readers: readers, buffer: make([]byte, wire.Chunk)}
+	conn.Mark(&state.sending)
+	return &Output{conn: conn, state: state, readers: readers}
 }
 
 // Start reads what comes from now on as it comes.
@@ -130,11 +138,19 @@ func (o *Output) End() {
 	o.state.active = 0
 }
 
-// Finish sends the last words of a program that has ended, if its connection is still whole.
+// Finish sends the last words of a program that has ended: what it had read and not written, and what
+// is in the pipes. Nothing, if it may have left a torn frame.
 func (o *Output) Finish() {
-	if atomic.LoadInt64(&o.state.sending) == 0 {
-		o.End()
+	sending := atomic.LoadInt64(&o.state.sending)
+	if sending > undivided {
+		return
 	}
+	if n := o.state.pending; n > 0 && sending == 0 {
+		o.lock.Lock()
+		o.emit(int(o.state.stream), append([]byte(nil), o.state.buffer[:n]...))
+		o.lock.Unlock()
+	}
+	o.End()
 }
 
 // LastWords is the end of what the call has printed to standard error, as far as it was read here.
@@ -172,7 +188,7 @@ func (o *Output) pump() {
 func (o *Output) drain() {
 	for stream := range o.readers {
 		for round := 0; o.readers[stream] >= 0 && round < 2; round++ {
-			n, err := readNow(o.readers[stream], o.buffer)
+			n, err := readNow(o.readers[stream], o.state.buffer[:])
 			if err != nil {
 				break
 			}
@@ -181,7 +197,10 @@ func (o *Output) drain() {
 				o.readers[stream] = -1
 				break
 			}
-			o.emit(stream, o.buffer[:n])
+			o.state.stream = int64(stream)
+			atomic.StoreInt64(&o.state.pending, int64(n))
+			o.emit(stream, o.state.buffer[:n])
+			atomic.StoreInt64(&o.state.pending, 0)
 		}
 	}
 }
@@ -214,19 +233,11 @@ func (o *Output) remember(data []byte) {
 	}
 }
 
-// Sending says that a frame is on its way, and Sent that it has gone.
-func (o *Output) Sending() { atomic.AddInt64(&o.state.sending, 1) }
-
-// Sent ends what Sending began.
-func (o *Output) Sent() { atomic.AddInt64(&o.state.sending, -1) }
-
 // send ends the slot when the daemon has hung up: nobody is left to print for.
 func (o *Output) send(header, raw []byte) {
-	o.Sending()
 	if o.conn.Send(wire.Log, header, raw) != nil {
 		syscall.Exit(0)
 	}
-	o.Sent()
 }
 
 // wholeCharacters is the first `size` bytes of UTF-8, less a character that would be cut in two.

@@ -181,11 +181,9 @@ func (s *server) call(frame wire.Frame) error {
 
 // send sends a frame to the daemon. If we die in it then the shim says no more.
 func (s *server) send(kind byte, header, raw []byte) {
-	s.output.Sending()
 	if err := s.daemon.Send(kind, header, raw); err != nil {
 		os.Exit(0)
 	}
-	s.output.Sent()
 }
 
 func (s *server) attempt(call *Call) (failure *wire.Failure) {

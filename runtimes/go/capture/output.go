@@ -94,7 +94,7 @@ func Pipes() (readers, writers [2]int, err error) {
 
 // New reads from non-blocking pipes. Start lets it read when nobody asks.
 func New(conn *wire.Conn, state *State, readers [2]int) *Output {
-	conn.Mark(&state.sending)
+	conn.Mark(&state.sending, &state.pending)
 	return &Output{conn: conn, state: state, readers: readers}
 }
 

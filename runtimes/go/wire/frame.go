@@ -79,6 +79,7 @@ type Conn struct {
 	sending    sync.Mutex
 	out        []byte
 	mark       *int64 // how many bytes are being written
+	unsent     *int64 // is 0 once a log frame is written
 }
 
 // New takes over a connected stream socket in blocking mode.
@@ -113,8 +114,9 @@ func (c *Conn) SendJSON(kind byte, header any) error {
 	return c.Send(kind, text, nil)
 }
 
-// Mark lets the number of bytes that are being written stand in `mark` for just that time.
-func (c *Conn) Mark(mark *int64) { c.mark = mark }
+// Mark lets the number of bytes that are being written stand in `mark` for just that time, and sets
+// `unsent` to 0 with a log frame's last byte.
+func (c *Conn) Mark(mark, unsent *int64) { c.mark, c.unsent = mark, unsent }
 
 // writeOut tries without the scheduler first: a socket has room nearly always, and nothing can come
 // between the mark and the system call then, not even the end of the program.
@@ -125,6 +127,9 @@ func (c *Conn) writeOut() error {
 	}
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(&c.out[0])),
 		uintptr(len(c.out)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+	if c.unsent != nil && c.out[4] == Log && errno == 0 && int(n) == len(c.out) {
+		atomic.StoreInt64(c.unsent, 0)
+	}
 	if errno != 0 {
 		n = 0 // the loop meets the error again, or waits for room
 	}

@@ -12,7 +12,7 @@ use crate::source;
 use crate::store::{BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All environment variables of a function together. Unit: bytes.
@@ -272,7 +272,7 @@ impl App {
     /// What a worker loads for a revision.
     pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
         Target {
-            demand: Demand {
+            demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
@@ -284,7 +284,7 @@ impl App {
                         .or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
-            },
+            }),
             tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
             entry: revision.entry.clone(),
             convention: revision.convention,

@@ -6,6 +6,7 @@ use super::{class, demand, mib};
 use crate::domain::{Network, RevisionId, Temperature, Timestamp, WorkerId};
 use crate::pool::state::{CallId, Class, Command, Demand, Event, Memory, Policy, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 300;

@@ -72,6 +72,9 @@ impl App {
                 tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));
             }
         }
+        if let Err(e) = self.restore_images().await {
+            tracing::warn!("Could not look for lost images: {}", crate::telemetry::chain(&e));
+        }
         self.preload_min().await;
         self.0.pending.notify_one();
     }

@@ -2,6 +2,7 @@
 //!
 //! Holds no rules: each handler asks the application and shows what it says in the types of `wire`.
 
+mod builds;
 mod error;
 mod executions;
 mod functions;
@@ -75,6 +76,8 @@ fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/executions/{id}/log", get(executions::log)),
         (Method::GET, "/executions/{id}/result", get(executions::result)),
         (Method::POST, "/executions/{id}/cancel", post(executions::cancel)),
+        (Method::GET, "/disk", get(builds::disk)),
+        (Method::POST, "/gc", post(builds::clean)),
         (Method::GET, "/status", get(system::status)),
         (Method::GET, "/runtimes", get(system::runtimes)),
         (Method::POST, "/stop", post(system::stop)),
@@ -93,6 +96,8 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/functions/{name}/revisions", get(functions::revisions)),
         (Method::POST, "/functions/{name}/invoke", post(functions::invoke)),
         (Method::GET, "/functions/{name}/logs", get(logs::logs)),
+        (Method::GET, "/functions/{name}/build", get(builds::build)),
+        (Method::POST, "/functions/{name}/export", post(builds::export)),
     ]
 }
 
@@ -108,6 +113,10 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         functions::revisions,
         functions::invoke,
         logs::logs,
+        builds::build,
+        builds::export,
+        builds::disk,
+        builds::clean,
         executions::list,
         executions::show,
         executions::log,

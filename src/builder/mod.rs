@@ -18,7 +18,7 @@ pub use log::BuildLog;
 pub use plan::FunctionImageOrder;
 
 use crate::domain::{Error, InstanceId, RuntimeRef};
-use crate::engine::{self, BuildRequest, Engine};
+use crate::engine::{self, BuildRequest, Engine, LABEL_INSTANCE};
 use crate::runtime::Runtimes;
 use bytes::Bytes;
 use context::{Parts, blocking, read_runtime};
@@ -245,13 +245,21 @@ impl Builder {
             context: request.context,
             dockerfile: request.dockerfile.to_owned(),
             args,
-            labels: BTreeMap::from([(LABEL_BASE_BYTES.to_owned(), request.base_bytes.to_string())]),
+            labels: self.labels(request.base_bytes),
             memory_bytes: self.options.memory_bytes,
             network: request.network.map(str::to_owned),
             timeout: self.options.timeout,
         };
         let built = self.engine.build(request, &|line| log.line(line)).await;
         built.map(drop).map_err(|e| self.build_error(e))
+    }
+
+    /// The engine adds its own; whose the image is is said here too, for engines that only keep what they are told.
+    fn labels(&self, base_bytes: u64) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (LABEL_INSTANCE.to_owned(), self.options.instance.to_string()),
+            (LABEL_BASE_BYTES.to_owned(), base_bytes.to_string()),
+        ])
     }
 
     /// A build that takes too long is the user's to mend, as one that fails.

@@ -86,7 +86,7 @@ pub(crate) fn runtimes() -> tempfile::TempDir {
     copy
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("ours");
     for entry in std::fs::read_dir(from).expect("there").flatten() {
         let target = to.join(entry.file_name());
@@ -111,6 +111,11 @@ impl Home {
             data: Arc::new(data),
             runtimes: Arc::new(runtimes()),
         }
+    }
+
+    /// The folder of its runtimes.
+    pub(crate) fn runtimes(&self) -> &Path {
+        self.runtimes.path()
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -155,9 +160,15 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) async fn start(home: &Home) -> Self {
+        Self::start_with(home, &[]).await
+    }
+
+    /// Starts it with settings, as environment variables.
+    pub(crate) async fn start_with(home: &Home, settings: &[(&str, &str)]) -> Self {
         let log = log_of(home);
         let mut child = home
             .serve("127.0.0.1:0")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).expect("ours"))
             .spawn()

@@ -404,7 +404,10 @@ async fn an_exported_image_gets_a_free_name_and_keeps_it() {
     let bench = Bench::new(&[]).await;
     bench.engine.add_image("taken:1", Default::default());
     bench.ready("f", CODE, "a==1").await;
-    let export = |query: &'static str| bench.hob.post(&format!("/hob/v1/functions/f/export{query}"), "");
+    let export = async |query: &str| {
+        let path = format!("/hob/v1/functions/f/export{query}");
+        bench.hob.post(&path, "").await
+    };
     let made = export("?tag=mine:1").await;
     assert_eq!(
         (made.status, &made.json()["tag"]),

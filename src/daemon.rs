@@ -2,6 +2,7 @@
 //!
 //! Order: bind, open the store, build, run, drain. What is bound first cannot fail last.
 
+use crate::api;
 use crate::api::kit::guard::{self, Guard};
 use crate::api::kit::problem;
 use crate::api::native::{self, NativeState};
@@ -14,6 +15,7 @@ use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
+use crate::scheduler;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
@@ -210,6 +212,10 @@ impl Daemon {
     fn start_tasks(&self) {
         let (supervisor, stop) = (&self.supervisor, &self.shutdown);
         supervisor.spawn(TaskKind::PoolLoop, self.pool.clone().run(stop.child()));
+        let (pool, holding) = (self.pool.clone(), stop.child());
+        supervisor.spawn_restarting(TaskKind::NetworkHolders, move || {
+            pool.clone().keep_holders(holding.clone())
+        });
         let app = || (self.app.clone(), stop.child());
         let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
             let (app, stop) = app();
@@ -218,6 +224,7 @@ impl Daemon {
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
     }
 }
@@ -332,6 +339,7 @@ fn is_runtimes(directory: &Path) -> bool {
 
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
+    let network_holders = usize::from(config.pool.network_holders);
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -341,6 +349,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         runtime_dir: environment.runtime_dir(),
         instance,
         request_timeout,
+        network_holders,
     }
 }
 
@@ -455,20 +464,19 @@ fn router(
         allowed_origins: config.server.allowed_origins.clone(),
         token: config.access.token.clone(),
     });
+    let dialect = api::Dialect {
+        app: app.clone(),
+        base_url: state.base_url.as_str().into(),
+    };
     let ingress = Ingress {
         app: app.clone(),
         body_limit: config.server.body_limit,
     };
     Router::new()
-        .route(
-            "/",
-            get(|| async {
-                axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"}))
-            }),
-        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route("/metrics", get(metrics).with_state(app.clone()))
+        .merge(api::dialects(&dialect))
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)

@@ -12,7 +12,7 @@ use crate::source;
 use crate::store::{BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All environment variables of a function together. Unit: bytes.
@@ -279,7 +279,7 @@ impl App {
         let place = self.place_of(revision, built.is_some());
         let own_image = revision.code.image().map(str::to_owned);
         Ok(Target {
-            demand: Demand {
+            demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
@@ -287,7 +287,7 @@ impl App {
                     image: own_image.or(built).or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
-            },
+            }),
             tree: place.tree,
             inside: place.inside,
             link: place.link.map(|name| (name.clone(), format!("{DEPENDENCIES}/{name}"))),

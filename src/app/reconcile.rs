@@ -80,12 +80,12 @@ impl App {
     async fn attempt(&self, function: &Function, revision: Revision) -> (Revision, Attempt) {
         let revision = match self.settle(revision.clone()).await {
             Ok(settled) => settled,
-            Err(e) => return (revision, self.blame(&e)),
+            Err(e) => return (revision, self.blame(&e).await),
         };
         let attempt = match self.make_ready(function, &revision).await {
             Ok(Some(target)) => self.load_ahead(target).await,
             Ok(None) => Attempt::Gone,
-            Err(e) => self.blame(&e),
+            Err(e) => self.blame(&e).await,
         };
         (revision, attempt)
     }
@@ -127,16 +127,16 @@ impl App {
             }
             Err(pool::Error::Load(error, log)) => Attempt::Failed(load_report(&error, &log)),
             Err(pool::Error::Stopping) => Attempt::Later,
-            Err(error) => self.blame(&error),
+            Err(error) => self.blame(&error).await,
         }
     }
 
-    /// An error while the engine is away is no fault of the revision.
-    fn blame(&self, error: &dyn std::error::Error) -> Attempt {
-        if self.engine_answers() {
-            return Attempt::Failed(crate::telemetry::chain(error));
+    /// An error while the engine is away is no fault of the revision. Asks the engine: it may have gone just now.
+    async fn blame(&self, error: &(dyn std::error::Error + Sync)) -> Attempt {
+        match self.look_again().await {
+            true => Attempt::Failed(crate::telemetry::chain(error)),
+            false => Attempt::Later,
         }
-        Attempt::Later
     }
 
     fn is_lazy(&self, id: RevisionId) -> bool {

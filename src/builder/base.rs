@@ -57,6 +57,14 @@ impl Builder {
         })
     }
 
+    /// Whether the runtime's image can be made without fetching anything.
+    pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
+        match self.runtimes.family(runtime) {
+            Some(family) => self.is_usable(family, runtime).await.unwrap_or(false),
+            None => false,
+        }
+    }
+
     /// Whether the version needs no registry.
     async fn is_usable(&self, family: &Family, runtime: &RuntimeRef) -> Result<bool, Error> {
         if matches!(self.image_state(runtime), ImageState::Present(_)) {

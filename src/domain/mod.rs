@@ -2,20 +2,30 @@
 //!
 //! No input or output, no async, no serialisation, no clock: `now` is an argument.
 
+mod access;
 mod error;
 mod execution;
 mod function;
 mod id;
+mod job;
 mod limits;
 mod name;
 mod revision;
+mod schedule;
+mod selector;
 mod time;
+mod version;
 
+pub use access::{Principal, Role};
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
 pub use function::Function;
-pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
+pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, WorkerId};
+pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
-pub use name::{FunctionName, Namespace};
+pub use name::{AliasName, FunctionName, Namespace};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use schedule::{Cron, Every, Schedule, moment};
+pub use selector::Selector;
 pub use time::Timestamp;
+pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};

@@ -9,12 +9,16 @@ pub enum TaskKind {
     Connection,
     /// Carries out what the pool's state machine commands.
     PoolLoop,
+    /// Keeps network namespaces ready.
+    NetworkHolders,
     /// One worker, until its container is removed.
     Worker,
     /// Finishes what was written down but not done.
     Reconciler,
     /// Runs accepted asynchronous executions.
     Dispatcher,
+    /// Fires jobs that are due.
+    Scheduler,
     /// Removes old records.
     Retention,
     /// Follows the engine's events.
@@ -55,9 +59,11 @@ impl TaskKind {
             Self::Listener => "listener",
             Self::Connection => "connection",
             Self::PoolLoop => "pool loop",
+            Self::NetworkHolders => "network holders",
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
+            Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
             Self::Build => "build",
@@ -71,7 +77,12 @@ impl TaskKind {
     pub const fn on_failure(self) -> OnFailure {
         match self {
             Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
-            Self::Reconciler | Self::Dispatcher | Self::Retention | Self::EngineWatch => OnFailure::Restart,
+            Self::NetworkHolders
+            | Self::Reconciler
+            | Self::Dispatcher
+            | Self::Scheduler
+            | Self::Retention
+            | Self::EngineWatch => OnFailure::Restart,
             Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => OnFailure::Log,
         }
     }
@@ -83,8 +94,10 @@ impl TaskKind {
             Self::Listener
             | Self::Connection
             | Self::PoolLoop
+            | Self::NetworkHolders
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
             Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => OnShutdown::Abort,

@@ -13,6 +13,8 @@ mod bench_stats;
 mod builds;
 mod calls;
 mod deploys;
+mod exchanges;
+mod jobs;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

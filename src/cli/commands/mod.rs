@@ -5,6 +5,7 @@ mod deploy;
 mod functions;
 mod images;
 mod invoke;
+mod jobs;
 mod logs;
 mod runs;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Export(args) => images::export(context, &args).await,
         Command::Df => images::disk(context).await,
         Command::Gc => images::clean(context).await,
+        Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,

@@ -66,6 +66,9 @@ impl App {
         self.0.builder.forget_images();
         let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
         self.prepare_what_is_here().await;
+        if let Err(e) = self.restore_images().await {
+            tracing::warn!("Could not look for lost images: {}", crate::telemetry::chain(&e));
+        }
         self.preload_min().await;
         self.0.pending.notify_one();
     }

@@ -4,10 +4,12 @@
 //! that a call asks no database.
 
 mod alias;
+mod builds;
 mod call;
 mod deploy;
 mod directory;
 mod engine;
+mod images;
 mod job;
 mod notes;
 mod queue;
@@ -106,6 +108,7 @@ struct Inner {
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
     lazy: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
+    builds: builds::Builds,
 }
 
 impl std::fmt::Debug for App {
@@ -163,6 +166,7 @@ impl App {
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),
+            builds: builds::Builds::default(),
         }))
     }
 
@@ -338,7 +342,10 @@ impl App {
             Some(id) => self.0.store.revision(id).await?,
             None => None,
         };
-        let target = revision.map(|r| Arc::new(self.target(&function, &r)));
+        let target = match revision {
+            Some(revision) => Some(Arc::new(self.target(&function, &revision).await?)),
+            None => None,
+        };
         self.0.directory.put(function, target);
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::support::{eventually, zip};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const BUILD: &str = r#"ARG RUNTIME
 ARG BUILDER
@@ -136,7 +137,29 @@ async fn exporting(daemon: &Daemon) {
     .await;
     let entry = docker(&["inspect", "-f", "{{json .Config.Env}}", &tag]);
     assert!(entry.contains("HOB_ENTRY=main.main"), "{entry}");
+    assert_eq!(stands_alone(&tag).await, "\"brought\"");
     docker(&["rmi", &tag]);
+}
+
+/// Runs an image as anybody would, and asks it as soon as it answers.
+async fn stands_alone(image: &str) -> String {
+    let container = docker(&["run", "-d", "--rm", "-p", "127.0.0.1::8080", image]);
+    let address = docker(&["port", &container, "8080"]);
+    let answer = eventually("the container to answer", || ask(&address)).await;
+    docker(&["rm", "-f", &container]);
+    answer
+}
+
+/// The body of a whole answer; `None` while nobody answers.
+async fn ask(address: &str) -> Option<String> {
+    let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
+    let request = b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(request).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    Some(body.to_owned())
 }
 
 /// Stages of builds are swept after each.

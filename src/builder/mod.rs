@@ -157,6 +157,7 @@ impl Builder {
             Err(e) => ImageState::Failed(e.to_string()),
         };
         self.images().insert(runtime.clone(), state);
+        self.sweep_stages().await;
         made
     }
 

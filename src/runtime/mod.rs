@@ -280,8 +280,10 @@ mod tests {
                 assert_eq!(default.version, family.manifest.default_version);
                 for version in &family.manifest.version {
                     for written in [":", "@", ""].map(|sign| format!("{name}{sign}{}", version.name)) {
-                        // `x3` is a name of its own where `x` has versions that begin with 3.
-                        if name.ends_with(|c: char| c.is_ascii_digit()) && !written.contains([':', '@']) {
+                        // Without a sign between them, the digits are the version.
+                        let digit = |c: char| c.is_ascii_digit();
+                        let signed = written.contains([':', '@']);
+                        if !signed && (name.ends_with(digit) || !version.name.starts_with(digit)) {
                             continue;
                         }
                         assert_eq!(all.resolve(&written).unwrap().1.version, version.name, "{written}");

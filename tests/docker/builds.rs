@@ -7,6 +7,7 @@ use crate::support::{eventually, zip};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const BUILD: &str = r#"ARG RUNTIME
 ARG BUILDER
@@ -29,10 +30,22 @@ fn home() -> Home {
     let (from, to) = (home.runtimes().join("python"), home.runtimes().join("fam"));
     crate::helpers::copy_tree(&from, &to);
     let manifest = std::fs::read_to_string(to.join("runtime.toml")).expect("there");
-    let (manifest, _) = manifest.split_once("[build]").unwrap_or((&manifest, ""));
-    let manifest: String = manifest.lines().map(of_the_family).collect();
+    let mut in_build = false;
+    let mut manifest: String = manifest
+        .lines()
+        .filter(|line| {
+            in_build = if line.starts_with('[') {
+                *line == "[build]"
+            } else {
+                in_build
+            };
+            !in_build
+        })
+        .map(of_the_family)
+        .collect();
     let build = "[build]\ndockerfile = 'fam.Dockerfile'\nwhen = 'dependencies'\ncontext = 'dependencies'\nlink = 'mods'\n[build.command_environment]\nWHERE = '/opt/hob/deps'\n";
-    std::fs::write(to.join("runtime.toml"), format!("{manifest}{build}")).expect("ours");
+    manifest.push_str(build);
+    std::fs::write(to.join("runtime.toml"), manifest).expect("ours");
     std::fs::write(to.join("fam.Dockerfile"), BUILD).expect("ours");
     home
 }
@@ -136,14 +149,40 @@ async fn exporting(daemon: &Daemon) {
     .await;
     let entry = docker(&["inspect", "-f", "{{json .Config.Env}}", &tag]);
     assert!(entry.contains("HOB_ENTRY=main.main"), "{entry}");
+    assert_eq!(stands_alone(&tag).await, "\"brought\"");
     docker(&["rmi", &tag]);
 }
 
-/// Stages of builds are swept after each.
+/// Runs an image as anybody would, and asks it as soon as it answers.
+async fn stands_alone(image: &str) -> String {
+    let container = docker(&["run", "-d", "--rm", "-p", "127.0.0.1::8080", image]);
+    let address = docker(&["port", &container, "8080"]);
+    let answer = eventually("the container to answer", || ask(&address)).await;
+    docker(&["rm", "-f", &container]);
+    answer
+}
+
+/// The body of a whole answer; `None` while nobody answers.
+async fn ask(address: &str) -> Option<String> {
+    let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
+    let request = b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(request).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    Some(body.to_owned())
+}
+
+/// Stages of builds are swept once no build is under way; the other languages' images may still be made.
 async fn nothing_unfinished(daemon: &Daemon) {
-    let disk = daemon.get("/hob/v1/disk").await.json();
-    let kinds = disk["kinds"].as_array().expect("kinds").clone();
-    assert!(!kinds.iter().any(|k| k["kind"] == "unfinished"), "{disk:#}");
+    eventually("what builds left to be swept", || async {
+        daemon.post("/hob/v1/gc", Value::Null).await;
+        let disk = daemon.get("/hob/v1/disk").await.json();
+        let kinds = disk["kinds"].as_array().expect("kinds").clone();
+        (!kinds.iter().any(|k| k["kind"] == "unfinished")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

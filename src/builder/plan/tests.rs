@@ -16,6 +16,9 @@ fn build(when: When, context: Context) -> Build {
     }
 }
 
+/// How it is built, the names at the top, those of them that are blank, and what follows.
+type Case<'a> = (Option<&'a Build>, &'a [&'a str], &'a [&'a str], Input);
+
 #[test]
 fn what_is_built_follows_from_the_manifest_and_the_top_of_the_tree() {
     let files = |names: &[&str]| Input::Files(names.iter().map(|n| (*n).to_owned()).collect());
@@ -23,7 +26,7 @@ fn what_is_built_follows_from_the_manifest_and_the_top_of_the_tree() {
     let needs_tree = build(When::Dependencies, Context::Code);
     let always = build(When::Always, Context::Code);
     let always_files = build(When::Always, Context::Dependencies);
-    let table: &[(Option<&Build>, &[&str], &[&str], Input)] = &[
+    let table: &[Case<'_>] = &[
         (None, &["first"], &[], Input::Nothing),
         (Some(&needs), &["main"], &[], Input::Nothing),
         (Some(&needs), &["lock"], &[], Input::Nothing),

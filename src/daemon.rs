@@ -392,6 +392,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 concurrency: function.concurrency,
                 scale: function.scale,
                 network: Network::Outbound,
+                cpu: None,
             },
             timeout_max: function.timeout_max.duration(),
         },

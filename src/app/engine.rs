@@ -66,7 +66,8 @@ impl App {
         }
         self.0.builder.forget_images();
         let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
-        for family in self.0.runtimes.families() {
+        let of_languages = |f: &&crate::runtime::Family| !f.manifest.bring_image;
+        for family in self.0.runtimes.families().iter().filter(of_languages) {
             let name = &family.manifest.name;
             if let Err(e) = self.prepare_default(name).await {
                 tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));

@@ -90,6 +90,9 @@ impl Builder {
     /// How a runtime's image stands.
     #[must_use]
     pub fn image_state(&self, runtime: &RuntimeRef) -> ImageState {
+        if self.runtimes.family(runtime).is_some_and(|f| f.manifest.bring_image) {
+            return ImageState::Present("the function's own".to_owned());
+        }
         self.images().get(runtime).cloned().unwrap_or(ImageState::Unbuilt)
     }
 
@@ -118,6 +121,24 @@ impl Builder {
         };
         self.images().insert(runtime.clone(), state);
         made
+    }
+
+    /// Sees to it that a user's image is here.
+    ///
+    /// # Errors
+    /// `Engine` when it is missing and cannot or must not be pulled.
+    pub async fn user_image(&self, name: &str) -> Result<(), Error> {
+        if self.engine.image(name).await?.is_some() {
+            return Ok(());
+        }
+        if self.options.may_pull {
+            tracing::info!(image = name, "Pulling image {name}");
+            return Ok(self.engine.pull(name).await?);
+        }
+        Err(Error::Engine {
+            message: format!("image `{name}` is not on this machine and pulling is off: build it here, or pull it"),
+            source: None,
+        })
     }
 
     /// Builds the image of a function: the runtime's and a layer with its code.

@@ -15,7 +15,7 @@ pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
 pub use function::Function;
 pub use id::{ExecutionId, FunctionId, InstanceId, RevisionId, WorkerId};
-pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
+pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{FunctionName, Namespace};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use time::Timestamp;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
-    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
+    Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits,
+    Memory, Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -45,6 +45,7 @@ fn new_revision() -> NewRevision {
             concurrency: Concurrency::new(2).expect("concurrency"),
             scale: Scale::new(0, 3).expect("scale"),
             network: Network::None,
+            cpu: Some(Cpu::from_millis(250).expect("cpu")),
         },
     }
 }

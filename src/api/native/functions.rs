@@ -9,7 +9,7 @@ use super::wire::{
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
-use crate::app::{App, Deploy, NewCode};
+use crate::app::{App, Deploy};
 use crate::domain::{Error, Function, FunctionName, Namespace, Revision};
 use axum::Json;
 use axum::body::Body;
@@ -77,7 +77,7 @@ pub(super) async fn deploy(
         namespace,
         name,
         settings: form.settings,
-        code: form.code.map(NewCode::Package),
+        code: form.code,
     };
     let deployed = state.app.deploy(deploy).await?;
     let wait = Duration::from_secs(query.wait.unwrap_or(WAIT).min(LONGEST_WAIT).into());
@@ -196,7 +196,10 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
 }
 
 async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
-    let image = app.build_of(revision.id).await?.and_then(|build| build.image);
+    let image = match revision.code.image() {
+        Some(own) => Some(own.to_owned()),
+        None => app.build_of(revision.id).await?.and_then(|build| build.image),
+    };
     Ok(map::revision(revision, image))
 }
 

@@ -8,7 +8,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::multipart;
 use crate::cli::package::Package;
+use crate::domain::FunctionName;
 use http::{HeaderValue, Method};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the daemon holds the answer. Unit: seconds.
@@ -18,18 +20,20 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
-    let path = args.source.clone();
-    let packing = tokio::task::spawn_blocking(move || Package::open(&path));
-    let package = packing
-        .await
-        .map_err(|error| Failure::usage(format!("packing broke off: {error}")))??;
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => package.function_name()?,
+    let package = match args.source.clone() {
+        Some(path) => Some(packed(path).await?),
+        None => None,
+    };
+    let name = match (&args.name, &package) {
+        (Some(name), _) => name.clone(),
+        (None, Some(package)) => package.function_name()?,
+        (None, None) => name_of_image(args.image.as_deref().unwrap_or_default())?,
     };
     let mut settings = settings(&args);
-    if settings.runtime.is_none() && is_new(context, &name).await? {
-        settings.runtime = Some(detected(context, &package).await?);
+    if let (Some(package), None) = (&package, &settings.runtime)
+        && is_new(context, &name).await?
+    {
+        settings.runtime = Some(detected(context, package).await?);
     }
     let function = send(context, &name, &settings, package, args.no_wait).await?;
     let function = if args.no_wait {
@@ -40,9 +44,26 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     say(context, &function)
 }
 
+async fn packed(path: PathBuf) -> Result<Package, Failure> {
+    let packing = tokio::task::spawn_blocking(move || Package::open(&path));
+    packing
+        .await
+        .map_err(|error| Failure::usage(format!("packing broke off: {error}")))?
+}
+
+/// The last part of the image's name, without tag and digest.
+fn name_of_image(image: &str) -> Result<String, Failure> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let name = last.split([':', '@']).next().unwrap_or_default();
+    FunctionName::parse(name)
+        .map(|name| name.as_str().to_owned())
+        .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
+}
+
 fn settings(args: &DeployArgs) -> DeploySettings {
     DeploySettings {
         runtime: args.runtime.clone(),
+        image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
@@ -55,6 +76,7 @@ fn settings(args: &DeployArgs) -> DeploySettings {
             Reach::Outbound => Network::Outbound,
             Reach::None => Network::None,
         }),
+        cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
     }
@@ -82,14 +104,14 @@ async fn send(
     context: &Context<'_>,
     name: &str,
     settings: &DeploySettings,
-    package: Package,
+    package: Option<Package>,
     no_wait: bool,
 ) -> Result<FunctionView, Failure> {
     let wait = if no_wait { "0" } else { HELD };
     let path = context.function_path(name, &[], &[("wait", Some(wait))]);
     let settings =
         serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
-    let form = multipart::form(&settings, &package.file_name, package.file, package.length);
+    let form = multipart::form(&settings, package.map(|p| (p.file_name, p.file, p.length)));
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
     let call = Call::new(Method::PUT, path)

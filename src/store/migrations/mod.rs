@@ -5,7 +5,11 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 2] = [include_str!("0001_initial.sql"), include_str!("0002_images.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("0001_initial.sql"),
+    include_str!("0002_images.sql"),
+    include_str!("0003_cpu.sql"),
+];
 
 /// Checks the file's version and makes the steps that are missing.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {

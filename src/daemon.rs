@@ -2,6 +2,7 @@
 //!
 //! Order: bind, open the store, build, run, drain. What is bound first cannot fail last.
 
+use crate::api;
 use crate::api::kit::guard::{self, Guard};
 use crate::api::kit::problem;
 use crate::api::native::{self, NativeState};
@@ -191,7 +192,11 @@ impl Daemon {
             let _ = stream.set_nodelay(true);
         });
         let stop = self.shutdown.clone();
-        let server = axum::serve(listener, self.router).with_graceful_shutdown(async move { stop.requested().await });
+        let server = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stop.requested().await });
         self.supervisor.spawn(TaskKind::Listener, async move {
             if let Err(e) = server.await {
                 tracing::error!("The listener failed: {e}");
@@ -451,20 +456,19 @@ fn router(
         allowed_origins: config.server.allowed_origins.clone(),
         token: config.access.token.clone(),
     });
+    let dialect = api::Dialect {
+        app: app.clone(),
+        base_url: state.base_url.as_str().into(),
+    };
     let ingress = Ingress {
         app: app.clone(),
         body_limit: config.server.body_limit,
     };
     Router::new()
-        .route(
-            "/",
-            get(|| async {
-                axum::Json(serde_json::json!({"hob": env!("CARGO_PKG_VERSION"), "api": "/hob/v1/openapi.json"}))
-            }),
-        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route("/metrics", get(metrics).with_state(app.clone()))
+        .merge(api::dialects(&dialect))
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)

@@ -177,8 +177,8 @@ impl App {
             .unwrap_or_default();
         check_env(&env)?;
         check_convention(convention, limits, &env)?;
+        check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
-        check_kind(&code, family)?;
         Ok(NewRevision {
             id: RevisionId::generate(),
             runtime,
@@ -325,13 +325,17 @@ impl App {
 }
 
 /// Only what brings an image runs as one, and nothing else does.
-fn check_kind(code: &Code, family: &Family) -> Result<(), Error> {
+fn check_kind(new: Option<&NewCode>, previous: Option<&Revision>, family: &Family) -> Result<(), Error> {
     let name = &family.manifest.name;
-    match (code, family.manifest.bring_image) {
-        (Code::Package(_), true) => Err(Error::invalid(format!(
+    let is_image = match new {
+        Some(code) => matches!(code, NewCode::Image(_)),
+        None => previous.is_some_and(|p| p.code.image().is_some()),
+    };
+    match (is_image, family.manifest.bring_image) {
+        (false, true) => Err(Error::invalid(format!(
             "runtime {name} runs images: send one (`--image NAME`), or choose the code's language with `--runtime`"
         ))),
-        (Code::Image(_), false) => Err(Error::invalid(format!(
+        (true, false) => Err(Error::invalid(format!(
             "runtime {name} runs code, not images: leave `--runtime` out, or send code"
         ))),
         _ => Ok(()),

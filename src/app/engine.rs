@@ -1,7 +1,6 @@
 //! Watches the engine: when it comes (back), networks and images are made ready and pending work goes on.
 
 use super::App;
-use crate::domain::Error;
 use crate::engine::EngineInfo;
 use crate::task::Shutdown;
 use std::time::Duration;
@@ -66,24 +65,26 @@ impl App {
         }
         self.0.builder.forget_images();
         let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
-        let of_languages = |f: &&crate::runtime::Family| !f.manifest.bring_image;
-        for family in self.0.runtimes.families().iter().filter(of_languages) {
-            let name = &family.manifest.name;
-            if let Err(e) = self.prepare_default(name).await {
-                tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));
-            }
-        }
+        self.prepare_what_is_here().await;
         self.preload_min().await;
         self.0.pending.notify_one();
     }
 
-    async fn prepare_default(&self, family: &str) -> Result<(), Error> {
-        let (_, runtime) = self
-            .0
-            .runtimes
-            .resolve(family)
-            .map_err(|e| Error::invalid(e.to_string()))?;
-        self.prepare_runtime(&runtime).await.map(|_| ())
+    /// Makes the images of runtimes whose base is here, and pre-warms them. The others wait until somebody deploys
+    /// to them: nothing is fetched that nobody asked for.
+    async fn prepare_what_is_here(&self) {
+        for family in self.0.runtimes.families() {
+            let name = &family.manifest.name;
+            let Ok((_, runtime)) = self.0.runtimes.resolve(name) else {
+                continue;
+            };
+            if !self.0.builder.base_is_here(&runtime).await {
+                continue;
+            }
+            if let Err(e) = self.prepare_runtime(&runtime).await {
+                tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));
+            }
+        }
     }
 
     /// Brings up functions that keep a minimum of workers.
@@ -98,6 +99,17 @@ impl App {
             match self.0.pool.acquire(&target).await {
                 Ok(lease) => lease.give_back(),
                 Err(e) => tracing::warn!("Could not bring up `{}`: {e}", target.function),
+            }
+        }
+    }
+
+    /// Asks the engine now, for those who cannot wait for the next look; answers whether it is there.
+    pub(super) async fn look_again(&self) -> bool {
+        match self.0.engine.probe().await {
+            Ok(_) => self.engine_answers(),
+            Err(e) => {
+                self.engine_went(&e);
+                false
             }
         }
     }

@@ -76,7 +76,7 @@ impl App {
     async fn attempt(&self, revision: &Revision, target: &Arc<Target>) -> Attempt {
         let image = match self.prepare_image(revision).await {
             Ok(image) => image,
-            Err(e) => return self.blame(&e),
+            Err(e) => return self.blame(&e).await,
         };
         tracing::debug!(revision.id = %revision.id, image, "Loading a worker ahead");
         self.0.pool.stage(target).await;
@@ -90,16 +90,16 @@ impl App {
             }
             Err(pool::Error::Load(error, log)) => Attempt::Failed(load_report(&error, &log)),
             Err(pool::Error::Stopping) => Attempt::Later,
-            Err(error) => self.blame(&error),
+            Err(error) => self.blame(&error).await,
         }
     }
 
-    /// An error while the engine is away is no fault of the revision.
-    fn blame(&self, error: &dyn std::error::Error) -> Attempt {
-        if self.engine_answers() {
-            return Attempt::Failed(crate::telemetry::chain(error));
+    /// An error while the engine is away is no fault of the revision. Asks the engine: it may have gone just now.
+    async fn blame(&self, error: &(dyn std::error::Error + Sync)) -> Attempt {
+        match self.look_again().await {
+            true => Attempt::Failed(crate::telemetry::chain(error)),
+            false => Attempt::Later,
         }
-        Attempt::Later
     }
 
     fn is_lazy(&self, id: RevisionId) -> bool {

@@ -180,15 +180,31 @@ impl Builder {
         Ok(tag)
     }
 
+    /// Whether the runtime's image can be made without fetching anything.
+    pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
+        let of_a_language = |f: &&Family| !f.manifest.bring_image;
+        let Some(family) = self.runtimes.family(runtime).filter(of_a_language) else {
+            return false;
+        };
+        let (ordinary, local) = self.bases(family, &runtime.version).await.unwrap_or_default();
+        ordinary || local
+    }
+
+    /// Whether the ordinary base is here, and whether the locally made one of that version is.
+    async fn bases(&self, family: &Family, version: &str) -> Result<(bool, bool), Error> {
+        let manifest = &family.manifest;
+        let ordinary = self.engine.image(family.base(version).unwrap_or_default()).await?;
+        let local = match manifest.local_version == version {
+            true => self.engine.image(&manifest.local_base).await?,
+            false => None,
+        };
+        Ok((ordinary.is_some(), local.is_some()))
+    }
+
     async fn base_image(&self, family: &Family, version: &str) -> Result<String, Error> {
         let ordinary = family.base(version).unwrap_or_default().to_owned();
-        let ordinary_here = self.engine.image(&ordinary).await?.is_some();
-        let manifest = &family.manifest;
-        let local = (manifest.local_version == version).then_some(manifest.local_base.as_str());
-        let local = match local {
-            Some(name) => self.engine.image(name).await?.map(|_| name),
-            None => None,
-        };
+        let (ordinary_here, local_here) = self.bases(family, version).await?;
+        let local = local_here.then_some(family.manifest.local_base.as_str());
         match plan::choose_base(&ordinary, ordinary_here, local, self.options.may_pull) {
             Base::Here(image) => Ok(image),
             Base::Pull(image) => self.engine.pull(&image).await.map(|()| image).map_err(Error::from),

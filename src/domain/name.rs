@@ -44,6 +44,40 @@ name!(
     "namespace"
 );
 
+/// An alias's name, unique in its namespace. Freer than the others: it names no file, no host and no container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AliasName(String);
+
+impl AliasName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// `Error::Invalid` unless it has 1 to 255 characters, none of them a control character, and no space at an end.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let length = text.chars().count();
+        let good = (1..=255).contains(&length) && text.trim() == text && !text.contains(char::is_control);
+        if good {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::invalid(format!(
+            "alias name `{}` is not valid: use 1 to 255 characters, without control characters and without spaces at the ends",
+            text.escape_debug()
+        )))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for AliasName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Namespace {
     /// The namespace of whoever names none.
     #[must_use]

@@ -176,3 +176,41 @@ async fn a_second_daemon_on_one_data_directory_is_refused() {
     assert_eq!(well.status, StatusCode::OK);
     daemon.purge().await;
 }
+
+/// The daemon with a data directory of its own that holds so many MiB; nobody else sees that file system.
+async fn daemon_on_a_small_disk(home: &Home, mib: u32) -> Daemon {
+    let data = home.data().display();
+    let script = format!("mount -t tmpfs -o size={mib}m none '{data}' && exec \"$0\" \"$@\"");
+    let namespaces = match rustix::process::geteuid().is_root() {
+        true => "-m",
+        false => "-Urm",
+    };
+    Daemon::start_below(home, &["unshare", namespaces, "sh", "-c", &script]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_fills_the_disk_is_refused_and_what_was_there_goes_on() {
+    let home = Home::new();
+    let mut daemon = daemon_on_a_small_disk(&home, 24).await;
+    daemon.deploy("small", NAP, python(), 0).await;
+    let disk = format!("/proc/{}/root{}", daemon.pid(), home.data().display());
+    let used = || crate::support::files_below(std::path::Path::new(&disk)).len();
+    let before = used();
+    let noise: String = (0..30 * 1024 * 64)
+        .map(|n: u64| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    let answer = daemon.upload("large", &noise, python()).await;
+    assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE, "{}", answer.text());
+    assert_eq!(answer.json()["code"], "disk_full", "{}", answer.text());
+    assert_eq!(
+        daemon.get("/hob/v1/functions/large").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(used(), before, "nothing of the upload is left");
+    assert_eq!(daemon.get("/hob/v1/functions/small").await.status, StatusCode::OK);
+    let again = daemon.upload("other", NAP, python()).await;
+    assert!(again.status.is_success(), "there is room again: {}", again.text());
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success(), "{}", daemon.log());
+    crate::helpers::remove_all(&daemon.instance);
+}

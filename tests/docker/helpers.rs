@@ -155,9 +155,13 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) async fn start(home: &Home) -> Self {
+        Self::start_below(home, &[]).await
+    }
+
+    /// The same, as what another program, named with its arguments, runs in its place.
+    pub(crate) async fn start_below(home: &Home, wrapper: &[&str]) -> Self {
         let log = log_of(home);
-        let mut child = home
-            .serve("127.0.0.1:0")
+        let mut child = below(home.serve("127.0.0.1:0"), wrapper)
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).expect("ours"))
             .spawn()
@@ -220,8 +224,24 @@ impl Daemon {
         .await
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Uploads one source file; waits so many seconds for it to be ready.
     pub(crate) async fn deploy(&self, name: &str, source: &str, settings: Value, wait: u8) -> Value {
+        let answer = self.send_source(name, source, settings, wait).await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+        answer.json()
+    }
+
+    /// Uploads one source file and waits for nothing.
+    pub(crate) async fn upload(&self, name: &str, source: &str, settings: Value) -> Answer {
+        self.send_source(name, source, settings, 0).await
+    }
+
+    async fn send_source(&self, name: &str, source: &str, settings: Value, wait: u8) -> Answer {
         let boundary = "hob-docker-test";
         let code = "content-disposition: form-data; name=\"code\"; filename=\"main.py\"\r\ncontent-type: text/plain";
         let form = format!(
@@ -229,9 +249,7 @@ impl Daemon {
         );
         let kind = format!("multipart/form-data; boundary={boundary}");
         let path = format!("/hob/v1/functions/{name}?wait={wait}");
-        let answer = send(self.address, Method::PUT, &path, &kind, form.into()).await;
-        assert!(answer.status.is_success(), "{}", answer.text());
-        answer.json()
+        send(self.address, Method::PUT, &path, &kind, form.into()).await
     }
 
     /// Uploads one source file that must become ready.
@@ -267,6 +285,26 @@ impl Drop for Daemon {
             remove_all(&self.instance);
         }
     }
+}
+
+/// The command with a program and its arguments in front.
+fn below(command: Command, wrapper: &[&str]) -> Command {
+    let Some((program, arguments)) = wrapper.split_first() else {
+        return command;
+    };
+    let mut wrapped = Command::new(program);
+    wrapped
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped.stdin(Stdio::null());
+    wrapped
 }
 
 fn log_of(home: &Home) -> PathBuf {

@@ -432,6 +432,27 @@ async fn while_the_engine_is_away_warm_functions_go_on_and_the_rest_says_why_not
     assert_eq!(hob.call("warm", json!({"a": 1})).await.json(), json!({"a": 1}));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_needs_a_worker_while_the_engine_is_away_is_refused_and_works_once_it_is_back() {
+    let (hob, fake) = Hob::start(&[("HOB_POOL_PREWARM", "0"), ("HOB_POOL_QUEUE_TIMEOUT_SECONDS", "1")]).await;
+    hob.ready("cold", GOOD, json!({"preload": false})).await;
+    fake.set_down(true);
+    eventually("the engine to be missed", || async {
+        (hob.get("/readyz").await.status == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+    let answer = hob.call("cold", json!({"a": 1})).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+    assert_eq!(answer.header("x-error-source"), "platform");
+    let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("engine"), "{message}");
+    fake.set_down(false);
+    eventually("an answer", || async {
+        (hob.call("cold", json!({"a": 1})).await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
 async fn start_error(data: Arc<tempfile::TempDir>, settings: &[(&str, &str)]) -> String {
     let fake = fake_engine();
     match Hob::start_in(data, move |_| fake, settings).await {

@@ -89,6 +89,24 @@ async fn other_settings_alone_keep_the_code_and_reach_the_function() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deploy_waits_for_an_engine_that_went_before_anybody_noticed() {
+    let (hob, fake) = Hob::start(&[("HOB_POOL_PREWARM", "0")]).await;
+    hob.ready("first", &answering("first"), json!({})).await;
+    fake.set_down(true);
+    assert!(hob.deploy_later("late", &answering("late")).await.status.is_success());
+    eventually("the engine to be missed", || async {
+        (hob.get("/readyz").await.status == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+    assert_eq!(hob.view("late").await["state"], "pending");
+    fake.set_down(false);
+    eventually("the deploy to finish", || async {
+        (hob.view("late").await["state"] == "ready").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_source_file_is_enough() {
     let hob = warm().await;
     let code = answering("alone").into_bytes();

@@ -12,6 +12,7 @@ mod bad_input;
 mod bench_stats;
 mod calls;
 mod deploys;
+mod images;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -5,7 +5,7 @@
 use crate::domain::{Error, Fault};
 use crate::telemetry::chain;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 /// What the body of an error answer holds.
@@ -44,9 +44,10 @@ pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
         tracing::error!(call.id = call_id, "{}", chain(error));
     }
     let (status, code) = status_of(error);
-    let mut response = body(status, code, &error.to_string(), None, call_id);
+    let internal = matches!(error, Error::Internal { .. });
+    let hint = internal.then_some("the daemon's own output says what happened");
+    let mut response = body(status, code, &error.to_string(), hint, call_id);
     let headers = response.headers_mut();
-    headers.insert("x-error-source", HeaderValue::from_static("platform"));
     if let Error::Busy {
         retry_after_seconds, ..
     } = error
@@ -56,7 +57,7 @@ pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
     response
 }
 
-/// An error answer with the given words.
+/// An error answer of the platform with the given words.
 #[must_use]
 pub fn body(status: StatusCode, code: &str, message: &str, hint: Option<&str>, call_id: Option<&str>) -> Response {
     let bytes = serde_json::to_vec(&Body {
@@ -66,7 +67,11 @@ pub fn body(status: StatusCode, code: &str, message: &str, hint: Option<&str>, c
         call_id,
     })
     .unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (HeaderName::from_static("x-error-source"), "platform"),
+    ];
+    (status, headers, bytes).into_response()
 }
 
 #[cfg(test)]

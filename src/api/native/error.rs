@@ -1,15 +1,13 @@
-//! Errors on the wire: one shape for all of them, logged here and nowhere else.
-//!
-//! Decides nothing about calls: an error inside a call is answered by the kit, in the same shape.
+//! Errors on their way out, and what is wrong with a request's path and query. The shape is the kit's, for calls too.
 
-use super::wire::{BASE, ErrorBody, code, header};
-use crate::domain::{Error, Fault};
+use super::wire::{BASE, code};
+use crate::api::kit::problem;
+use crate::domain::Error;
 use crate::telemetry;
-use axum::Json;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 /// An error on its way to the caller.
@@ -24,74 +22,25 @@ impl<E: Into<Error>> From<E> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if self.0.fault() == Fault::Ours {
-            tracing::error!("A request failed: {}", telemetry::chain(&self.0));
-        }
-        let (status, word) = meaning(&self.0);
-        let mut response = answer(status, word, self.0.to_string(), hint(&self.0));
-        if let Error::Busy {
-            retry_after_seconds, ..
-        } = self.0
-        {
-            let seconds = HeaderValue::from(retry_after_seconds);
-            response.headers_mut().insert(http::header::RETRY_AFTER, seconds);
-        }
-        response
+        problem::answer(&self.0, None)
     }
 }
 
-/// The status and the word of each error.
-pub(super) fn meaning(error: &Error) -> (StatusCode, &'static str) {
-    match error {
-        Error::Invalid(_) => (StatusCode::BAD_REQUEST, code::INVALID),
-        Error::NotFound(_) => (StatusCode::NOT_FOUND, code::NOT_FOUND),
-        Error::Conflict(_) => (StatusCode::CONFLICT, code::CONFLICT),
-        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, code::TOO_LARGE),
-        Error::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, code::NOT_READY),
-        Error::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, code::BUSY),
-        Error::NoCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, code::NO_CAPACITY),
-        Error::WorkerDied(_) => (StatusCode::BAD_GATEWAY, code::WORKER_DIED),
-        Error::Engine { .. } => (StatusCode::SERVICE_UNAVAILABLE, code::ENGINE),
-        Error::DiskFull(_) => (StatusCode::INSUFFICIENT_STORAGE, code::DISK_FULL),
-        Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL),
-    }
-}
-
-fn hint(error: &Error) -> Option<String> {
-    let internal = matches!(error, Error::Internal { .. });
-    internal.then(|| "the daemon's own output says what happened".to_owned())
-}
-
-fn answer(status: StatusCode, word: &str, message: String, hint: Option<String>) -> Response {
-    let body = ErrorBody {
-        code: word.to_owned(),
-        message,
-        hint,
-        call_id: None,
-    };
-    let source = [(header::ERROR_SOURCE, "platform")];
-    (status, source, Json(body)).into_response()
+fn answer(status: StatusCode, word: &str, message: &str) -> Response {
+    let hint = format!("{BASE}/openapi.json lists what there is");
+    problem::body(status, word, message, Some(&hint), None)
 }
 
 /// Answers a path below the base that nobody has.
 pub(super) async fn unknown_path(uri: Uri) -> Response {
     let message = format!("there is nothing at `{}`", uri.path());
-    answer(StatusCode::NOT_FOUND, code::NOT_FOUND, message, Some(see_document()))
+    answer(StatusCode::NOT_FOUND, code::NOT_FOUND, &message)
 }
 
 /// Answers a method that the path does not have.
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Response {
     let message = format!("`{}` does not take {method}", uri.path());
-    answer(
-        StatusCode::METHOD_NOT_ALLOWED,
-        code::INVALID,
-        message,
-        Some(see_document()),
-    )
-}
-
-fn see_document() -> String {
-    format!("{BASE}/openapi.json lists what there is")
+    answer(StatusCode::METHOD_NOT_ALLOWED, code::INVALID, &message)
 }
 
 /// The query, checked.
@@ -123,6 +72,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::{ErrorBody, header};
     use super::*;
     use http_body_util::BodyExt;
 

@@ -15,7 +15,7 @@ pub use program::{Exit, News, Program, Running};
 use super::worker::{Order, WorkerHandle};
 use super::{Shared, Target};
 use crate::domain::{Convention, Error, WorkerId};
-use crate::engine::{GuestSpec, Rights, WorkerSpec};
+use crate::engine::{GuestSpec, WorkerSpec};
 use crate::task::TaskKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;

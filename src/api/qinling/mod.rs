@@ -1,0 +1,110 @@
+//! OpenStack Qinling v1: its resources over the one core. What it does on the wire is in the tests' contract.
+//!
+//! One file a resource; `attributes`, `filter`, `form`, `time` and `fault` are the wire's own habits, `caller` says
+//! who asks. Keeps what the core has no word for in annotations and documents of its own, never a second truth.
+
+mod attributes;
+mod caller;
+mod fault;
+mod filter;
+mod form;
+mod root;
+mod time;
+
+use super::Dialect;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use fault::Fault;
+use http::{Method, StatusCode, Uri};
+use tower::ServiceExt;
+
+/// One route: what the table of the contract calls an endpoint.
+type Route = (Method, &'static str, MethodRouter<Dialect>);
+
+/// Every route, for the router and for the test that asks each for a recorded exchange.
+fn routes() -> Vec<Route> {
+    root::routes()
+}
+
+/// The API: everything below `/v1`, and the document of versions.
+pub(super) fn router(state: Dialect) -> Router {
+    let empty = Router::new();
+    let all = routes()
+        .into_iter()
+        .fold(empty, |router, (_, path, handler)| router.route(path, handler));
+    let inner: Router = all
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::disable())
+        .with_state(state.clone());
+    // Paths are brought into one form before they are routed, so the router is asked by a handler.
+    let handle = move |request: Request| {
+        let inner = inner.clone();
+        async move { answer(inner, request).await }
+    };
+    Router::new()
+        .route("/", get(root::versions).with_state(state.clone()))
+        .route("/v1", axum::routing::any(handle.clone()))
+        .route("/v1/", axum::routing::any(handle.clone()))
+        .route("/v1/{*rest}", axum::routing::any(handle))
+}
+
+async fn answer(inner: Router, mut request: Request) -> Response {
+    match *request.method() {
+        Method::OPTIONS => return StatusCode::OK.into_response(),
+        Method::HEAD => return wrong_method(Method::HEAD, request.uri().clone()).await.into_response(),
+        _ => {}
+    }
+    if let Some(uri) = one_form(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    match inner.oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}
+
+/// Without repeated and trailing slashes, and without a `.json` at the end; `None` when it is so already.
+fn one_form(uri: &Uri) -> Option<Uri> {
+    let parts: Vec<_> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
+    let path = format!("/{}", parts.join("/"));
+    let path = path.strip_suffix(".json").unwrap_or(&path);
+    // `/v1` and `/v1/` are two addresses.
+    if path == uri.path() || parts == ["v1"] {
+        return None;
+    }
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    Uri::try_from(format!("{path}{query}")).ok()
+}
+
+async fn unknown_path(uri: Uri) -> Fault {
+    Fault::new(StatusCode::NOT_FOUND, format!("There is nothing at {}.", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Fault {
+    let message = format!("{method} is not allowed on {}.", uri.path());
+    Fault::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_brought_into_one_form() {
+        for (sent, routed) in [
+            ("/v1//aliases", Some("/v1/aliases")),
+            ("/v1/functions/", Some("/v1/functions")),
+            ("/v1/functions/x.json?a=b", Some("/v1/functions/x?a=b")),
+            ("/v1/functions?a=b", None),
+            ("/v1", None),
+            ("/v1/", None),
+        ] {
+            let uri = Uri::from_static(sent);
+            assert_eq!(one_form(&uri).map(|u| u.to_string()).as_deref(), routed, "{sent}");
+        }
+    }
+}

@@ -133,12 +133,10 @@ impl Builder {
         }
         if self.options.may_pull {
             tracing::info!(image = name, "Pulling image {name}");
-            return Ok(self.engine.pull(name).await?);
+            let pulled = self.engine.pull(name).await;
+            return pulled.map_err(|e| missing(name, "it could not be pulled", Some(e)));
         }
-        Err(Error::Engine {
-            message: format!("image `{name}` is not on this machine and pulling is off: build it here, or pull it"),
-            source: None,
-        })
+        Err(missing(name, "pulling is off", None))
     }
 
     /// Builds the image of a function: the runtime's and a layer with its code.
@@ -247,6 +245,15 @@ impl Builder {
 
     fn images(&self) -> std::sync::MutexGuard<'_, HashMap<RuntimeRef, ImageState>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn missing(image: &str, why: &str, source: Option<crate::engine::Error>) -> Error {
+    Error::Engine {
+        message: format!(
+            "image `{image}` is not on this machine and {why}: build it here, or check its name and registry"
+        ),
+        source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
+use crate::scheduler;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
@@ -223,6 +224,7 @@ impl Daemon {
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
     }
 }

@@ -13,6 +13,7 @@
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
 //! | [`api`], [`ingress`] | the outside APIs; plain HTTP to a function |
+//! | [`scheduler`] | fires jobs when they are due |
 //! | [`cli`], [`daemon`] | the command line; the composition root |
 //!
 //! # The import rule
@@ -22,7 +23,7 @@
 //!
 //! ```text
 //! main, cli, daemon
-//! api/<dialect> | ingress
+//! api/<dialect> | ingress | scheduler
 //! app
 //! invoker                  -> pool, store
 //! source -> archive        builder -> archive, engine, runtime        pool -> engine
@@ -57,6 +58,7 @@ pub mod ingress;
 pub mod invoker;
 pub mod pool;
 pub mod runtime;
+pub mod scheduler;
 pub mod source;
 pub mod store;
 pub mod task;

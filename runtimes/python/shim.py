@@ -7,9 +7,9 @@ import sys
 
 _HERE = __file__.rpartition("/")[0] or "."
 sys.path.insert(0, _HERE)
-from hob_shim import supervisor  # noqa: E402  (needs the path above)
+from hob_shim import python, supervisor  # noqa: E402  (needs the path above)
 
 sys.path.remove(_HERE)
 
 if __name__ == "__main__":
-    supervisor.main()
+    supervisor.main(python)

@@ -6,6 +6,7 @@ mod qinling;
 
 use crate::app::App;
 use axum::Router;
+use http::Method;
 use std::sync::Arc;
 
 /// What every dialect works with; clones share it.
@@ -15,6 +16,28 @@ pub struct Dialect {
     pub app: App,
     /// Where the daemon answers, as `http://HOST:PORT`.
     pub base_url: Arc<str>,
+}
+
+/// One route of a dialect, as it is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Whose.
+    pub dialect: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{name}` for what varies.
+    pub path: &'static str,
+}
+
+/// The routes of all dialects: each has a recorded exchange, which a test checks.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let of = |dialect, routes: Vec<(Method, &'static str)>| {
+        routes
+            .into_iter()
+            .map(move |(method, path)| Route { dialect, method, path })
+    };
+    of("qinling", qinling::list_routes()).collect()
 }
 
 /// The outside APIs beside the native one, each below its own paths.

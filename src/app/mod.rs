@@ -7,6 +7,7 @@ mod call;
 mod deploy;
 mod directory;
 mod engine;
+mod job;
 mod queue;
 mod reconcile;
 mod records;
@@ -14,6 +15,7 @@ mod records;
 pub use call::{Incoming, InvokeOptions};
 pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
 pub use engine::EngineStatus;
+pub use job::{JobUpdate, NewJob};
 pub use records::ExecutionDetail;
 
 use crate::builder::{Builder, ImageState};
@@ -87,6 +89,8 @@ struct Inner {
     pending: Notify,
     /// Something was accepted that the dispatcher should run.
     queued: Notify,
+    /// A job was made or changed: the scheduler should look again.
+    jobs_changed: Notify,
     /// Counts changes of revisions, for those who wait for one.
     changes: watch::Sender<u64>,
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
@@ -145,6 +149,7 @@ impl App {
             engine_status: watch::channel(EngineStatus::Unknown).0,
             pending: Notify::new(),
             queued: Notify::new(),
+            jobs_changed: Notify::new(),
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),

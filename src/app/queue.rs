@@ -182,7 +182,8 @@ impl App {
     async fn end_unserved(&self, id: ExecutionId) {
         let ending = Ending {
             outcome: Outcome::Error {
-                message: "the function was deleted before the call could run".to_owned(),
+                message: "when the call was to run, its function was gone or had no revision that could serve"
+                    .to_owned(),
             },
             at: self.0.clock.now(),
             temperature: None,
@@ -210,7 +211,7 @@ async fn collect(body: Body, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(all)
 }
 
-fn within(size: usize, limit: u64) -> Result<(), Error> {
+pub(super) fn within(size: usize, limit: u64) -> Result<(), Error> {
     if size as u64 <= limit {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What can be typed. Reads words into values; does nothing with them.
 
+use super::job_args::JobsCommand;
 use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// Look at past and running calls
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Call functions on a schedule
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Remove functions
     Rm {
         /// The functions
@@ -295,7 +299,7 @@ fn timeout(text: &str) -> Result<u32, String> {
 }
 
 /// Reads `500ms`, `1.5s`, `5m`, `1h`.
-fn millis(text: &str) -> Result<u32, String> {
+pub(super) fn millis(text: &str) -> Result<u32, String> {
     let wrong = || format!("`{text}` is not a time: write it with its unit, as 500ms, 30s or 5m");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -405,6 +409,12 @@ mod tests {
             "hob runs list f --state failed --limit 3",
             "hob runs show id",
             "hob rm a b",
+            "hob jobs create f --cron @daily --tz Europe/Paris --count 3 --missed once --overlap skip -d {}",
+            "hob jobs create f --every 5m --name tick --first-at 2030-01-01T00:00",
+            "hob jobs create f --at 2030-01-01T00:00:00Z -d @in.json",
+            "hob jobs list f",
+            "hob jobs next tick --count 3",
+            "hob jobs rm a b",
             "hob stop --purge",
             "hob version",
         ] {
@@ -427,6 +437,10 @@ mod tests {
             "hob deploy . -e A",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",
+            "hob jobs create f",
+            "hob jobs create f --every 5m --at 2030-01-01T00:00:00Z",
+            "hob jobs create f --every 5",
+            "hob jobs create f --cron @daily --missed twice",
             "hob rm",
             "hob list -n a/b",
             "hob list -o xml",

@@ -42,6 +42,20 @@ pub(crate) fn input(data: Option<&str>, fields: &[String], typed: bool) -> Resul
     }
 }
 
+/// The input of `-d` read whole, for what is sent as a part of something larger: JSON in UTF-8.
+pub(crate) fn text_input(data: &str) -> Result<String, Failure> {
+    let text = match classify(data) {
+        Data::Text(text) => text.to_owned(),
+        Data::File(path) => text_of(path)?,
+        Data::Stdin => std::io::read_to_string(std::io::stdin())
+            .map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?,
+    };
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::usage(format!("-d is not JSON: {error}"))),
+    }
+}
+
 fn classify(data: &str) -> Data<'_> {
     match data.strip_prefix('@') {
         Some("-") => Data::Stdin,
@@ -177,6 +191,16 @@ mod tests {
         assert!(input(Some("hello"), &[], false).is_err());
         assert!(input(Some("hello"), &[], true).is_ok());
         assert!(input(Some("{\"a\": 1}"), &[], false).is_ok());
+    }
+
+    #[test]
+    fn an_input_read_whole_is_json() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("in.json");
+        std::fs::write(&path, "[1]").expect("written");
+        assert_eq!(text_input("{}").ok().as_deref(), Some("{}"));
+        assert_eq!(text_input(&format!("@{}", path.display())).ok().as_deref(), Some("[1]"));
+        assert!(text_input("hello").is_err() && text_input("@no-such-file").is_err());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod failure;
 mod input;
+mod job_args;
 mod multipart;
 mod output;
 mod package;

@@ -1,6 +1,7 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
 use super::table::{Cell, printable, render, state};
+use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::wire::{
     EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
 };
@@ -190,6 +191,57 @@ fn queue(e: &ExecutionView) -> String {
     }
 }
 
+/// `hob jobs list`.
+pub(crate) fn jobs(list: &[JobView], colours: bool) -> String {
+    let row = |j: &JobView| {
+        let next = j.next_at_ms.map_or("-".to_owned(), |ms| moment(ms)[5..16].to_owned());
+        vec![
+            Cell::whole(&j.id),
+            Cell::from(if j.name.is_empty() { "-" } else { &j.name }),
+            Cell::from(&j.function),
+            Cell::state(j.state.as_str()),
+            Cell::whole(&next),
+        ]
+    };
+    let rows: Vec<_> = list.iter().map(row).collect();
+    render(&["ID", "NAME", "FUNCTION", "STATE", "NEXT (UTC)"], &rows, colours)
+}
+
+/// `hob jobs show`.
+pub(crate) fn job(detail: &JobDetail, colours: bool) -> String {
+    let j = &detail.job;
+    let mut lines = vec![
+        ("id", j.id.clone()),
+        ("name", printable(&j.name)),
+        ("function", j.function.clone()),
+        ("state", state(j.state.as_str(), colours)),
+        ("schedule", schedule(j)),
+    ];
+    lines.extend(j.reason.iter().map(|text| ("reason", lines_of(text))));
+    lines.extend(j.count.map(|count| ("left", count.to_string())));
+    lines.extend(j.first_at_ms.map(|ms| ("not before", moment(ms))));
+    lines.extend(j.next_at_ms.map(|ms| ("next", moment(ms))));
+    lines.extend(j.last_at_ms.map(|ms| ("last", moment(ms))));
+    lines.extend(j.last_execution.iter().map(|id| ("last call", id.clone())));
+    lines.push(("failures", j.failures.to_string()));
+    lines.push((
+        "calls",
+        format!("{} {}", detail.input.method, printable(&detail.input.path)),
+    ));
+    lines.push(("with", lines_of(&detail.input.body)));
+    pairs(&lines)
+}
+
+fn schedule(j: &JobView) -> String {
+    let cron = j.cron.as_ref().zip(j.tz.as_ref());
+    let cron = cron.map(|(pattern, zone)| format!("{pattern} ({zone})"));
+    let every = j
+        .every_ms
+        .map(|ms| format!("every {}", duration(ms.saturating_mul(1000))));
+    let at = j.at_ms.map(|ms| format!("at {}", moment(ms)));
+    cron.or(every).or(at).unwrap_or("cannot be read".to_owned())
+}
+
 /// `hob logs`: each line with its time and the end of its call's id.
 pub(crate) fn log_lines(entry: &LogEntry) -> String {
     let time = time_of_day(entry.at_ms.rem_euclid(86_400_000));
@@ -276,6 +328,7 @@ fn workers(s: &Status, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::native::job_wire::{JobInput, JobState, Missed, Overlap};
     use crate::api::native::wire::ExecutionState;
 
     #[test]
@@ -333,6 +386,65 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
         assert!(text.contains("succeeded") && text.contains("2 m 5 s"), "{text}");
+    }
+
+    fn a_job() -> JobView {
+        JobView {
+            id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
+            namespace: "default".to_owned(),
+            name: "n".repeat(255),
+            function: "f".repeat(63),
+            selector: "current".to_owned(),
+            cron: Some("0 3 * * *".to_owned()),
+            tz: Some("Europe/Paris".to_owned()),
+            every_ms: None,
+            at_ms: None,
+            first_at_ms: None,
+            count: Some(3),
+            state: JobState::Cancelled,
+            reason: Some("a\u{1b}[31m".to_owned()),
+            missed: Missed::Skip,
+            overlap: Overlap::Allow,
+            next_at_ms: Some(0),
+            last_at_ms: None,
+            last_execution: None,
+            failures: 2,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_list_of_jobs_fits_the_terminal() {
+        let text = jobs(&[a_job()], false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(
+            text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b") && text.contains("01-01 00:00"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_job_is_shown_with_its_schedule_and_without_what_steers_the_terminal() {
+        let mut detail = JobDetail {
+            job: a_job(),
+            input: JobInput::default(),
+        };
+        let text = job(&detail, false);
+        assert!(
+            text.contains("0 3 * * * (Europe/Paris)") && text.contains("POST /"),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        detail.job.cron = None;
+        for (every, at, expect) in [
+            (Some(90_000), None, "every 1 m 30 s"),
+            (None, Some(0), "at 1970-01-01 00:00:00.000"),
+            (None, None, "cannot be read"),
+        ] {
+            (detail.job.every_ms, detail.job.at_ms) = (every, at);
+            assert_eq!(schedule(&detail.job), expect);
+        }
     }
 
     #[test]

@@ -55,6 +55,10 @@ id!(
     ExecutionId
 );
 id!(
+    /// One job.
+    JobId
+);
+id!(
     /// One worker, from the container's creation to its removal.
     WorkerId
 );

@@ -424,7 +424,7 @@ impl<'a> EndColumns<'a> {
     }
 }
 
-fn accept(c: &Connection, id: ExecutionId, function: FunctionId, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn accept(c: &Connection, id: ExecutionId, function: FunctionId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "insert into execution (id, function, state, asynchronous, created_at_ms)
                values (:id, :function, 'queued', 1, :now)";
     let params = named_params! {":id": id.as_bytes(), ":function": function.as_bytes(), ":now": now.as_millis()};
@@ -434,14 +434,12 @@ fn accept(c: &Connection, id: ExecutionId, function: FunctionId, now: Timestamp)
 fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite::Result<()> {
     let sql = "insert into execution_input (execution, method, path, query, headers, body)
                values (:id, :method, :path, :query, :headers, :body)";
-    let headers =
-        serde_json::to_string(&input.headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let params = named_params! {
         ":id": id.as_bytes(),
         ":method": input.method,
         ":path": input.path,
         ":query": input.query,
-        ":headers": headers,
+        ":headers": headers_text(&input.headers)?,
         ":body": input.body,
     };
     row::change(c, sql, params).map(drop)
@@ -469,15 +467,23 @@ fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Ex
 fn input(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<AsyncInput>> {
     let sql = "select method, path, query, headers, body from execution_input
                where execution = :id";
-    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, |r| {
-        Ok(AsyncInput {
-            method: r.get("method")?,
-            path: r.get("path")?,
-            query: r.get("query")?,
-            headers: row::checked(r, "headers", |t: String| serde_json::from_str(&t))?,
-            body: r.get("body")?,
-        })
+    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, read_input)
+}
+
+/// The columns of an input, of an execution or of a job.
+pub(super) fn read_input(row: &Row<'_>) -> rusqlite::Result<AsyncInput> {
+    Ok(AsyncInput {
+        method: row.get("method")?,
+        path: row.get("path")?,
+        query: row.get("query")?,
+        headers: row::checked(row, "headers", |t: String| serde_json::from_str(&t))?,
+        body: row.get("body")?,
     })
+}
+
+/// Headers as one column.
+pub(super) fn headers_text(headers: &[(String, String)]) -> rusqlite::Result<String> {
+    serde_json::to_string(headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
 /// A condition that is left out still names its parameter, so that all texts take the same ones.

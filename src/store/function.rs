@@ -1,6 +1,6 @@
 //! Functions: their SQL and their rows. Says nothing of what a function runs: that is a revision.
 
-use super::{Error, Store, row};
+use super::{Error, Store, job, row};
 use crate::domain::{Function, FunctionId, FunctionName, Namespace, RevisionId, Timestamp};
 use rusqlite::{Connection, Row, named_params};
 
@@ -60,12 +60,13 @@ impl Store {
         .await
     }
 
-    /// Removes a function with its revisions, executions and annotations; `false` when there was none.
+    /// Removes a function with its revisions, executions and annotations; its jobs fail. `false` when there was none.
     ///
     /// # Errors
     /// When the database cannot be written; nothing is removed then.
     pub async fn delete_function(&self, id: FunctionId) -> Result<bool, Error> {
         self.write("delete a function", move |c| {
+            job::function_gone(c, id)?;
             let sql = "delete from function where id = :id";
             Ok(row::change(c, sql, named_params! {":id": id.as_bytes()})? > 0)
         })

@@ -10,6 +10,7 @@ mod error;
 mod execution;
 mod function;
 mod instance;
+mod job;
 mod lock;
 mod migrations;
 mod reader;
@@ -24,6 +25,7 @@ pub use annotations::{DocumentKey, Subject};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
 pub use execution::{AsyncInput, ExecutionFilter, LogEntry, Started};
+pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
 
 use crate::domain::InstanceId;

@@ -17,13 +17,13 @@ fn options(directory: &Path, queue: usize) -> Options {
     }
 }
 
-fn opened(queue: usize) -> (tempfile::TempDir, Store) {
+pub(super) fn opened(queue: usize) -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().expect("temp");
     let store = Store::open(options(directory.path(), queue)).expect("open");
     (directory, store)
 }
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -50,7 +50,7 @@ fn new_revision() -> NewRevision {
     }
 }
 
-async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
+pub(super) async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
     let name = FunctionName::parse(name).expect("name");
     let namespace = Namespace::default_namespace();
     let deploy = store.deploy(&namespace, &name, at(1), new_revision());

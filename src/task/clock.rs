@@ -1,11 +1,13 @@
-//! Tells the time of day; in tests, a time that moves when told to.
+//! Tells the time of day and waits for one; in tests, a time that moves when told to.
 //!
-//! No timers and no monotonic time: those who wait use the runtime's timers, those who measure use `Instant`.
+//! No monotonic time: those who wait for a while use the runtime's timers, those who measure use `Instant`.
 
 use crate::domain::Timestamp;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// Somebody may set the machine's clock, or let it sleep, which no timer notices: so it is looked at this often.
+const GLANCE: Duration = Duration::from_secs(5);
 
 /// A source of `now`. Clones tell the same time.
 #[derive(Debug, Clone)]
@@ -14,7 +16,7 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Manual(Arc<AtomicI64>),
+    Manual(watch::Sender<Timestamp>),
 }
 
 impl Clock {
@@ -27,7 +29,7 @@ impl Clock {
     /// A clock that stands at `now` until it is moved.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(now.as_millis()))))
+        Self(Source::Manual(watch::Sender::new(now)))
     }
 
     /// The time of day.
@@ -35,16 +37,43 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+            Source::Manual(now) => *now.borrow(),
         }
     }
 
     /// Moves a manual clock and all its clones forward, by whole milliseconds. The machine's clock stays as it is.
     pub fn advance(&self, duration: Duration) {
-        if let Source::Manual(millis) = &self.0 {
-            let step = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-            millis.fetch_add(step, Ordering::SeqCst);
+        if let Source::Manual(now) = &self.0 {
+            now.send_modify(|now| *now = now.plus(duration));
         }
+    }
+
+    /// Sets a manual clock and all its clones, to an earlier time too. The machine's clock stays as it is.
+    pub fn set(&self, time: Timestamp) {
+        if let Source::Manual(now) = &self.0 {
+            now.send_replace(time);
+        }
+    }
+
+    /// Waits until it is `at` or later: never less. May be cut off anywhere.
+    pub async fn until(&self, at: Timestamp) {
+        match &self.0 {
+            Source::System => system_until(at).await,
+            Source::Manual(now) => {
+                // It cannot fail: the sender is held here.
+                let _ = now.subscribe().wait_for(|now| *now >= at).await;
+            }
+        }
+    }
+}
+
+async fn system_until(at: Timestamp) {
+    loop {
+        let left = at.since(system_now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(GLANCE)).await;
     }
 }
 
@@ -57,6 +86,7 @@ fn system_now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     #[test]
     fn a_manual_clock_moves_only_when_told_to() {
@@ -65,6 +95,21 @@ mod tests {
         assert_eq!(twin.now().as_millis(), 1_000);
         clock.advance(Duration::from_secs(2));
         assert_eq!(twin.now().as_millis(), 3_000);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_time_goes_on_when_it_has_come_and_not_before() {
+        let clock = Clock::manual(Timestamp::from_millis(1_000));
+        let mut waiting = Box::pin(clock.until(Timestamp::from_millis(2_000)));
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.set(Timestamp::from_millis(500));
+        clock.advance(Duration::from_millis(1_499));
+        assert!((&mut waiting).now_or_never().is_none());
+        clock.advance(Duration::from_millis(1));
+        assert!(waiting.now_or_never().is_some());
+        let soon = Clock::system().now().plus(Duration::from_millis(3));
+        Clock::system().until(soon).await;
+        assert!(Clock::system().now() >= soon);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum TaskKind {
     Reconciler,
     /// Runs accepted asynchronous executions.
     Dispatcher,
+    /// Fires jobs that are due.
+    Scheduler,
     /// Removes old records.
     Retention,
     /// Follows the engine's events.
@@ -58,6 +60,7 @@ impl TaskKind {
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
+            Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
             Self::Build => "build",
@@ -71,7 +74,9 @@ impl TaskKind {
     pub const fn on_failure(self) -> OnFailure {
         match self {
             Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
-            Self::Reconciler | Self::Dispatcher | Self::Retention | Self::EngineWatch => OnFailure::Restart,
+            Self::Reconciler | Self::Dispatcher | Self::Scheduler | Self::Retention | Self::EngineWatch => {
+                OnFailure::Restart
+            }
             Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => OnFailure::Log,
         }
     }
@@ -85,6 +90,7 @@ impl TaskKind {
             | Self::PoolLoop
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
             Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => OnShutdown::Abort,

@@ -69,6 +69,12 @@ impl Daemon {
         Target::post(self.address, &format!("/function/{function}"), body)
     }
 
+    /// A request to the native API: `path` comes below its base.
+    pub(crate) fn native(&self, method: &str, path: &str, body: &str) -> Target {
+        let path = format!("/hob/v1{path}");
+        Target::new(self.address, method, &path, "application/json", body.as_bytes())
+    }
+
     /// Calls `function` once and looks at what it met.
     ///
     /// # Errors

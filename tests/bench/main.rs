@@ -13,6 +13,7 @@
 mod baseline;
 mod cleanup;
 mod daemon;
+mod jobs;
 mod load;
 mod report;
 mod rows;

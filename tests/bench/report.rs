@@ -18,6 +18,8 @@ pub(crate) enum Unit {
     CallsPerSecond,
     /// A million bytes.
     Megabytes,
+    /// How many.
+    Count,
 }
 
 /// One line of the table: the figures of its rounds, and what they must be.
@@ -88,6 +90,7 @@ impl Unit {
             Self::Milliseconds => format!("{value:.0} ms"),
             Self::CallsPerSecond => format!("{value:.0}/s"),
             Self::Megabytes => format!("{value:.1} MB"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::baseline::{Container, HANDLER, Image};
 use crate::daemon::{BINARY, Call, Daemon, pack};
+use crate::jobs::jobs;
 use crate::load::{Load, Target};
 use crate::report::{Line, Unit};
 use crate::stats::{Bar, Summary};
@@ -29,7 +30,7 @@ pub(crate) struct Bench {
 pub(crate) type Row = (&'static str, fn(&Bench) -> Result<Vec<Line>>);
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 9] = [
+pub(crate) const ROWS: [Row; 10] = [
     ("prewarmed", prewarmed),
     ("prewarmed-5mb", prewarmed_5mb),
     ("pool-empty", pool_empty),
@@ -38,12 +39,13 @@ pub(crate) const ROWS: [Row; 9] = [
     ("records", records),
     ("upload", upload),
     ("footprint", footprint),
+    ("jobs", jobs),
     // Not of the table: the baselines alone, against themselves. Every ratio should be near 1; what it differs is noise.
     ("noise", noise),
 ];
 
 /// 14 bytes in, about 45 out.
-const BODY: &str = r#"{"name":"Hob"}"#;
+pub(crate) const BODY: &str = r#"{"name":"Hob"}"#;
 /// The other number of connections that warm rows are measured with.
 const MANY: usize = 8;
 
@@ -340,7 +342,7 @@ fn deploy_slots(daemon: &Daemon, slots: usize, body: &str) -> Result<Target> {
     Ok(daemon.target(&name, body))
 }
 
-fn settings(slots: usize, preload: bool) -> Value {
+pub(crate) fn settings(slots: usize, preload: bool) -> Value {
     json!({
         "runtime": "python", "entry": "main.main", "convention": "kwargs",
         "concurrency": slots, "max_workers": 1, "preload": preload,

@@ -326,7 +326,7 @@ async fn a_program_in_a_container_runs_once_and_leaves_nothing() {
     assert!(log.contains("before the end") && log.contains("complaint"), "{log}");
     let hangs = bench.run("p", json!(["hang"])).await;
     failed(&hangs, StatusCode::GATEWAY_TIMEOUT, "timeout");
-    bench.no_containers().await;
+    bench.no_workers().await;
     let large = bench.run("p", json!(["print", "3000000"])).await;
     assert_eq!((large.status, large.body.len()), (StatusCode::OK, 3_000_000));
     failed(
@@ -345,6 +345,6 @@ async fn a_program_in_a_container_runs_once_and_leaves_nothing() {
     bench.program("lonely", json!({"network": "none"})).await;
     let links = "import socket; print([name for _, name in socket.if_nameindex()])";
     assert_eq!(bench.run("lonely", json!(["run", links])).await.text(), "['lo']\n");
-    bench.no_containers().await;
+    bench.no_workers().await;
     bench.purge().await;
 }

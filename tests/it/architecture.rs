@@ -68,6 +68,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/daemon.rs"]),
     ("toml", &["src/config/", "src/runtime/"]),
+    ("croner", &["src/domain/schedule/"]),
+    ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
 ];

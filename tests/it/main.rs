@@ -12,7 +12,9 @@ mod bad_input;
 mod bench_stats;
 mod calls;
 mod deploys;
+mod exchanges;
 mod images;
+mod jobs;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -88,8 +88,23 @@ impl Hob {
             .unwrap_or_else(|e| panic!("{}", hob::telemetry::chain(&e)))
     }
 
+    /// Starts a daemon that goes by the test's clock, with an empty data directory.
+    pub async fn start_by(clock: Clock, engine: Arc<dyn Engine>) -> Self {
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_again_by(clock, &data, engine).await
+    }
+
     /// Starts a daemon in a data directory that may have been used before.
     pub async fn start_in(
+        data: Arc<tempfile::TempDir>,
+        engine: impl FnOnce(InstanceId) -> Arc<dyn Engine> + Send + 'static,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, hob::daemon::Error> {
+        Self::start_in_by(Clock::system(), data, engine, settings).await
+    }
+
+    async fn start_in_by(
+        clock: Clock,
         data: Arc<tempfile::TempDir>,
         engine: impl FnOnce(InstanceId) -> Arc<dyn Engine> + Send + 'static,
         settings: &[(&str, &str)],
@@ -100,10 +115,7 @@ impl Hob {
             .enable_all()
             .build()
             .unwrap();
-        let built = runtime
-            .spawn(Daemon::build_on(config, engine, Clock::system()))
-            .await
-            .unwrap();
+        let built = runtime.spawn(Daemon::build_on(config, engine, clock)).await.unwrap();
         let daemon = match built {
             Ok(daemon) => daemon,
             Err(e) => {
@@ -128,9 +140,23 @@ impl Hob {
         engine: Arc<dyn Engine>,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_once_free(Clock::system(), data, engine, settings).await
+    }
+
+    /// The same with the test's clock.
+    pub async fn start_again_by(clock: Clock, data: &Arc<tempfile::TempDir>, engine: Arc<dyn Engine>) -> Self {
+        Self::start_once_free(clock, data, engine, &[]).await
+    }
+
+    async fn start_once_free(
+        clock: Clock,
+        data: &Arc<tempfile::TempDir>,
+        engine: Arc<dyn Engine>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         eventually("the data directory to be free", || async {
             let engine = Arc::clone(&engine);
-            match Self::start_in(Arc::clone(data), |_| engine, settings).await {
+            match Self::start_in_by(clock.clone(), Arc::clone(data), |_| engine, settings).await {
                 Ok(hob) => Some(hob),
                 Err(hob::daemon::Error::Store(_, hob::store::Error::Locked { .. })) => None,
                 Err(e) => panic!("{}", hob::telemetry::chain(&e)),

@@ -14,16 +14,34 @@ _standard_path = list(sys.path)
 _standard_modules = frozenset(sys.modules)
 
 
-class BadInput(Exception):
+class Told(Exception):
+    """A failure told in words, without a traceback. `of` is the name of the exception it stands for."""
+
+    of = "Error"
+
+
+class BadInput(Told):
     """The caller's input does not fit the convention."""
 
-
-class NotJson(Exception):
-    """The function's result is not JSON."""
+    of = "ValueError"
 
 
-class LoadError(Exception):
-    """The code does not have what the entry names. `of` is the name of the exception it stands for."""
+class NotJson(Told):
+    """The function's result cannot be said in the form that the convention demands."""
+
+    of = "TypeError"
+
+
+class LoadError(Told):
+    """The code does not have what the entry names."""
+
+    def __init__(self, of, message):
+        super().__init__(message)
+        self.of = of
+
+
+class Failed(Told):
+    """The function has failed, and is not Python: `of` is what its own language calls it."""
 
     def __init__(self, of, message):
         super().__init__(message)
@@ -32,15 +50,12 @@ class LoadError(Exception):
 
 def describe(kind, error, message=None):
     """The `error` object of a reply or loaded frame."""
-    own = isinstance(error, (BadInput, NotJson, LoadError))
-    name = type(error).__name__
-    if own:
-        name = getattr(error, "of", "TypeError" if isinstance(error, NotJson) else "ValueError")
+    told = isinstance(error, Told)
     return {
         "kind": kind,
-        "type": name,
+        "type": error.of if told else type(error).__name__,
         "message": _cut(message if message is not None else _text(error), _MESSAGE_LIMIT),
-        "traceback": "" if own else _cut(_format(error), _TRACEBACK_LIMIT),
+        "traceback": "" if told else _cut(_format(error), _TRACEBACK_LIMIT),
     }
 
 
@@ -77,14 +92,21 @@ def _strip(report, seen):
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
-    report.stack[:] = [
-        frame for frame in report.stack
-        if not frame.filename.startswith(_SHIM) and not frame.filename.startswith("<frozen importlib")
-    ]
+    report.stack[:] = list(_users_frames(report.stack))
     _strip(report.__cause__, seen)
     _strip(report.__context__, seen)
     for inner in getattr(report, "exceptions", None) or ():
         _strip(inner, seen)
+
+
+def _users_frames(stack):
+    """Those of the event loop that we called are ours too."""
+    ours = False
+    for frame in stack:
+        ours = (frame.filename.startswith((_SHIM, "<frozen importlib"))
+                or ours and frame.name == "run_until_complete")
+        if not ours:
+            yield frame
 
 
 def _among_standard_modules(action):

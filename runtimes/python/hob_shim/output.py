@@ -30,7 +30,7 @@ class Output:
         self._pending = (bytearray(), bytearray())
         self._sending = False
         self._late = []  # written by a signal handler while a frame was half sent
-        self._in_child = False
+        self.in_child = False  # whether this is a fork of the slot, which must not speak for it
         self._readers = {}  # fd -> index of the stream
         self._poller = select.poll()
 
@@ -89,7 +89,7 @@ class Output:
     def write(self, index, data):
         """Keeps an unfinished line, sends what is finished."""
         with self.lock:
-            if self._in_child:
+            if self.in_child:
                 _write_all(index + 1, data)
             elif not self._active:
                 pass
@@ -118,6 +118,7 @@ class Output:
             if pending:
                 ready = bytes(pending)
                 pending.clear()
+                self._drain()  # a sub-process that has ended since has written before this
                 self._emit(index, ready)
 
     # What arrives through the pipes.
@@ -177,7 +178,7 @@ class Output:
     def _forked(self):
         """The connection stays the parent's; the child's output takes the way of a sub-process."""
         self.lock = _thread.RLock()
-        self._in_child = True
+        self.in_child = True
         self._active = self._sending = False
         for pending in self._pending:
             pending.clear()
@@ -186,11 +187,6 @@ class Output:
         self._readers = {}
         self._poller = select.poll()
         self._connection.close()
-
-    @property
-    def in_child(self):
-        """Whether this process is a fork of the slot and must not speak for it."""
-        return self._in_child
 
 
 class TextStream(io.TextIOBase):

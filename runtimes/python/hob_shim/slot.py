@@ -7,20 +7,18 @@ does both.
 
 import os
 import signal
-import sys
 from time import perf_counter_ns
 
-from . import failures, frames
-from .conventions import CONVENTIONS
+from . import bodies, failures, frames
 from .output import Output
 
 NO_DAEMON = 69  # exit codes, near those of sysexits.h
 PROTOCOL_ERROR = 70
 INTERNAL_ERROR = 71
-DEFAULT_ENTRY = "main.main"
+ABANDONED = 1  # the function failed in the middle of an answer that had begun
 
 
-def run(address, token, number):
+def run(language, address, token, number):
     """Dials the daemon, says hello, serves until it hangs up. The exit code is returned."""
     _prefer_me_when_memory_is_short()
     stderr = os.dup(2)
@@ -31,7 +29,7 @@ def run(address, token, number):
     try:
         hello = {"protocol": frames.PROTOCOL, "role": "slot", "token": token, "slot": number}
         connection.send(frames.HELLO, hello)
-        _Slot(connection).serve()
+        _Slot(language, connection, number).serve()
     except frames.ProtocolError as error:
         return _complain(stderr, number, "protocol error: %s" % error, PROTOCOL_ERROR)
     except OSError as error:
@@ -57,8 +55,10 @@ def _prefer_me_when_memory_is_short():
 
 
 class _Slot:
-    def __init__(self, connection):
+    def __init__(self, language, connection, number):
+        self._language = language
         self._connection = connection
+        self._number = number
         self._output = Output(connection)
         self._answer = None
 
@@ -88,10 +88,10 @@ class _Slot:
         self._output.begin(_number(header, "log_limit"))
         _arm(header)
         try:
-            self._answer = _prepare(header)
+            self._answer = self._language.prepare(dict(header, slot=self._number))
             report = {"ok": True}
         except BaseException as error:  # sys.exit in a module must not end the slot
-            message = _missing_module(header, error)
+            message = self._language.explain(header, error)
             report = {"ok": False, "error": failures.describe("load", error, message)}
         self._leave_if_forked()
         _disarm()
@@ -102,18 +102,23 @@ class _Slot:
     # Calling.
 
     def _call(self, header, raw):
-        body = self._rest_of_body(raw) if header.get("stream") else raw
+        body = self._body(raw) if header.get("stream") else raw
         self._output.begin(_number(header, "log_limit"))
         _arm(header)
         started = perf_counter_ns()
         try:
             status, headers, result = self._answer(header, body)
             error = None
+        except frames.ProtocolError:  # of a body that is read while it is used
+            raise
         except BaseException as raised:
             error = failures.describe(_kind_of(raised), raised)
         duration_us = (perf_counter_ns() - started) // 1000
         if self._output.in_child:
             self._leave_if_forked()
+        if error is None and result.__class__ is not bytes:
+            self._send_stream(_REPLY % (status, headers, b"true", duration_us), result)
+            return
         _disarm()
         self._output.end()
         if error is not None:
@@ -121,29 +126,59 @@ class _Slot:
         elif len(result) <= frames.CHUNK:
             self._connection.send(frames.REPLY, _REPLY % (status, headers, b"false", duration_us), result)
         else:
-            self._stream(_REPLY % (status, headers, b"true", duration_us), result)
+            self._send_large(_REPLY % (status, headers, b"true", duration_us), result)
 
-    def _rest_of_body(self, first):
-        """Joins a streamed body; how long it may be is the daemon's business."""
-        parts = [first]
-        while True:
-            frame = self._connection.receive()
-            if frame is None:
-                os._exit(0)
-            kind, header, raw = frame
-            if kind != frames.BODY:
-                raise frames.ProtocolError("frame type %d inside a request body" % kind)
-            parts.append(raw)
-            if header.get("end"):
-                return b"".join(parts)
+    def _body(self, first):
+        request = bodies.Request(self._connection, first)
+        return request if self._language.STREAMS_INPUT else request.whole()
 
-    def _stream(self, header, body):
+    def _send_large(self, header, body):
+        """An answer that is all there, in several frames."""
         send, chunk = self._connection.send, frames.CHUNK
         view = memoryview(body)
         send(frames.REPLY, header, bytes(view[:chunk]))
         for at in range(chunk, len(body), chunk):
             last = at + chunk >= len(body)
             send(frames.BODY, b'{"end":true}' if last else b"", bytes(view[at:at + chunk]))
+
+    def _send_stream(self, header, stream):
+        """An answer that the function still makes, within its deadline, while it prints.
+
+        Once it has begun it cannot become a failure any more: then the slot ends, and whoever reads
+        the answer sees that it is not whole.
+        """
+        self._send_pieces(frames.REPLY, header, stream.first)
+        rest = iter(stream.rest)
+        while True:
+            piece = self._next(rest)
+            if piece is None:
+                break
+            self._send_pieces(frames.BODY, b"", piece)
+        _disarm()
+        self._output.end()
+        self._connection.send(frames.BODY, b'{"end":true}')
+
+    def _next(self, pieces):
+        """The next piece that the function makes; None at the end."""
+        try:
+            return next(pieces, None)
+        except BaseException as raised:
+            self._leave_if_forked()
+            self._abandon(failures.describe("raised", raised))
+        finally:
+            self._leave_if_forked()
+
+    def _send_pieces(self, kind, header, piece):
+        for part in bodies.chunks(piece):
+            with self._output.lock:  # what is printed meanwhile travels on the same connection
+                self._connection.send(kind, header, part)
+            kind, header = frames.BODY, b""
+
+    def _abandon(self, error):
+        text = error["traceback"] or "%s: %s\n" % (error["type"], error["message"])
+        self._output.write_text(1, text + "[hob: the answer had begun and stays unfinished]\n")
+        self._output.end()
+        os._exit(ABANDONED)
 
     def _leave_if_forked(self):
         """A child that user code forked and let run out of the function has nothing to say here."""
@@ -175,64 +210,3 @@ def _arm(header):
 
 def _disarm():
     signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _prepare(header):
-    """Imports the entry and wraps it in its calling convention."""
-    name = header.get("convention")
-    if name not in CONVENTIONS:
-        raise failures.LoadError("ValueError", "the calling convention `%s` is not known to this runtime; it has: %s"
-                                 % (name, ", ".join(sorted(CONVENTIONS))))
-    module, _, attribute = (header.get("entry") or DEFAULT_ENTRY).rpartition(".")
-    if not module or not attribute:
-        raise failures.LoadError("ValueError", "the entry `%s` is not MODULE.FUNCTION; the usual one is `%s`"
-                                 % (header.get("entry"), DEFAULT_ENTRY))
-    _set_environment(header.get("env") or {})
-    path = header["path"]
-    os.chdir(path)
-    sys.path.insert(0, path)
-    __import__(module)
-    return CONVENTIONS[name](_find(sys.modules[module], attribute), header.get("function") or {})
-
-
-def _set_environment(env):
-    """The root is read-only and the user has no home: /tmp is the one place to write to."""
-    os.environ.update(HOME="/tmp", TMPDIR="/tmp", PYTHONDONTWRITEBYTECODE="1")
-    os.environ.update({str(key): str(value) for key, value in env.items()})
-
-
-def _find(module, attribute):
-    name = module.__name__
-    try:
-        function = getattr(module, attribute)
-    except AttributeError:
-        own = sorted(key for key, value in vars(module).items()
-                     if callable(value) and getattr(value, "__module__", None) == name)
-        raise failures.LoadError(
-            "AttributeError", "module '%s' has no attribute '%s'; %s" % (name, attribute, _offer(name, own))) from None
-    if not callable(function):
-        raise failures.LoadError(
-            "TypeError", "'%s.%s' is not callable, it is of type %s; let the entry name a function"
-            % (name, attribute, type(function).__name__))
-    return function
-
-
-def _offer(module, functions):
-    if not functions:
-        return "define it there, or let the entry name another module"
-    return "define it, or let the entry be one of: " + ", ".join(
-        "%s.%s" % (module, function) for function in functions[:10])
-
-
-def _missing_module(header, error):
-    """A message for an entry that has no file, or for a library that is not there. Else None."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return None
-    entry = header.get("entry") or DEFAULT_ENTRY
-    module = entry.rpartition(".")[0]
-    if module != error.name and not module.startswith(error.name + "."):
-        return "%s; name it in requirements.txt, or put it beside the code" % error
-    found = sorted(name for name in os.listdir(header["path"]) if name.endswith(".py"))
-    return "%s; the entry `%s` needs a file %s.py, and at the top of the code there %s" % (
-        error, entry, module.replace(".", "/"),
-        "are: " + ", ".join(found[:10]) if found else "is no Python file at all")

@@ -9,11 +9,9 @@ import gc
 import os
 import select
 import signal
-import sys
 from time import monotonic
 
 from . import frames, processes, slot
-from .conventions import CONVENTIONS
 
 _STRAGGLERS_MS = 500  # how long to wait for killed processes to be gone
 _FORK_FOR = 10.0  # seconds to keep trying to fork
@@ -21,13 +19,21 @@ _YOUNG = 0.1  # seconds; a slot that dies younger than this was not used
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
-def main():
-    """Runs until the daemon hangs up or SIGTERM comes."""
+def main(language):
+    """Serves the daemon that the environment names; without one, plain HTTP."""
     address = os.environ.pop("HOB_DIAL", "")
     token = os.environ.pop("HOB_TOKEN", "")
     os.environ.pop("HOB_SLOT", None)
+    if address:
+        run(language, address, token)
+    from . import standalone
+    standalone.main(language)
+
+
+def run(language, address, token):
+    """Runs until the daemon hangs up or SIGTERM comes, and ends the process."""
     processes.adopt_orphans()
-    supervisor = _Supervisor(address, token)
+    supervisor = _Supervisor(language, address, token)
     code = 1
     try:
         code = supervisor.run()
@@ -57,7 +63,8 @@ class _Place:
 
 
 class _Supervisor:
-    def __init__(self, address, token):
+    def __init__(self, language, address, token):
+        self._language = language
         self._address = address
         self._token = token
         self._control = None
@@ -79,8 +86,9 @@ class _Supervisor:
         self._start_due()
         self._control = frames.dial(self._address)
         self._control.send(frames.HELLO, {
-            "protocol": frames.PROTOCOL, "role": "control", "token": self._token, "runtime": "python",
-            "version": "%d.%d.%d" % sys.version_info[:3], "conventions": sorted(CONVENTIONS),
+            "protocol": frames.PROTOCOL, "role": "control", "token": self._token,
+            "runtime": self._language.NAME, "version": self._language.VERSION,
+            "conventions": sorted(self._language.CONVENTIONS),
         })
         poller = select.poll()
         poller.register(self._control.fileno(), select.POLLIN)
@@ -223,7 +231,7 @@ class _Supervisor:
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 0)
             os.close(null)
-            code = slot.run(self._address, self._token, number)
+            code = slot.run(self._language, self._address, self._token, number)
         finally:
             os._exit(code)
 

@@ -5,6 +5,9 @@
 mod error;
 mod executions;
 mod functions;
+mod job_map;
+pub mod job_wire;
+mod jobs;
 mod logs;
 mod map;
 mod system;
@@ -15,7 +18,7 @@ use crate::app::App;
 use crate::task::Shutdown;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use http::Method;
 use std::sync::Arc;
 use utoipa::OpenApi;
@@ -69,6 +72,7 @@ fn unbound() -> Router<NativeState> {
 
 fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
     let mut all = function_routes();
+    all.extend(job_routes());
     all.extend([
         (Method::GET, "/executions", get(executions::list)),
         (Method::GET, "/executions/{id}", get(executions::show)),
@@ -96,6 +100,21 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
     ]
 }
 
+fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    vec![
+        (Method::GET, "/jobs", get(jobs::list)),
+        (Method::POST, "/jobs", post(jobs::create)),
+        (Method::GET, "/jobs/{id}", get(jobs::show)),
+        (Method::PATCH, "/jobs/{id}", patch(jobs::update)),
+        (Method::DELETE, "/jobs/{id}", delete(jobs::remove)),
+        (Method::POST, "/jobs/{id}/fire", post(jobs::fire)),
+        (Method::POST, "/jobs/{id}/pause", post(jobs::pause)),
+        (Method::POST, "/jobs/{id}/resume", post(jobs::resume)),
+        (Method::POST, "/jobs/{id}/cancel", post(jobs::cancel)),
+        (Method::GET, "/jobs/{id}/next", get(jobs::next)),
+    ]
+}
+
 /// The OpenAPI document of this API.
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -113,6 +132,16 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         executions::log,
         executions::result,
         executions::cancel,
+        jobs::list,
+        jobs::create,
+        jobs::show,
+        jobs::update,
+        jobs::remove,
+        jobs::fire,
+        jobs::pause,
+        jobs::resume,
+        jobs::cancel,
+        jobs::next,
         system::status,
         system::runtimes,
         system::stop,

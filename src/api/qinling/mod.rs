@@ -29,6 +29,13 @@ fn routes() -> Vec<Route> {
     root::routes()
 }
 
+/// What the routes are, without their handlers.
+pub(super) fn list_routes() -> Vec<(Method, &'static str)> {
+    let root = (Method::GET, "/");
+    let below = routes().into_iter().map(|(method, path, _)| (method, path));
+    std::iter::once(root).chain(below).collect()
+}
+
 /// The API: everything below `/v1`, and the document of versions.
 pub(super) fn router(state: Dialect) -> Router {
     let empty = Router::new();

@@ -4,6 +4,7 @@ mod daemon;
 mod deploy;
 mod functions;
 mod invoke;
+mod jobs;
 mod logs;
 mod runs;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Get { name } => functions::get(context, &name).await,
         Command::Rm { names } => functions::remove(context, &names).await,
         Command::Logs(args) => logs::logs(context, &args).await,
+        Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,

@@ -285,3 +285,93 @@ async fn log_entries_are_printed_as_they_come() {
             .ends_with("/logs?namespace=default&limit=20&follow=true")
     );
 }
+
+fn job() -> Value {
+    value!({
+        "id": "job-1", "namespace": "default", "name": "tick", "function": "hello", "selector": "current",
+        "cron": null, "tz": null, "every_ms": 300_000, "at_ms": null, "first_at_ms": null, "count": null,
+        "state": "active", "reason": null, "missed": "skip", "overlap": "allow", "next_at_ms": 0,
+        "last_at_ms": null, "last_execution": null, "failures": 0, "created_at_ms": 0, "updated_at_ms": 0
+    })
+}
+
+#[tokio::test]
+async fn a_job_is_made_from_what_was_typed_and_its_id_printed() {
+    let words = [
+        "jobs",
+        "create",
+        "hello",
+        "--at",
+        "2026-07-31T04:00",
+        "--tz",
+        "Europe/Paris",
+        "-d",
+        "{\"a\": 1}",
+        "--overlap",
+        "skip",
+    ];
+    let ran = hob(&words, |_| json(201, &job())).await;
+    assert_eq!(
+        (ran.exit, ran.out.text().as_str()),
+        (Exit::Ok, "job-1\n"),
+        "{}",
+        ran.err
+    );
+    let [post] = &ran.asked[..] else {
+        panic!("{:?}", ran.asked)
+    };
+    assert_eq!(post.line, "POST /hob/v1/jobs?namespace=default");
+    let sent: Value = serde_json::from_slice(&post.body).expect("JSON");
+    let expect = value!({
+        "function": "hello", "at_ms": 1_785_463_200_000_i64, "overlap": "skip",
+        "input": {"method": "POST", "path": "/", "headers": {"content-type": "application/json"}, "body": "{\"a\": 1}"}
+    });
+    assert_eq!(sent, expect);
+}
+
+#[tokio::test]
+async fn a_time_zone_without_a_time_to_be_in_it_is_refused() {
+    let words = ["jobs", "create", "hello", "--every", "5m", "--tz", "Europe/Paris"];
+    let ran = hob(&words, |_| json(201, &job())).await;
+    assert_eq!((ran.exit, ran.asked.len()), (Exit::Usage, 0));
+}
+
+#[tokio::test]
+async fn what_is_done_to_a_job_is_asked_for_by_its_name() {
+    for (words, line) in [
+        (
+            vec!["jobs", "pause", "tick"],
+            "POST /hob/v1/jobs/tick/pause?namespace=default",
+        ),
+        (
+            vec!["jobs", "resume", "tick"],
+            "POST /hob/v1/jobs/tick/resume?namespace=default",
+        ),
+        (
+            vec!["jobs", "cancel", "tick"],
+            "POST /hob/v1/jobs/tick/cancel?namespace=default",
+        ),
+        (vec!["jobs", "rm", "tick"], "DELETE /hob/v1/jobs/tick?namespace=default"),
+    ] {
+        let ran = hob(&words, |_| json(200, &job())).await;
+        assert_eq!(ran.exit, Exit::Ok, "{words:?}: {}", ran.err);
+        assert_eq!(ran.asked[0].line, line);
+    }
+    let ran = hob(&["jobs", "fire", "tick"], |_| {
+        json(202, &value!({"execution": "call-1"}))
+    })
+    .await;
+    assert_eq!(
+        (ran.exit, ran.out.text().as_str()),
+        (Exit::Ok, "call-1\n"),
+        "{}",
+        ran.err
+    );
+    let ran = hob(&["jobs", "next", "tick"], |_| {
+        json(200, &value!({"times_ms": [0, 60_000]}))
+    })
+    .await;
+    assert_eq!(ran.out.text(), "1970-01-01 00:00:00.000\n1970-01-01 00:01:00.000\n");
+    let ran = hob(&["jobs", "rm", "a", "b"], |_| not_found()).await;
+    assert_eq!((ran.exit, ran.asked.len()), (Exit::NotFound, 2));
+}

@@ -1,14 +1,16 @@
-"""How a call becomes a call of the user's function. One entry of CONVENTIONS for each shape.
+"""The convention `kwargs`: `function(**input, context={...})`; what it returns is answered as JSON.
 
-A convention is `prepare(function, about) -> answer`, called once after loading; `about` is the
-`function` object of the load frame. `answer(invoke, body) -> (status, headers, body)` is called for
-each call with the invoke frame's header and the whole body, `headers` as the bytes of a JSON list.
-It raises BadInput or NotJson; anything else it lets through is the function's own exception.
+Does not look at method, path and headers, and sets none but the content type.
 """
 
 import json
 
+from . import awaiting
 from .failures import BadInput, NotJson
+
+DEFAULT_ENTRY = "main.main"
+CODE_FOLDERS = ()  # folders of the code that modules are found in, beside its top
+LIBRARIES = ()  # folders of ours with modules that functions may import
 
 _decoder = json.JSONDecoder()
 _scan = _decoder.scan_once
@@ -18,12 +20,13 @@ _JSON_HEADERS = b'[["content-type","application/json"]]'
 _POSITIONAL = "__function_input"
 
 
-def prepare_kwargs(function, _about):
-    """`function(**input, context={...})`; what it returns is answered as JSON.
+def prepare(function, _load):
+    """Wraps the function.
 
     `context` is always passed and wins over an input of that name, and `os_session` in it is None:
     there is no identity service here. Source: the contract's sections 5.1 and 5.2.
     """
+    awaiting.expect(function)
 
     def answer(_invoke, body):
         positional, keywords = _arguments(body)
@@ -80,14 +83,8 @@ def _to_json(result):
     except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it, UTF-8 cannot
         return _encode_ascii(result).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        hint = "return only dict, list, str, int, float, bool and None"
-        if hasattr(result, "__await__"):
-            result.close() if hasattr(result, "close") else None
-            hint = "the function is async, which is not awaited here: wrap it in asyncio.run(...)"
-        raise NotJson("the result is not JSON: %s; %s" % (error, hint)) from None
-
-
-# The other shapes (`event-context`, `context-event`, `http`) come here, each in a file of its own.
-CONVENTIONS = {
-    "kwargs": prepare_kwargs,
-}
+        failure = error
+    if awaiting.is_awaitable(result):  # seen late, so that the ordinary way is not made longer by it
+        return _to_json(awaiting.wait(result))
+    raise NotJson("the result is not JSON: %s; return only dict, list, str, int, float, bool and None"
+                  % failure) from None

@@ -216,6 +216,10 @@ impl Daemon {
     fn start_tasks(&self) {
         let (supervisor, stop) = (&self.supervisor, &self.shutdown);
         supervisor.spawn(TaskKind::PoolLoop, self.pool.clone().run(stop.child()));
+        let (pool, holding) = (self.pool.clone(), stop.child());
+        supervisor.spawn_restarting(TaskKind::NetworkHolders, move || {
+            pool.clone().keep_holders(holding.clone())
+        });
         let app = || (self.app.clone(), stop.child());
         let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
             let (app, stop) = app();
@@ -339,6 +343,7 @@ fn is_runtimes(directory: &Path) -> bool {
 
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
+    let network_holders = usize::from(config.pool.network_holders);
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -348,6 +353,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         runtime_dir: environment.runtime_dir(),
         instance,
         request_timeout,
+        network_holders,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::source;
 use crate::store::{BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// All environment variables of a function together. Unit: bytes.
@@ -299,7 +299,7 @@ impl App {
     /// What a worker loads for a revision.
     pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
         Target {
-            demand: Demand {
+            demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
@@ -311,7 +311,7 @@ impl App {
                         .or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
-            },
+            }),
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
             entry: revision.entry.clone(),

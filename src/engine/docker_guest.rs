@@ -2,9 +2,7 @@
 //!
 //! A part of `docker.rs`, which makes every request. Knows nothing of what is asked of a server or a program inside.
 
-use super::docker::{
-    Docker, NETWORK, NetworkKind, On, check_image_name, leaves_a_container, not_found, sandbox, worker_body,
-};
+use super::docker::{Docker, NETWORK, NetworkKind, On, check_image_name, not_found, sandbox, worker_body};
 use super::{ContainerId, ContainerStatus, Engine, Error, Guest, GuestSpec, Printed};
 use crate::domain::{Cpu, InstanceId, Network};
 use bollard::container::LogOutput;
@@ -65,33 +63,13 @@ async fn create_and_start(docker: &Docker, spec: &GuestSpec) -> Result<Guest, Er
     let network = network_mode(docker, spec).await?;
     let body = guest_body(spec, docker.instance(), network, user);
     let name = format!("hob-{}", spec.base.worker);
-    let options = query::CreateContainerOptions {
-        name: Some(name.clone()),
-        ..Default::default()
-    };
-    let on = On::image("creating a container", &spec.base.image);
-    let created = docker
-        .ask(&on, |c| async move { c.create_container(Some(options), body).await })
-        .await;
-    let id = match created {
-        Ok(created) => Ok(ContainerId::ours(created.id)),
-        Err(error) if leaves_a_container(&error) => Err((ContainerId::ours(name), error)),
-        Err(error) => return Err(error),
-    };
-    let started = match id {
-        Ok(id) => start_attached(docker, &id, spec.port)
-            .await
-            .map_err(|error| (id, error)),
-        Err(failed) => Err(failed),
-    };
-    match started {
-        Ok(guest) => Ok(guest),
-        Err((id, error)) => {
-            // The first error is the one to tell; `list` shows the container if this fails too.
-            let _ = docker.remove(&id).await;
-            Err(error)
-        }
+    let id = docker.create(&name, &spec.base.image, body).await?;
+    let started = start_attached(docker, &id, spec.port).await;
+    if started.is_err() {
+        // The first error is the one to tell; `list` shows the container if this fails too.
+        let _ = docker.remove(&id).await;
     }
+    started
 }
 
 /// Listens before the start, so that not a byte of the output is lost.
@@ -224,6 +202,7 @@ mod tests {
                 tmp_bytes: 4096,
                 open_files: 8,
                 network: Network::None,
+                awaited: false,
                 labels: BTreeMap::new(),
             },
             port: Some(8080),

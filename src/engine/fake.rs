@@ -52,6 +52,10 @@ pub struct Counts {
     pub pulls: u64,
     /// `build`.
     pub builds: u64,
+    /// `keep_holders`; there are no namespaces here to hold.
+    pub holder_rounds: u64,
+    /// `remove_holders`.
+    pub holder_removals: u64,
 }
 
 #[derive(Debug)]
@@ -472,6 +476,16 @@ impl Engine for FakeEngine {
         self.ready().await.map(drop)
     }
 
+    async fn keep_holders(&self, _image: &str) -> Result<(), Error> {
+        self.ready().await?.counts.holder_rounds += 1;
+        Ok(())
+    }
+
+    async fn remove_holders(&self) -> Result<(), Error> {
+        self.ready().await?.counts.holder_removals += 1;
+        Ok(())
+    }
+
     async fn remove_networks(&self) -> Result<(), Error> {
         self.ready().await.map(drop)
     }
@@ -658,6 +672,7 @@ mod tests {
             tmp_bytes: 1 << 20,
             open_files: 64,
             network: Network::None,
+            awaited: false,
             labels: BTreeMap::new(),
         }
     }

@@ -9,6 +9,7 @@ mod docker;
 mod docker_guest;
 mod error;
 pub mod fake;
+mod holders;
 mod host;
 
 pub use docker::{Docker, Options};
@@ -27,7 +28,7 @@ use std::time::Duration;
 pub const LABEL_INSTANCE: &str = "hob.instance";
 /// The label that says which worker a container is: the worker's id.
 pub const LABEL_WORKER: &str = "hob.worker";
-/// The label that says what an object is: `worker`, `image`, `network` or `network-inside`.
+/// The label that says what an object is: `worker`, `holder`, `image`, `network` or `network-inside`.
 pub const LABEL_KIND: &str = "hob.kind";
 
 /// A container engine. Every call may answer [`Error::Unreachable`] and works again once the engine is back.
@@ -140,7 +141,20 @@ pub trait Engine: Send + Sync + 'static {
     /// `Unreachable`, `Timeout`, `Refused`.
     async fn prepare_network(&self) -> Result<(), Error>;
 
-    /// Removes the networks of this instance.
+    /// Makes network namespaces ahead, until as many wait as the settings say, out of an image that has a `/bin/sh`;
+    /// removes those that nobody stands for, and ends workers whose namespace was taken from them.
+    ///
+    /// # Errors
+    /// `ImageMissing`, `Refused` when the image has no shell, `OutOfDisk`, `Unreachable`, `Timeout`.
+    async fn keep_holders(&self, image: &str) -> Result<(), Error>;
+
+    /// Removes the network namespaces that wait for a worker; a worker's own leaves with it.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn remove_holders(&self) -> Result<(), Error>;
+
+    /// Removes the networks of this instance, and the namespaces on them that wait.
     ///
     /// # Errors
     /// `Refused` while a worker is on one, `Unreachable`, `Timeout`.
@@ -233,6 +247,8 @@ pub struct WorkerSpec {
     pub open_files: u32,
     /// What it may reach.
     pub network: Network,
+    /// A call waits for it: worth a network namespace that was made ahead, if one is left.
+    pub awaited: bool,
     /// Labels in addition to ours; ours win.
     pub labels: BTreeMap<String, String>,
 }

@@ -219,6 +219,7 @@ impl Life {
             Ok(Err(end)) => return end,
             Err(_) => return self.start_timed_out().await,
         };
+        self.shared.worker_started.notify_one();
         self.shared.apply(Event::Started { worker: self.id });
         self.serve(listener, control, memory).await
     }
@@ -273,8 +274,14 @@ impl Life {
             tmp_bytes: options.tmp_bytes,
             open_files: options.open_files,
             network: class.network,
+            awaited: self.is_awaited(),
             labels: BTreeMap::new(),
         }
+    }
+
+    /// Whether it was started for a revision, and not to lie ready.
+    fn is_awaited(&self) -> bool {
+        self.shared.lock().state.revision_of(self.id).is_some()
     }
 
     /// Waits until the supervisor and its first slot have dialled; stops early when told to.
@@ -568,7 +575,7 @@ fn bind(directory: &Path) -> io::Result<UnixListener> {
 
 /// A connection that knows the token; anything else is closed.
 async fn greeting(stream: UnixStream, token: String) -> Option<(Hello, Connection)> {
-    let mut connection = Connection::new(stream);
+    let mut connection = Connection::new(stream).ok()?;
     let frame = timeout(HELLO, connection.receive()).await.ok()?.ok()??;
     let hello: Hello = frame.header().ok()?;
     let good = frame.kind == Kind::Hello && hello.protocol == PROTOCOL && hello.token == token;

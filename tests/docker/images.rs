@@ -10,6 +10,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Is busy, and answers how much processor time it got. Unit: seconds.
+const SPIN: &str = "import time\ndef main(seconds, **_):\n    before, end = time.process_time(), time.monotonic() + seconds\n    while time.monotonic() < end:\n        pass\n    return time.process_time() - before\n";
 /// Processes of one worker at most.
 const PIDS: &str = "40";
 
@@ -286,19 +288,24 @@ async fn does_not_serve(bench: &Bench) {
     assert!(error.contains("hob-test/there-is-none:1"), "{error}");
 }
 
+/// Of two seconds, with at most 0.3 cores; the first piece of time may be a whole one.
+fn its_part(used: f64) {
+    assert!((0.3..0.9).contains(&used), "{used} s of processor time in 2 s");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_server_gets_its_part_of_the_processor() {
+async fn a_busy_worker_gets_its_part_of_the_processor() {
     let bench = Bench::new().await;
-    bench.server("f", json!({"cpu_millis": 300, "timeout_ms": 30000})).await;
+    let limits = json!({"cpu_millis": 300, "timeout_ms": 30000});
+    bench.server("f", limits.clone()).await;
     let used = bench.call("f", "spin", "2".to_owned()).await.json();
-    let used = used.as_f64().expect("seconds");
-    assert!(
-        (0.3..0.9).contains(&used),
-        "{used} s of processor time in 2 s at 0.3 cores"
-    );
+    its_part(used.as_f64().expect("seconds"));
     let container = workers(&bench.cleaner.instance).pop().expect("one");
     let format = "{{.HostConfig.CpuQuota}} {{.HostConfig.CpuPeriod}}";
     assert_eq!(docker(&["inspect", "--format", format, &container]), "30000 100000");
+    bench.hob.ready("code", SPIN, limits).await;
+    let used = bench.hob.call("code", json!({"seconds": 2})).await.json();
+    its_part(used.as_f64().expect("seconds"));
     bench.purge().await;
 }
 

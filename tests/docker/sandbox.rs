@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Network namespaces made ahead: the walls hold in them too.
+const HOLDERS: usize = 2;
 /// Processes of one worker at most.
 const PIDS: usize = 40;
 /// Answers what it saw, by the probe's name.
@@ -28,6 +30,7 @@ pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::
         runtime_dir: variable("XDG_RUNTIME_DIR").map(Into::into),
         instance,
         request_timeout: Duration::from_secs(60),
+        network_holders: HOLDERS,
     }))
 }
 

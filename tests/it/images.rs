@@ -504,3 +504,30 @@ async fn a_stopping_daemon_leaves_no_program() {
     hob.stop().await;
     assert!(fake.list().await.expect("up").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_crash_left_is_removed_by_the_next_daemon() {
+    let (hob, fake) = start(&[]).await;
+    ready(&hob, "server", "server", json!({})).await;
+    ready(&hob, "f", "program", json!({"convention": "command"})).await;
+    let id = hob.call_later("f", json!(["hang"])).await;
+    hob.execution_in(&id, &["running"]).await;
+    eventually("both containers", || async {
+        (fake.counts().guests == 2).then_some(())
+    })
+    .await;
+    let data = hob.data();
+    hob.crash().await;
+    let left = fake.guests();
+    let hob = Hob::start_again(&data, Arc::clone(&fake) as Arc<dyn Engine>, &[]).await;
+    eventually("the removal of both containers", || async {
+        let there = fake.list().await.ok()?;
+        let old = |w| left.iter().any(|g| Some(g.base.worker) == w);
+        (!there.iter().any(|c| old(c.worker))).then_some(())
+    })
+    .await;
+    assert_eq!(hob.execution_in(&id, &["error"]).await["state"], "error");
+    assert_eq!(hob.post("/function/f", "").await.status, StatusCode::OK);
+    let answer = hob.post("/function/server/echo", "").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+}

@@ -75,6 +75,7 @@ fn spec(shared: &Shared, worker: WorkerId, target: &Target) -> GuestSpec {
         tmp_bytes: options.tmp_bytes,
         open_files: options.open_files,
         network: target.demand.class.network,
+        awaited: false,
         labels: BTreeMap::new(),
     };
     GuestSpec {

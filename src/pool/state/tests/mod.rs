@@ -163,7 +163,7 @@ impl Run {
         match step {
             Acquire(call, letter) => E::Acquire {
                 call: CallId(call),
-                demand: self.pool.demand(letter),
+                demand: self.pool.demand(letter).into(),
             },
             Abandon(call, letter) => E::Abandon {
                 call: CallId(call),

@@ -230,6 +230,7 @@ impl World {
         self.retired.remove(&demand.revision);
         self.waiting.entry(demand.revision).or_default().push_back(call);
         // The promise on the queue is about those who stay in it.
+        let demand = demand.into();
         self.apply(Event::Acquire { call, demand });
     }
 

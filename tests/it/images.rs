@@ -187,10 +187,10 @@ async fn begun(home: &Path, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_overruns_costs_its_worker() {
-    let (hob, fake) = with_server(json!({"timeout_ms": 500, "max_workers": 1})).await;
+    let (hob, fake) = with_server(json!({"timeout_ms": 1000, "max_workers": 1})).await;
     let before = pid(&hob).await;
     let hangs = post(&hob, "hang", "").await;
-    failed(&hangs, StatusCode::GATEWAY_TIMEOUT, "timeout", "500 ms");
+    failed(&hangs, StatusCode::GATEWAY_TIMEOUT, "timeout", "1000 ms");
     let log = hob.log_of(hangs.header("x-call-id")).await;
     assert!(log.contains("hanging"), "{log}");
     assert_ne!(pid(&hob).await, before);
@@ -204,7 +204,7 @@ async fn a_call_that_overruns_costs_its_worker() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_overruns_costs_no_neighbour() {
-    let (hob, fake) = with_server(json!({"concurrency": 2, "timeout_ms": 3000, "max_workers": 1})).await;
+    let (hob, fake) = with_server(json!({"concurrency": 2, "timeout_ms": 5000, "max_workers": 1})).await;
     let home = tempfile::tempdir().expect("a directory");
     let mut live = hob
         .open(Method::GET, "/hob/v1/functions/f/logs?follow=true&limit=0", "")
@@ -215,10 +215,10 @@ async fn a_call_that_overruns_costs_no_neighbour() {
     let neighbour = spawn_wait(&hob, home.path(), "a");
     begun(home.path(), "a").await;
     assert_eq!(hangs.await.expect("ran").status, StatusCode::GATEWAY_TIMEOUT);
-    pid(&hob).await;
-    assert_eq!(fake.counts().guests, 2, "new calls have a new worker");
     std::fs::write(home.path().join("gate"), "").expect("opened");
     assert_eq!(neighbour.await.expect("ran").text(), "waited");
+    pid(&hob).await;
+    assert_eq!(fake.counts().guests, 2, "new calls have a new worker");
     let first = fake.guests()[0].base.worker;
     eventually("the end of the worker", || async {
         let left = fake.list().await.ok()?;
@@ -443,9 +443,9 @@ async fn a_program_may_print_much_but_not_without_bound() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_ends_at_its_deadline_and_with_its_caller() {
-    let (hob, fake) = with_program(json!({"timeout_ms": 700})).await;
+    let (hob, fake) = with_program(json!({"timeout_ms": 3000})).await;
     let answer = hob.post("/function/f", r#"["hang"]"#).await;
-    failed(&answer, StatusCode::GATEWAY_TIMEOUT, "timeout", "700 ms");
+    failed(&answer, StatusCode::GATEWAY_TIMEOUT, "timeout", "3000 ms");
     let log = hob.log_of(answer.header("x-call-id")).await;
     assert!(log.contains("hanging"), "{log}");
     nothing_left(&fake).await;

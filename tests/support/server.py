@@ -84,7 +84,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def on_hang(self, body):
         print("hanging", flush=True)
-        time.sleep(1.5)
+        time.sleep(2.5)
         print("still hanging", flush=True)
         time.sleep(600)
 

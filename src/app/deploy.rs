@@ -10,7 +10,7 @@ use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Target};
 use crate::runtime::Family;
 use crate::source;
-use crate::store::{BlobWriter, NewRevision};
+use crate::store::{Annotation, BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -79,6 +79,8 @@ pub struct Deploy {
     pub settings: Settings,
     /// New code; `None`: the same as before.
     pub code: Option<NewCode>,
+    /// What a dialect attaches to the function, in the same write.
+    pub annotation: Option<Annotation>,
 }
 
 /// What a deploy wrote down.
@@ -115,7 +117,11 @@ impl App {
                 .insert(new.id);
         }
         let now = self.0.clock.now();
-        let (function, revision) = self.0.store.deploy(&deploy.namespace, &deploy.name, now, new).await?;
+        let (function, revision) = self
+            .0
+            .store
+            .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation)
+            .await?;
         if self
             .0
             .directory
@@ -150,7 +156,7 @@ impl App {
         }
     }
 
-    async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
+    pub(super) async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
         let found = self.0.store.revision(id).await?;
         found.ok_or_else(|| Error::not_found("the function was deleted while it was deployed".to_owned()))
     }

@@ -121,10 +121,9 @@ impl App {
             return Ok(());
         }
         self.0.directory.put(function, Some(Arc::clone(&target)));
-        previous
-            .into_iter()
-            .filter(|p| *p != revision.id)
-            .for_each(|p| self.0.pool.retire(p));
+        if let Some(previous) = previous.filter(|p| *p != revision.id) {
+            self.let_go(previous).await?;
+        }
         if self.0.options.function_images {
             let (app, revision) = (self.clone(), revision.clone());
             self.0

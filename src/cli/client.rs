@@ -71,6 +71,17 @@ impl Call {
         self
     }
 
+    /// Sends a document.
+    pub(crate) fn json(self, document: &impl serde::Serialize) -> Result<Self, Failure> {
+        let bytes = serde_json::to_vec(document)
+            .map_err(|error| Failure::usage(format!("cannot write the request: {error}")))?;
+        let length = bytes.len() as u64;
+        let json = HeaderValue::from_static("application/json");
+        Ok(self
+            .header(http::header::CONTENT_TYPE, json)
+            .body(body_of(bytes), Some(length)))
+    }
+
     /// Sends this; `length` in bytes where it is known.
     pub(crate) fn body(mut self, body: Body, length: Option<u64>) -> Self {
         self.body = body;
@@ -94,6 +105,7 @@ pub(crate) struct Client {
     host: String,
     port: u16,
     prefix: String,
+    token: Option<HeaderValue>,
 }
 
 impl Client {
@@ -113,7 +125,19 @@ impl Client {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(80),
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            token: None,
         })
+    }
+
+    /// Shows this access token with each request; an empty one is none.
+    pub(crate) fn with_token(mut self, token: Option<&str>) -> Result<Self, Failure> {
+        let bearer = |token: &str| HeaderValue::from_str(&format!("Bearer {token}"));
+        let token = token.filter(|t| !t.is_empty()).map(bearer).transpose();
+        self.token = token.map_err(|_| {
+            Failure::usage("the access token has characters that no header can hold").hint("look at HOB_TOKEN")
+        })?;
+        self.token.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(self)
     }
 
     /// Sends a request; any status is an answer.
@@ -192,6 +216,9 @@ impl Client {
         };
         let host = HeaderValue::from_str(&host).map_err(|_| Failure::usage("bad host in --url"))?;
         request.headers_mut().entry(http::header::HOST).or_insert(host);
+        if let Some(token) = self.token.clone() {
+            request.headers_mut().insert(http::header::AUTHORIZATION, token);
+        }
         Ok(request)
     }
 
@@ -368,6 +395,28 @@ mod tests {
         assert_eq!(failure.exit, Exit::NotFound);
         assert_eq!(failure.body.expect("a body").message, "no function `x`");
         assert_eq!(server.asked()[0].line, "GET /prefix/hob/v1/functions/x");
+    }
+
+    #[tokio::test]
+    async fn the_token_is_shown_with_each_request() {
+        let server = Server::start(|_| respond(200, &[], "{}")).await;
+        for (token, expect) in [(Some("secret"), Some("Bearer secret")), (Some(""), None), (None, None)] {
+            let client = Client::new(&server.url)
+                .and_then(|c| c.with_token(token))
+                .expect("a client");
+            client
+                .get::<serde_json::Value>("/x".to_owned())
+                .await
+                .expect("an answer");
+            let asked = server.asked();
+            let sent = asked.last().and_then(|a| a.headers.get("authorization"));
+            assert_eq!(sent.and_then(|v| v.to_str().ok()), expect);
+        }
+        assert!(
+            Client::new(&server.url)
+                .and_then(|c| c.with_token(Some("a\nb")))
+                .is_err()
+        );
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod schedule;
 mod selector;
 mod time;
 mod version;
+mod webhook;
 
 pub use access::{Principal, Role};
 pub use error::{Error, Fault};
@@ -29,3 +30,4 @@ pub use schedule::{Cron, Every, Schedule, moment};
 pub use selector::Selector;
 pub use time::Timestamp;
 pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};
+pub use webhook::{Secret, SignatureScheme, Signing, Webhook, WebhookId};

@@ -83,6 +83,27 @@ pub struct Target {
     pub version: u32,
 }
 
+/// How many workers to keep, from those there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rescale {
+    /// So many.
+    To(u16),
+    /// So many more.
+    Up(u16),
+    /// So many fewer, at least none.
+    Down(u16),
+}
+
+impl Rescale {
+    fn from(self, now: u16) -> u16 {
+        match self {
+            Self::To(count) => count,
+            Self::Up(more) => now.saturating_add(more),
+            Self::Down(fewer) => now.saturating_sub(fewer),
+        }
+    }
+}
+
 /// Why no slot could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -257,6 +278,34 @@ impl Pool {
         inner.failures.remove(&revision);
         drop(inner);
         self.0.staging.forget(revision);
+    }
+
+    /// Keeps so many workers of the target from now on, at most its maximum, until the daemon ends. Missing ones are
+    /// started in the background, idle ones above leave. Returns how many are kept.
+    pub fn scale(&self, target: &Arc<Target>, change: Rescale) -> u16 {
+        let (demand, max) = (target.demand.clone(), target.demand.limits.scale.max());
+        let mut inner = self.0.lock();
+        if inner.stopping {
+            return 0;
+        }
+        let now = u16::try_from(inner.state.workers_of(demand.revision)).unwrap_or(max);
+        let count = change.from(now).min(max);
+        inner
+            .targets
+            .entry(demand.revision)
+            .or_insert_with(|| Arc::clone(target));
+        self.0.apply_to(&mut inner, Event::Keep { demand, count });
+        count
+    }
+
+    /// Keeps no worker of this revision any more; those there are leave as they grow old.
+    pub fn relax(&self, revision: RevisionId) {
+        self.0.apply(Event::Relax { revision });
+    }
+
+    /// Sends every worker of this revision away: idle ones now, busy ones when their calls are over.
+    pub fn detach(&self, revision: RevisionId) {
+        self.0.apply(Event::Detach { revision });
     }
 
     /// Every worker, for people.

@@ -1,5 +1,6 @@
 //! Revisions: their SQL and their rows, and what building them left. The reconciler's work list is here too.
 
+use super::annotations::{Annotation, Subject, attach};
 use super::{Error, Store, function, row};
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
@@ -57,7 +58,8 @@ impl Store {
             .await
     }
 
-    /// Writes a deploy down as one: the function, unless it is there, and its next revision.
+    /// Writes a deploy down as one: the function, unless it is there, its next revision, and what a dialect attaches
+    /// to the function.
     ///
     /// # Errors
     /// When the database cannot be written; neither is there then.
@@ -67,11 +69,15 @@ impl Store {
         name: &FunctionName,
         now: Timestamp,
         new: NewRevision,
+        annotation: Option<Annotation>,
     ) -> Result<(Function, Revision), Error> {
         let (namespace, name) = (namespace.clone(), name.clone());
         self.write("deploy a function", move |c| {
             let function = function::find_or_create(c, &namespace, &name, now)?;
             let revision = insert(c, function.id, new, now)?;
+            if let Some(annotation) = annotation {
+                attach(c, Subject::Function(function.id), &annotation)?;
+            }
             Ok((function, revision))
         })
         .await

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits,
-    Memory, Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
+    Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
+    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
+    Selector, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -53,7 +54,7 @@ fn new_revision() -> NewRevision {
 pub(super) async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
     let name = FunctionName::parse(name).expect("name");
     let namespace = Namespace::default_namespace();
-    let deploy = store.deploy(&namespace, &name, at(1), new_revision());
+    let deploy = store.deploy(&namespace, &name, at(1), new_revision(), None);
     deploy.await.expect("deploy")
 }
 
@@ -62,6 +63,9 @@ fn started(revision: &Revision) -> Started {
         id: ExecutionId::generate(),
         function: revision.function,
         revision: revision.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: None,
         created_at: at(10),
         started_at: at(11),
     }
@@ -92,12 +96,20 @@ fn input() -> AsyncInput {
     }
 }
 
+fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+    Acceptance {
+        id,
+        function: function.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: input(),
+    }
+}
+
 fn everything() -> ExecutionFilter {
     ExecutionFilter {
-        function: None,
-        state: None,
-        before: None,
         limit: 1000,
+        ..ExecutionFilter::default()
     }
 }
 
@@ -183,7 +195,14 @@ async fn commands_that_meet_share_a_commit_and_fail_alone() {
             .flat_map(|r| r.as_ref().err())
             .all(|e| { matches!(e, Error::Duplicate { constraint } if *constraint == "function name") })
     );
-    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
+    assert_eq!(
+        store
+            .list_functions(FunctionFilter::default())
+            .await
+            .expect("list")
+            .len(),
+        16
+    );
     assert!(store.commits() - before <= 3, "{}", store.commits() - before);
 }
 
@@ -214,7 +233,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let running = started(&revision);
     store.record_started(running.clone()).await.expect("start");
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(5));
+    let accepted = store.accept_async(acceptance(queued, &function), at(5));
     accepted.await.expect("accept");
     store.inner.writer.kill();
     drop(store);
@@ -291,7 +310,7 @@ async fn an_execution_ends_once_whatever_comes_in_whatever_order() {
     let mut seed = 7_u64;
     for _ in 0..40 {
         let id = ExecutionId::generate();
-        let accepted = store.accept_async(id, function.id, input(), at(1));
+        let accepted = store.accept_async(acceptance(id, &function), at(1));
         accepted.await.expect("accept");
         let mut n_ends = 0;
         for _ in 0..8 {
@@ -346,7 +365,7 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let (_directory, store) = opened(64);
     let (function, revision) = deployed(&store, "hello").await;
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(1));
+    let accepted = store.accept_async(acceptance(queued, &function), at(1));
     accepted.await.expect("accept");
     store.record_started(started(&revision)).await.expect("open");
     for _ in 0..5 {
@@ -385,4 +404,138 @@ async fn a_function_takes_everything_of_its_own_with_it() {
     assert_eq!(store.build(revision.id).await.expect("read"), None);
     let left = store.annotation(Subject::Revision(revision.id), "d").await;
     assert_eq!(left.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_published_revision_stays_until_its_function_goes_with_all_that_leads_to_it() {
+    let (_directory, store) = opened(8);
+    let (function, revision) = deployed(&store, "hello").await;
+    let published = store.publish(function.id, revision.id, "first".into(), at(2)).await;
+    let (version, before) = published.expect("publish");
+    assert_eq!((version.number.get(), before), (1, None));
+    assert!(store.delete_revision(revision.id).await.is_err(), "a version holds it");
+    let alias = Alias {
+        namespace: function.namespace.clone(),
+        name: AliasName::parse("live").expect("a name"),
+        function: function.id,
+        pointer: Pointer::Version(version.number),
+        canary: None,
+        description: String::new(),
+        created_at: at(3),
+        updated_at: at(3),
+    };
+    store.create_alias(&alias).await.expect("create");
+    assert!(matches!(store.create_alias(&alias).await, Err(Error::Duplicate { .. })));
+    let found = store.alias(&alias.namespace, &alias.name).await;
+    assert_eq!(found.expect("read"), Some(alias.clone()));
+    let refused = store.delete_version(function.id, version.number).await;
+    assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
+    assert!(store.delete_function(function.id).await.expect("delete"));
+    assert!(store.list_versions(function.id).await.expect("list").is_empty());
+    assert!(store.list_aliases(None, None).await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn executions_are_found_by_namespace_and_page_and_only_ended_ones_go() {
+    let (_directory, store) = opened(64);
+    let (function, revision) = deployed(&store, "hello").await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let call = started(&revision);
+        ids.push(call.id);
+        store.record_started(call.clone()).await.expect("start");
+        store.record_ended(call.id, succeeded()).await.expect("end");
+    }
+    let queued = ExecutionId::generate();
+    let accepted = store.accept_async(acceptance(queued, &function), at(50));
+    accepted.await.expect("accept");
+    store.flush().await.expect("flush");
+    let other = Namespace::parse("other").expect("a name");
+    let table = [
+        (
+            ExecutionFilter {
+                namespace: Some(function.namespace.clone()),
+                ..everything()
+            },
+            5,
+        ),
+        (
+            ExecutionFilter {
+                namespace: Some(other),
+                ..everything()
+            },
+            0,
+        ),
+        (
+            ExecutionFilter {
+                asynchronous: Some(true),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_from: Some(at(50)),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_before: Some(at(50)),
+                ..everything()
+            },
+            4,
+        ),
+        (
+            ExecutionFilter {
+                state: Some(ExecutionState::Queued),
+                ..everything()
+            },
+            1,
+        ),
+    ];
+    for (filter, expect) in table {
+        assert_eq!(store.list_executions(filter.clone()).await.expect("list").len(), expect);
+        assert_eq!(
+            store.count_matching_executions(filter).await.expect("count"),
+            expect as u64
+        );
+    }
+    let page = ExecutionFilter {
+        order: Order::OldestFirst,
+        marker: Some(ids[0]),
+        limit: 2,
+        ..everything()
+    };
+    let page: Vec<_> = store
+        .list_executions(page)
+        .await
+        .expect("list")
+        .iter()
+        .map(|e| e.id)
+        .collect();
+    assert_eq!(page, ids[1..3]);
+    assert!(!store.delete_execution(queued).await.expect("delete"), "it waits");
+    assert!(store.delete_execution(ids[0]).await.expect("delete"));
+    assert_eq!(store.execution_log(ids[0]).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn what_a_dialect_attaches_comes_with_the_deploy_and_is_read_for_many_at_once() {
+    let (_directory, store) = opened(8);
+    let (plain, _) = deployed(&store, "plain").await;
+    let annotation = Annotation {
+        dialect: "d".into(),
+        text: "{}".into(),
+    };
+    let name = FunctionName::parse("noted").expect("name");
+    let deploy = store.deploy(&plain.namespace, &name, at(1), new_revision(), Some(annotation));
+    let (noted, _) = deploy.await.expect("deploy");
+    let subjects = [plain.id, noted.id].map(Subject::Function).to_vec();
+    let found = store.annotations("d", subjects).await.expect("read");
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [(Subject::Function(noted.id), "{}".to_owned())]
+    );
 }

@@ -71,6 +71,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("croner", &["src/domain/schedule/"]),
     ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
+    ("hmac", &["src/app/"]),
+    ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
 ];
 

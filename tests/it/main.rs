@@ -15,6 +15,7 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod published;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -1,8 +1,8 @@
 //! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
 
 use super::problem;
-use crate::app::{App, Incoming, InvokeOptions};
-use crate::domain::{Error, ExecutionId, Temperature};
+use crate::app::{App, Callee, Incoming, InvokeOptions};
+use crate::domain::{Error, ExecutionId, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -42,13 +42,34 @@ pub struct CallParts {
 }
 
 /// Calls a function and answers with what it said, or how it or the platform failed.
-pub async fn invoke(app: &App, namespace: &str, name: &str, call: CallParts, body: HttpBody) -> Response {
-    let begun = Instant::now();
+pub async fn invoke(
+    app: &App,
+    callee: Callee<'_>,
+    options: InvokeOptions,
+    call: CallParts,
+    body: HttpBody,
+) -> Response {
+    let id = options.id;
+    answer(id, async {
+        let incoming = incoming(call, body).await?;
+        app.invoke(callee, options, incoming).await
+    })
+    .await
+}
+
+/// Calls what a webhook leads to, and answers as [`invoke`] does.
+pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: HttpBody) -> Response {
     let id = ExecutionId::generate();
-    let answered = match incoming(call, body).await {
-        Ok(incoming) => app.invoke(namespace, name, InvokeOptions { id }, incoming).await,
-        Err(e) => Err(e),
-    };
+    answer(id, async {
+        let incoming = incoming(call, body).await?;
+        app.call_webhook(webhook, id, incoming).await
+    })
+    .await
+}
+
+async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error>>) -> Response {
+    let begun = Instant::now();
+    let answered = call.await;
     let mut response = match answered {
         Ok(answer) => respond(answer),
         Err(e) => problem::answer(&e, Some(&id.to_string())),

@@ -6,8 +6,8 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Revision,
-    RevisionId, RevisionState, Temperature, Timeout,
+    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
+    Revision, RevisionId, RevisionState, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -175,6 +175,8 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         function: named.function.unwrap_or_else(|| execution.function.to_string()),
         namespace: named.namespace,
         version: named.version,
+        selector: execution.selector.to_string(),
+        description: execution.description,
         state: execution_state(execution.state),
         asynchronous: execution.asynchronous,
         created_at_ms: execution.created_at.as_millis(),
@@ -188,6 +190,46 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         load_us: execution.timings.load_us,
         run_us: execution.timings.run_us,
         total_us: execution.timings.total_us,
+    }
+}
+
+/// An alias of the function of that name.
+pub(super) fn alias(alias: Alias, function: String) -> wire::AliasView {
+    wire::AliasView {
+        name: alias.name.to_string(),
+        namespace: alias.namespace.to_string(),
+        function,
+        version: pointer(alias.pointer),
+        canary: alias.canary.map(|canary| wire::CanaryView {
+            version: pointer(canary.pointer),
+            percent: canary.share.percent(),
+        }),
+        description: alias.description,
+        created_at_ms: alias.created_at.as_millis(),
+        updated_at_ms: alias.updated_at.as_millis(),
+    }
+}
+
+fn pointer(pointer: Pointer) -> Option<u32> {
+    match pointer {
+        Pointer::Latest => None,
+        Pointer::Version(number) => Some(number.get()),
+    }
+}
+
+/// A webhook of a function, without its secret.
+pub(super) fn webhook(webhook: &Webhook, function: &Function, url: String) -> wire::WebhookView {
+    wire::WebhookView {
+        id: webhook.id.to_string(),
+        url,
+        namespace: function.namespace.to_string(),
+        function: function.name.to_string(),
+        selector: webhook.selector.to_string(),
+        description: webhook.description.clone(),
+        signature: webhook.signing.as_ref().map(|s| s.scheme.as_str().to_owned()),
+        secret: None,
+        created_at_ms: webhook.created_at.as_millis(),
+        updated_at_ms: webhook.updated_at.as_millis(),
     }
 }
 
@@ -279,7 +321,7 @@ fn version(name: &str, base: &str, state: ImageState, engine_up: bool) -> wire::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ExecutionId, FunctionId, FunctionName, Namespace, Timestamp, Timings};
+    use crate::domain::{ExecutionId, FunctionId, FunctionName, Namespace, Selector, Timestamp, Timings};
 
     fn a_function(namespace: &str) -> Function {
         Function {
@@ -353,6 +395,8 @@ mod tests {
             id: ExecutionId::generate(),
             function: FunctionId::generate(),
             revision: None,
+            selector: Selector::Current,
+            description: "d".to_owned(),
             state: ExecutionState::Queued,
             asynchronous: true,
             created_at: Timestamp::from_millis(5),

@@ -10,8 +10,11 @@ pub mod job_wire;
 mod jobs;
 mod logs;
 mod map;
+mod scale;
 mod system;
 mod upload;
+mod versions;
+mod webhooks;
 pub mod wire;
 
 use crate::app::App;
@@ -72,10 +75,13 @@ fn unbound() -> Router<NativeState> {
 
 fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
     let mut all = function_routes();
+    all.extend(published_routes());
     all.extend(job_routes());
     all.extend([
         (Method::GET, "/executions", get(executions::list)),
         (Method::GET, "/executions/{id}", get(executions::show)),
+        (Method::DELETE, "/executions/{id}", delete(executions::remove)),
+        (Method::GET, "/executions/{id}/input", get(executions::input)),
         (Method::GET, "/executions/{id}/log", get(executions::log)),
         (Method::GET, "/executions/{id}/result", get(executions::result)),
         (Method::POST, "/executions/{id}/cancel", post(executions::cancel)),
@@ -97,6 +103,30 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/functions/{name}/revisions", get(functions::revisions)),
         (Method::POST, "/functions/{name}/invoke", post(functions::invoke)),
         (Method::GET, "/functions/{name}/logs", get(logs::logs)),
+        (Method::POST, "/functions/{name}/rename", post(functions::rename)),
+        (Method::POST, "/functions/{name}/scale", post(scale::scale)),
+        (Method::POST, "/functions/{name}/detach", post(scale::detach)),
+        (Method::GET, "/functions/{name}/workers", get(scale::workers)),
+    ]
+}
+
+fn published_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    let version = "/functions/{name}/versions/{number}";
+    vec![
+        (Method::GET, "/functions/{name}/versions", get(versions::list)),
+        (Method::POST, "/functions/{name}/versions", post(versions::publish)),
+        (Method::GET, version, get(versions::show)),
+        (Method::DELETE, version, delete(versions::remove)),
+        (Method::GET, "/aliases", get(versions::aliases)),
+        (Method::GET, "/aliases/{name}", get(versions::alias)),
+        (Method::PUT, "/aliases/{name}", put(versions::set_alias)),
+        (Method::DELETE, "/aliases/{name}", delete(versions::remove_alias)),
+        (Method::GET, "/webhooks", get(webhooks::list)),
+        (Method::POST, "/webhooks", post(webhooks::create)),
+        (Method::GET, "/webhooks/{id}", get(webhooks::show)),
+        (Method::PATCH, "/webhooks/{id}", patch(webhooks::change)),
+        (Method::DELETE, "/webhooks/{id}", delete(webhooks::remove)),
+        (Method::POST, "/webhooks/{id}/rotate", post(webhooks::rotate)),
     ]
 }
 
@@ -132,6 +162,26 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         executions::log,
         executions::result,
         executions::cancel,
+        executions::remove,
+        executions::input,
+        functions::rename,
+        scale::scale,
+        scale::detach,
+        scale::workers,
+        versions::list,
+        versions::publish,
+        versions::show,
+        versions::remove,
+        versions::aliases,
+        versions::alias,
+        versions::set_alias,
+        versions::remove_alias,
+        webhooks::list,
+        webhooks::create,
+        webhooks::show,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::rotate,
         jobs::list,
         jobs::create,
         jobs::show,
@@ -147,7 +197,7 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         system::stop,
         system::openapi
     ),
-    components(schemas(wire::ErrorBody, wire::LogEntry))
+    components(schemas(wire::ErrorBody, wire::LogEntry, wire::Order))
 )]
 struct Document;
 

@@ -20,35 +20,32 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
-    let package = match args.source.clone() {
-        Some(path) => Some(packed(path).await?),
-        None => None,
+    if let Some(image) = &args.image {
+        return deploy_image(context, image, &args).await;
+    }
+    let Some(path) = source(&args) else {
+        return change(context, &args).await;
     };
-    let name = match (&args.name, &package) {
-        (Some(name), _) => name.clone(),
-        (None, Some(package)) => package.function_name()?,
-        (None, None) => name_of_image(args.image.as_deref().unwrap_or_default())?,
+    let packing = tokio::task::spawn_blocking(move || Package::open(&path));
+    let package = packing
+        .await
+        .map_err(|error| Failure::usage(format!("packing broke off: {error}")))??;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => package.function_name()?,
     };
     let mut settings = settings(&args);
-    if let (Some(package), None) = (&package, &settings.runtime)
-        && is_new(context, &name).await?
-    {
-        settings.runtime = Some(detected(context, package).await?);
+    if settings.runtime.is_none() && is_new(context, &name).await? {
+        settings.runtime = Some(detected(context, &package).await?);
     }
-    let function = send(context, &name, &settings, package, args.no_wait).await?;
-    let function = if args.no_wait {
-        function
-    } else {
-        settled(context, function).await?
-    };
-    say(context, &function)
+    let function = send(context, &name, &settings, Some(package), args.no_wait).await?;
+    finish(context, function, args.no_wait).await
 }
 
-async fn packed(path: PathBuf) -> Result<Package, Failure> {
-    let packing = tokio::task::spawn_blocking(move || Package::open(&path));
-    packing
-        .await
-        .map_err(|error| Failure::usage(format!("packing broke off: {error}")))?
+async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
+    let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
+    let function = send(context, &name, &settings(args), None, args.no_wait).await?;
+    finish(context, function, args.no_wait).await
 }
 
 /// The last part of the image's name, without tag and digest.
@@ -58,6 +55,43 @@ fn name_of_image(image: &str) -> Result<String, Failure> {
     FunctionName::parse(name)
         .map(|name| name.as_str().to_owned())
         .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
+}
+
+/// Where the code is; `None` when only settings change: no code is named, or something that is not there and is the
+/// name of a function.
+fn source(args: &DeployArgs) -> Option<PathBuf> {
+    let path = args.source.clone()?;
+    let may_be_a_name = args.name.is_none() && path.to_str().is_some_and(|t| FunctionName::parse(t).is_ok());
+    (path.exists() || !may_be_a_name).then_some(path)
+}
+
+/// Changes the settings of a function that is there, and keeps its code.
+async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
+    let named = args.source.as_ref().map(|path| path.display().to_string());
+    let name = args.name.clone().or(named).unwrap_or_default();
+    let settings = settings(args);
+    if settings == DeploySettings::default() {
+        return Err(Failure::usage(format!(
+            "`{name}` is no file or directory here, and no setting is given"
+        ))
+        .hint("name its code, or say what changes: --memory, --timeout, --env, …"));
+    }
+    if is_new(context, &name).await? {
+        let message = format!("there is no file or directory `{name}` here, and no function of that name");
+        return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
+            .hint("name the code of a new function: `hob deploy DIR`"));
+    }
+    let function = send(context, &name, &settings, None, args.no_wait).await?;
+    finish(context, function, args.no_wait).await
+}
+
+async fn finish(context: &mut Context<'_>, function: FunctionView, no_wait: bool) -> Result<Exit, Failure> {
+    let function = if no_wait {
+        function
+    } else {
+        settled(context, function).await?
+    };
+    say(context, &function)
 }
 
 fn settings(args: &DeployArgs) -> DeploySettings {
@@ -111,7 +145,10 @@ async fn send(
     let path = context.function_path(name, &[], &[("wait", Some(wait))]);
     let settings =
         serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
-    let form = multipart::form(&settings, package.map(|p| (p.file_name, p.file, p.length)));
+    let form = match package {
+        Some(package) => multipart::form(&settings, &package.file_name, package.file, package.length),
+        None => multipart::settings_form(&settings),
+    };
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
     let call = Call::new(Method::PUT, path)

@@ -6,9 +6,12 @@ mod functions;
 mod invoke;
 mod jobs;
 mod logs;
+mod published;
 mod runs;
+mod scale;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use super::args::{Arguments, Command, RunsCommand};
 use super::client::{Client, path, query};
@@ -38,7 +41,7 @@ impl Context<'_> {
 pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Failure> {
     let Arguments { global, command } = arguments;
     let mut context = Context {
-        client: Client::new(&global.url)?,
+        client: Client::new(&global.url)?.with_token(global.token.as_deref())?,
         namespace: global.namespace,
         output,
     };
@@ -55,6 +58,13 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
+        Command::Runs(RunsCommand::Rm { ids }) => runs::remove(context, &ids).await,
+        Command::Versions(command) => published::versions(context, command).await,
+        Command::Alias(command) => published::alias(context, command).await,
+        Command::Webhook(command) => webhooks::webhook(context, command).await,
+        Command::Scale(args) => scale::scale(context, args).await,
+        Command::Detach { name, select } => scale::detach(context, &name, &select).await,
+        Command::Rename { name, new } => scale::rename(context, &name, new).await,
         Command::Runtimes => daemon::runtimes(context).await,
         Command::Status => daemon::status(context).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,

@@ -5,6 +5,11 @@ use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespac
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+mod published;
+pub(crate) use published::{
+    AliasCommand, AliasSetArgs, ScaleArgs, SelectArgs, VersionsCommand, WebhookCommand, WebhookCreateArgs,
+};
+
 const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
@@ -30,6 +35,9 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) url: String,
+    /// The access token; better set as HOB_TOKEN, which other users cannot see
+    #[arg(long, global = true, env = "HOB_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
     /// Whose functions
     #[arg(short, long, global = true, default_value = "default", value_parser = namespace)]
     pub(crate) namespace: String,
@@ -61,7 +69,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run the daemon in the foreground
     Serve(ServeArgs),
-    /// Make or change a function from a directory, an archive, one source file or an image
+    /// Make or change a function from a directory, an archive, one source file or an image; or only its settings
     Deploy(Box<DeployArgs>),
     /// Call a function and print its answer
     Invoke(Box<InvokeArgs>),
@@ -77,6 +85,32 @@ pub(crate) enum Command {
     /// Look at past and running calls
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Freeze what serves under a number that stays callable
+    #[command(subcommand)]
+    Versions(VersionsCommand),
+    /// Names for versions, which can be moved
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Addresses by which the outside calls a function
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+    /// Say how many workers a function keeps, until the next deploy
+    Scale(ScaleArgs),
+    /// Send a function's workers away
+    Detach {
+        /// The function
+        name: String,
+        #[command(flatten)]
+        select: SelectArgs,
+    },
+    /// Give a function another name
+    Rename {
+        /// The function
+        name: String,
+        /// Its new name
+        #[arg(value_parser = function_name)]
+        new: String,
+    },
     /// Call functions on a schedule
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -119,15 +153,15 @@ pub struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file
+    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its settings only
     #[arg(
-        value_name = "DIR|ARCHIVE|FILE",
-        required_unless_present = "image",
+        value_name = "DIR|ARCHIVE|FILE|NAME",
+        required_unless_present_any = ["name", "image"],
         conflicts_with = "image"
     )]
     pub(crate) source: Option<PathBuf>,
     /// An image in place of code: a server on $PORT, or with --convention command a program run for each call
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
     /// The function's name [default: that of the directory, file or image]
     #[arg(long, value_parser = function_name)]
@@ -198,6 +232,14 @@ pub(crate) struct InvokeArgs {
     /// The path, with query, the function sees [default: /]
     #[arg(long)]
     pub(crate) path: Option<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// Keep what the function is called with and what it answers
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// What to remember of the call
+    #[arg(long)]
+    pub(crate) description: Option<String>,
     /// Accept the call, print its id, run it later
     #[arg(long = "async")]
     pub(crate) asynchronous: bool,
@@ -230,6 +272,12 @@ pub(crate) enum RunsCommand {
         /// The call's id
         id: String,
     },
+    /// Remove the records of calls that have ended
+    Rm {
+        /// The calls' ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// End a call that waits or runs
     Cancel {
         /// The call's id
@@ -247,6 +295,12 @@ pub(crate) struct RunsListArgs {
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: u32,
+    /// Pass so many over
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) offset: u32,
+    /// The oldest first
+    #[arg(long)]
+    pub(crate) oldest: bool,
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -416,6 +470,25 @@ mod tests {
             "hob jobs next tick --count 3",
             "hob jobs rm a b",
             "hob stop --purge",
+            "hob deploy --name f --memory 128",
+            "hob invoke f --version 3 --keep --description d",
+            "hob invoke f --alias live --async",
+            "hob versions list f",
+            "hob versions publish f --description d",
+            "hob versions get f 3",
+            "hob versions rm f 3",
+            "hob alias list f",
+            "hob alias set live f --version 2 --canary 3=10",
+            "hob alias rm live",
+            "hob webhook create f --alias live --sign github --secret-file -",
+            "hob webhook rotate id",
+            "hob webhook list -o json",
+            "hob scale f --up 2 --version 1",
+            "hob detach f",
+            "hob rename f g",
+            "hob runs list --oldest --offset 5",
+            "hob runs rm a b",
+            "hob --token secret list",
             "hob version",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -442,6 +515,14 @@ mod tests {
             "hob jobs create f --every 5",
             "hob jobs create f --cron @daily --missed twice",
             "hob rm",
+            "hob invoke f --version 3 --alias live",
+            "hob invoke f --version 0",
+            "hob alias set live f --canary 3",
+            "hob webhook create f --sign other",
+            "hob webhook create f --secret-file -",
+            "hob scale f",
+            "hob scale f --to 1 --up 1",
+            "hob rename f a/b",
             "hob list -n a/b",
             "hob list -o xml",
         ] {

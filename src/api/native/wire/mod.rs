@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
+mod published;
+pub use published::*;
+
 /// Where the native API begins.
 pub const BASE: &str = "/hob/v1";
 
@@ -34,6 +37,8 @@ pub mod code {
     pub const NOT_FOUND: &str = "not_found";
     /// It contradicts what is there.
     pub const CONFLICT: &str = "conflict";
+    /// The caller has not shown that it may do this.
+    pub const DENIED: &str = "denied";
     /// A size limit was passed.
     pub const TOO_LARGE: &str = "too_large";
     /// It exists but cannot serve yet.
@@ -115,6 +120,22 @@ pub struct InvokeQuery {
     pub method: Option<String>,
     /// Accept the call, answer 202 with its [`ExecutionView`], run it later. Default: false.
     pub r#async: Option<bool>,
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
+    /// Keep what the function is called with and what it answers, as of asynchronous calls. Default: false.
+    pub keep: Option<bool>,
+    /// Written into the call's record.
+    pub description: Option<String>,
+}
+
+/// Which namespace, and which revision of the function.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SelectorQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
 }
 
 /// `GET /executions?…`.
@@ -129,8 +150,33 @@ pub struct ExecutionsQuery {
     pub state: Option<ExecutionState>,
     /// How many at most. Default: 50.
     pub limit: Option<u32>,
-    /// Only calls accepted before this one (an execution id): the next page.
+    /// Only calls accepted before this one (an execution id): the next page, newest first.
     pub before: Option<String>,
+    /// Only calls accepted after this one (an execution id): the next page, oldest first.
+    pub after: Option<String>,
+    /// Default: `newest` first.
+    pub order: Option<Order>,
+    /// So many are passed over. Default: 0.
+    pub offset: Option<u32>,
+    /// Only asynchronous calls, or only the others.
+    pub asynchronous: Option<bool>,
+    /// Only calls accepted at this time or later. UTC milliseconds.
+    pub created_from_ms: Option<i64>,
+    /// Only calls accepted before this time. UTC milliseconds.
+    pub created_before_ms: Option<i64>,
+    /// Also say how many there are in all. Default: false.
+    pub count: Option<bool>,
+}
+
+/// Which comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The newest.
+    #[default]
+    Newest,
+    /// The oldest.
+    Oldest,
 }
 
 /// `GET /functions/{name}/logs?…`.
@@ -406,6 +452,12 @@ pub struct ExecutionView {
     pub namespace: String,
     /// The revision's number; absent while queued.
     pub version: Option<u32>,
+    /// What the caller asked for: `current`, `version:NUMBER` or `alias:NAME`.
+    #[serde(default)]
+    pub selector: String,
+    /// What the caller wrote about it; may be empty.
+    #[serde(default)]
+    pub description: String,
     /// Where it stands.
     pub state: ExecutionState,
     /// Accepted asynchronously.
@@ -437,8 +489,11 @@ pub struct ExecutionView {
 /// `GET /executions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionList {
-    /// Newest first.
+    /// In the order asked for.
     pub executions: Vec<ExecutionView>,
+    /// How many there are in all, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
 }
 
 /// One line of `GET /functions/{name}/logs`, which answers newline-delimited JSON.
@@ -498,6 +553,13 @@ pub struct EngineView {
     pub state: EngineState,
     /// Its name and version, or what is wrong and what to do.
     pub detail: Option<String>,
+}
+
+/// `GET /functions/{name}/workers`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerList {
+    /// Oldest first.
+    pub workers: Vec<WorkerView>,
 }
 
 /// One container.

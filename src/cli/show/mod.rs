@@ -1,5 +1,8 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
+mod published;
+pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks};
+
 use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::wire::{
@@ -168,6 +171,9 @@ pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
         ("function", e.function.clone()),
         ("state", state(e.state.as_str(), colours)),
     ];
+    let chosen = !e.selector.is_empty() && e.selector != "current";
+    lines.extend(chosen.then(|| ("called", printable(&e.selector))));
+    lines.extend((!e.description.is_empty()).then(|| ("description", printable(&e.description))));
     lines.extend(e.version.map(|version| ("version", version.to_string())));
     lines.extend(e.status.map(|status| ("status", status.to_string())));
     lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
@@ -364,6 +370,8 @@ mod tests {
     #[test]
     fn a_list_of_calls_fits_the_terminal() {
         let call = ExecutionView {
+            selector: "current".to_owned(),
+            description: String::new(),
             id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
             function: "f".repeat(63),
             namespace: "default".to_owned(),

@@ -193,7 +193,11 @@ impl Daemon {
             let _ = stream.set_nodelay(true);
         });
         let stop = self.shutdown.clone();
-        let server = axum::serve(listener, self.router).with_graceful_shutdown(async move { stop.requested().await });
+        let server = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stop.requested().await });
         self.supervisor.spawn(TaskKind::Listener, async move {
             if let Err(e) = server.await {
                 tracing::error!("The listener failed: {e}");
@@ -406,6 +410,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 concurrency: function.concurrency,
                 scale: function.scale,
                 network: Network::Outbound,
+                cpu: None,
             },
             timeout_max: function.timeout_max.duration(),
         },

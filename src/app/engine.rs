@@ -81,7 +81,7 @@ impl App {
             let Ok((_, runtime)) = self.0.runtimes.resolve(name) else {
                 continue;
             };
-            if !self.0.builder.base_is_here(&runtime).await {
+            if family.manifest.prewarm == 0 || !self.0.builder.base_is_here(&runtime).await {
                 continue;
             }
             if let Err(e) = self.prepare_runtime(&runtime).await {

@@ -107,6 +107,10 @@ impl App {
 
     /// What a worker needs; `None` when the revision was deleted meanwhile.
     async fn make_ready(&self, function: &Function, revision: &Revision) -> Result<Option<Arc<Target>>, Error> {
+        if let Some(own) = revision.code.image() {
+            self.0.builder.user_image(own).await?;
+            return Ok(Some(Arc::new(self.target(function, revision).await?)));
+        }
         let image = self.prepare_runtime(&revision.runtime).await?;
         tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
         match self.build_needs(revision).await? {

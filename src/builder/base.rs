@@ -59,7 +59,7 @@ impl Builder {
 
     /// Whether the runtime's image can be made without fetching anything.
     pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
-        match self.runtimes.family(runtime) {
+        match self.runtimes.family(runtime).filter(|f| !f.manifest.bring_image) {
             Some(family) => self.is_usable(family, runtime).await.unwrap_or(false),
             None => false,
         }

@@ -129,6 +129,9 @@ impl Builder {
     /// How a runtime's image stands.
     #[must_use]
     pub fn image_state(&self, runtime: &RuntimeRef) -> ImageState {
+        if self.runtimes.family(runtime).is_some_and(|f| f.manifest.bring_image) {
+            return ImageState::Present("the function's own".to_owned());
+        }
         self.images().get(runtime).cloned().unwrap_or(ImageState::Unbuilt)
     }
 
@@ -159,6 +162,22 @@ impl Builder {
         self.images().insert(runtime.clone(), state);
         self.sweep_stages().await;
         made
+    }
+
+    /// Sees to it that a user's image is here.
+    ///
+    /// # Errors
+    /// `Engine` when it is missing and cannot or must not be pulled.
+    pub async fn user_image(&self, name: &str) -> Result<(), Error> {
+        if self.engine.image(name).await?.is_some() {
+            return Ok(());
+        }
+        if self.options.may_pull {
+            tracing::info!(image = name, "Pulling image {name}");
+            let pulled = self.engine.pull(name).await;
+            return pulled.map_err(|e| missing(name, "it could not be pulled", Some(e)));
+        }
+        Err(missing(name, "pulling is off", None))
     }
 
     /// While this is held no image is cleaned away: for whoever makes one and has yet to write its name down.
@@ -223,8 +242,15 @@ impl Builder {
             tree: None,
             link: None,
         };
-        let context = blocking(move || parts.pack(name, &dockerfile.unwrap_or_default(), &owner)).await?;
-        let args = BTreeMap::from([("BASE".to_owned(), base)]);
+        let dockerfile = dockerfile.unwrap_or_default();
+        let needs_tools = dockerfile.lines().any(|line| line.trim() == "ARG BUILDER");
+        let context = blocking(move || parts.pack(name, &dockerfile, &owner)).await?;
+        let mut args = BTreeMap::from([("BASE".to_owned(), base)]);
+        if needs_tools {
+            let build = family.manifest.build.as_ref();
+            let tools = self.builder_image(family, build, &runtime.version).await?;
+            args.insert("BUILDER".to_owned(), tools);
+        }
         let request = Request {
             tag: &tag,
             context,
@@ -276,5 +302,14 @@ impl Builder {
 
     fn images(&self) -> std::sync::MutexGuard<'_, HashMap<RuntimeRef, ImageState>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn missing(image: &str, why: &str, source: Option<crate::engine::Error>) -> Error {
+    Error::Engine {
+        message: format!(
+            "image `{image}` is not on this machine and {why}: build it here, or check its name and registry"
+        ),
+        source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
     }
 }

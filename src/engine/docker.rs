@@ -1,4 +1,4 @@
-//! The engine behind the Docker API: the only file that knows bollard.
+//! The engine behind the Docker API: with `docker_guest.rs`, a part of it, the only file that knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
@@ -6,10 +6,11 @@
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, KIND_STAGE,
-    LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
+    KIND_STAGE, LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec,
+    docker_guest, is_image_name,
 };
-use crate::domain::{InstanceId, Network, WorkerId};
+use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
 use bollard::Docker as Client;
 use bollard::errors::Error as ClientError;
@@ -75,6 +76,8 @@ pub struct Docker {
     /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
     /// the engine itself would make two of one name.
     network: tokio::sync::Mutex<Option<String>>,
+    /// The same for the network without an outside.
+    inside: tokio::sync::Mutex<Option<String>>,
     /// Held for a few lines, never across an await.
     holders: Mutex<Shelf>,
     /// Held while holders are made or cleared away: of two who look, the second sees what the first has done.
@@ -130,6 +133,7 @@ impl Docker {
             request_timeout: options.request_timeout,
             link: Mutex::default(),
             network: tokio::sync::Mutex::default(),
+            inside: tokio::sync::Mutex::default(),
             holders: Mutex::new(Shelf::new(options.network_holders)),
             tending: tokio::sync::Mutex::default(),
         }
@@ -164,7 +168,7 @@ impl Docker {
     }
 
     /// One request with its deadline. An engine that went away is looked for anew next time: it may come back as another version.
-    async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
+    pub(super) async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
@@ -175,7 +179,16 @@ impl Docker {
         }
     }
 
-    fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
+    pub(super) async fn client(&self) -> Result<(Client, String), Error> {
+        let link = self.link().await?;
+        Ok((link.client, link.host))
+    }
+
+    pub(super) fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    pub(super) fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
         let error = classify(error, host, on);
         if matches!(error, Error::Unreachable { .. }) {
             self.set_link(None);
@@ -238,7 +251,12 @@ impl Docker {
         Ok(id)
     }
 
-    async fn create(&self, name: &str, image: &str, body: models::ContainerCreateBody) -> Result<ContainerId, Error> {
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        image: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<ContainerId, Error> {
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
             ..Default::default()
@@ -283,7 +301,7 @@ impl Docker {
     }
 
     async fn make_holder(&self, image: &str) -> Result<(), Error> {
-        let network = self.network_id().await?;
+        let network = self.network_id(NetworkKind::Outbound).await?;
         let body = holder_body(image, self.instance, network);
         let name = format!("hob-holder-{}", uuid::Uuid::new_v4().simple());
         let holder = self.create_and_start(&name, image, body).await?;
@@ -306,26 +324,40 @@ impl Docker {
     async fn network_mode(&self, network: Network) -> Result<String, Error> {
         match network {
             Network::None => Ok("none".to_owned()),
-            Network::Outbound => self.network_id().await,
+            Network::Outbound => self.network_id(NetworkKind::Outbound).await,
         }
     }
 
-    async fn network_id(&self) -> Result<String, Error> {
-        let mut known = self.network.lock().await;
+    pub(super) async fn network_id(&self, kind: NetworkKind) -> Result<String, Error> {
+        let mut known = self.cache_of(kind).lock().await;
         if let Some(id) = known.as_ref() {
             return Ok(id.clone());
         }
-        let id = match self.own_networks().await?.pop() {
+        let id = match self.own_networks(kind).await?.pop() {
             Some(id) => id,
-            None => self.create_network().await?,
+            None => self.create_network(kind).await?,
         };
         *known = Some(id.clone());
         Ok(id)
     }
 
-    async fn own_networks(&self) -> Result<Vec<String>, Error> {
+    fn cache_of(&self, kind: NetworkKind) -> &tokio::sync::Mutex<Option<String>> {
+        match kind {
+            NetworkKind::Outbound => &self.network,
+            NetworkKind::Inside => &self.inside,
+        }
+    }
+
+    /// Somebody may have removed them: they are looked for anew.
+    pub(super) async fn forget_networks(&self) {
+        for kind in NetworkKind::ALL {
+            *self.cache_of(kind).lock().await = None;
+        }
+    }
+
+    async fn own_networks(&self, kind: NetworkKind) -> Result<Vec<String>, Error> {
         let options = query::ListNetworksOptions {
-            filters: Some(ours(self.instance, "network")),
+            filters: Some(ours(self.instance, kind.label())),
         };
         let on = On::engine("listing networks");
         let networks = self
@@ -334,8 +366,8 @@ impl Docker {
         Ok(networks.into_iter().filter_map(|n| n.id).collect())
     }
 
-    async fn create_network(&self) -> Result<String, Error> {
-        let body = network_body(self.instance);
+    async fn create_network(&self, kind: NetworkKind) -> Result<String, Error> {
+        let body = network_body(self.instance, kind);
         let on = On::network("making the network", &body.name);
         let request = body.clone();
         self.ask(&on, |c| async move { c.create_network(request).await })
@@ -386,11 +418,19 @@ impl Engine for Docker {
         }
         match self.start_alone(spec).await {
             Err(Error::NotFound { what }) if what == NETWORK => {
-                *self.network.lock().await = None;
+                self.forget_networks().await;
                 self.start_alone(spec).await
             }
             other => other,
         }
+    }
+
+    async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error> {
+        docker_guest::start(self, spec).await
+    }
+
+    async fn wait(&self, id: &ContainerId) -> Result<ContainerStatus, Error> {
+        docker_guest::wait(self, id).await
     }
 
     fn worker_path(&self, _spec_dir: &Path) -> PathBuf {
@@ -404,6 +444,13 @@ impl Engine for Docker {
             ..Default::default()
         };
         let on = On::container("changing a worker's memory", id.as_str());
+        self.ask(&on, |c| async move { c.update_container(on.name, body).await })
+            .await
+    }
+
+    async fn set_cpu(&self, id: &ContainerId, cpu: Cpu) -> Result<(), Error> {
+        let body = docker_guest::cpu_update(cpu);
+        let on = On::container("limiting a worker's processor time", id.as_str());
         self.ask(&on, |c| async move { c.update_container(on.name, body).await })
             .await
     }
@@ -524,7 +571,7 @@ impl Engine for Docker {
     async fn prepare_network(&self) -> Result<(), Error> {
         // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
         *self.network.lock().await = None;
-        self.network_id().await.map(drop)
+        self.network_id(NetworkKind::Outbound).await.map(drop)
     }
 
     async fn keep_holders(&self, image: &str) -> Result<(), Error> {
@@ -546,8 +593,12 @@ impl Engine for Docker {
 
     async fn remove_networks(&self) -> Result<(), Error> {
         self.remove_holders().await?;
-        *self.network.lock().await = None;
-        for id in self.own_networks().await? {
+        self.forget_networks().await;
+        let mut networks = Vec::new();
+        for kind in NetworkKind::ALL {
+            networks.extend(self.own_networks(kind).await?);
+        }
+        for id in networks {
             let on = On::network("removing a network", &id);
             let answer = self.ask(&on, |c| async move { c.remove_network(on.name).await }).await;
             match answer {
@@ -647,7 +698,7 @@ fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) ->
     labels
 }
 
-fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
+pub(super) fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
     let mut labels = labels(instance, "worker", &spec.labels);
     labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
     models::ContainerCreateBody {
@@ -688,7 +739,7 @@ fn holder_body(image: &str, instance: InstanceId, network: String) -> models::Co
 }
 
 /// The sandbox of every worker.
-fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
+pub(super) fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
     let memory = signed(spec.memory.bytes());
     models::HostConfig {
         mounts: Some(vec![directory_mount(&spec.directory)]),
@@ -748,13 +799,16 @@ fn small_log() -> models::HostConfigLogConfig {
     }
 }
 
-fn network_body(instance: InstanceId) -> models::NetworkCreateRequest {
+fn network_body(instance: InstanceId, kind: NetworkKind) -> models::NetworkCreateRequest {
     let icc = "com.docker.network.bridge.enable_icc".to_owned();
+    let inside = kind == NetworkKind::Inside;
+    let suffix = if inside { "-inside" } else { "" };
     models::NetworkCreateRequest {
-        name: network_name(instance),
+        name: format!("{}{suffix}", network_name(instance)),
         driver: Some("bridge".to_owned()),
+        internal: Some(inside),
         options: Some(HashMap::from([(icc, "false".to_owned())])),
-        labels: Some(labels(instance, "network", &BTreeMap::new())),
+        labels: Some(labels(instance, kind.label(), &BTreeMap::new())),
         ..Default::default()
     }
 }
@@ -800,13 +854,8 @@ fn pull_options(name: &str) -> query::CreateImageOptions {
 }
 
 /// The name becomes part of a request's path: nothing may climb out of it.
-fn check_image_name(name: &str) -> Result<(), Error> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
-    let good = !name.is_empty()
-        && name.len() <= 512
-        && name.bytes().all(allowed)
-        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-    if good {
+pub(super) fn check_image_name(name: &str) -> Result<(), Error> {
+    if is_image_name(name) {
         return Ok(());
     }
     Err(Error::Refused {
@@ -1011,11 +1060,31 @@ fn unfinished_build() -> Error {
 }
 
 /// What a lost network is called, so that `start_worker` knows it.
-const NETWORK: &str = "the workers' network";
+pub(super) const NETWORK: &str = "the workers' network";
+
+/// The networks of an instance, each made when it is first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NetworkKind {
+    /// The outside may be reached, other containers may not.
+    Outbound,
+    /// Nothing may be reached; the host dials in.
+    Inside,
+}
+
+impl NetworkKind {
+    const ALL: [Self; 2] = [Self::Outbound, Self::Inside];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Outbound => "network",
+            Self::Inside => "network-inside",
+        }
+    }
+}
 
 /// What was asked, for the error's words.
 #[derive(Debug, Clone, Copy)]
-struct On<'a> {
+pub(super) struct On<'a> {
     doing: &'static str,
     kind: Kind,
     name: &'a str,
@@ -1031,15 +1100,19 @@ enum Kind {
 }
 
 impl<'a> On<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
     fn engine(doing: &'static str) -> Self {
         Self::new(doing, Kind::Engine, "")
     }
 
-    fn container(doing: &'static str, id: &'a str) -> Self {
+    pub(super) fn container(doing: &'static str, id: &'a str) -> Self {
         Self::new(doing, Kind::Container, id)
     }
 
-    fn image(doing: &'static str, name: &'a str) -> Self {
+    pub(super) fn image(doing: &'static str, name: &'a str) -> Self {
         Self::new(doing, Kind::Image, name)
     }
 
@@ -1055,7 +1128,7 @@ impl<'a> On<'a> {
         Self { doing, kind, name }
     }
 
-    fn timeout(&self) -> Error {
+    pub(super) fn timeout(&self) -> Error {
         Error::Timeout {
             doing: self.doing.to_owned(),
         }
@@ -1072,7 +1145,7 @@ impl<'a> On<'a> {
     }
 }
 
-fn not_found(what: &str) -> Error {
+pub(super) fn not_found(what: &str) -> Error {
     Error::NotFound { what: what.to_owned() }
 }
 

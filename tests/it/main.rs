@@ -14,6 +14,7 @@ mod builds;
 mod calls;
 mod deploys;
 mod exchanges;
+mod images;
 mod jobs;
 mod published;
 mod records;

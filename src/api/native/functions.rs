@@ -10,7 +10,7 @@ use super::wire::{
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
-use crate::app::{App, Callee, Deploy, InvokeOptions, Keep, NewCode};
+use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
 use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Revision};
 use axum::Json;
 use axum::body::Body;
@@ -78,7 +78,7 @@ pub(super) async fn deploy(
         namespace,
         name,
         settings: form.settings,
-        code: form.code.map(NewCode::Package),
+        code: form.code,
         annotation: None,
     };
     let deployed = state.app.deploy(deploy).await?;

@@ -268,10 +268,14 @@ pub struct DeploySettings {
     /// `family`, or with a version `family:1.2`, `family@1.2`, `family1.2`, `family12`. A new function needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+    /// An image that brings everything, in place of the part `code`: a server on `$PORT`, or with the convention
+    /// `command` a program that runs once for each call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Where the user's code begins, as the runtime writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// `kwargs`, `event-context`, `context-event` or `http`.
+    /// `kwargs`, `event-context`, `context-event`, `http` or `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convention: Option<String>,
     /// Commands that a shell runs in the code before it is loaded; replaces all previous ones.
@@ -298,6 +302,9 @@ pub struct DeploySettings {
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Processor time of one worker while it serves. Unit: thousandths of a core, 10 to 64,000; 0 takes the limit away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u32>,
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
@@ -308,7 +315,8 @@ pub struct DeploySettings {
 pub struct DeployForm {
     /// Comes first.
     pub settings: DeploySettings,
-    /// An archive or one source file: the part's file name tells which. Absent: the same code, other settings.
+    /// An archive or one source file: the part's file name tells which. Absent: the image of the settings, or the same
+    /// code as before.
     #[schema(value_type = Option<String>, format = Binary)]
     pub code: Option<Vec<u8>>,
 }
@@ -400,7 +408,7 @@ pub struct RevisionView {
     pub env: BTreeMap<String, String>,
     /// What it may use.
     pub limits: LimitsView,
-    /// The image to carry elsewhere, once made.
+    /// Its image in the engine: the user's own, or the one made of its code, once made.
     pub image: Option<String>,
     /// The image its workers run, when its dependencies or its program had to be built; else they run the runtime's.
     #[serde(default)]
@@ -437,6 +445,9 @@ pub struct LimitsView {
     pub max_workers: u16,
     /// What it may reach.
     pub network: Network,
+    /// Processor time of one worker; `null` is no limit. Unit: thousandths of a core.
+    #[serde(default)]
+    pub cpu_millis: Option<u32>,
 }
 
 /// Where a call stands.

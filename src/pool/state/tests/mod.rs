@@ -129,6 +129,7 @@ fn demand(letter: char, size: u32, slots: u16, (min, max): (u16, u16)) -> Demand
         concurrency: Concurrency::new(slots).expect("within range"),
         scale: Scale::new(min, max).expect("within range"),
         network: Network::Outbound,
+        cpu: None,
     };
     Demand {
         revision: revision(letter),

@@ -24,7 +24,7 @@ const NEEDS: &str = "mkdir -p /opt/hob/deps/mods && echo brought > /opt/hob/deps
 const CODE: &str = "def main(**_):\n    return open('mods/name.txt').read().strip()\n";
 const SECRET: &str = "http://user:sesame@mirror.invalid";
 
-/// A home with one more language: the first one, and a way to build.
+/// A home with one language: as the first one, with a way to build. No other builds anything meanwhile.
 fn home() -> Home {
     let home = Home::new();
     let (from, to) = (home.runtimes().join("python"), home.runtimes().join("fam"));
@@ -47,6 +47,11 @@ fn home() -> Home {
     manifest.push_str(build);
     std::fs::write(to.join("runtime.toml"), manifest).expect("ours");
     std::fs::write(to.join("fam.Dockerfile"), BUILD).expect("ours");
+    for entry in std::fs::read_dir(home.runtimes()).expect("there").flatten() {
+        if entry.path().is_dir() && entry.path() != to {
+            std::fs::remove_dir_all(entry.path()).expect("ours");
+        }
+    }
     home
 }
 
@@ -187,7 +192,7 @@ async fn nothing_unfinished(daemon: &Daemon) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_takes_too_long_is_really_ended() {
-    let daemon = Daemon::start_with(&home(), &[("HOB_BUILD_TIMEOUT_SECONDS", "5")]).await;
+    let daemon = Daemon::start_with(&home(), &[("HOB_BUILD_TIMEOUT_SECONDS", "15")]).await;
     let files = [("main.py", CODE), ("needs.txt", "sleep 600\n")];
     let view = deploy(&daemon, "f", &files, json!({"runtime": "fam"})).await;
     let error = view["latest"]["error"].as_str().unwrap_or_default();
@@ -203,5 +208,6 @@ async fn a_build_that_takes_too_long_is_really_ended() {
         sleeping.is_none().then_some(())
     })
     .await;
+    nothing_unfinished(&daemon).await;
     daemon.purge().await;
 }

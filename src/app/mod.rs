@@ -5,6 +5,7 @@
 
 mod alias;
 mod call;
+mod code;
 mod deploy;
 mod directory;
 mod engine;
@@ -21,7 +22,8 @@ mod webhook;
 
 pub use alias::AliasSpec;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
-pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
+pub use code::PackageBytes;
+pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
 pub use engine::EngineStatus;
 pub use job::{JobUpdate, NewJob};
 pub use records::ExecutionDetail;

@@ -8,8 +8,13 @@ mod caller;
 mod fault;
 mod filter;
 mod form;
+mod json_text;
+mod note;
 mod root;
+mod runtime_image;
+mod shelf;
 mod time;
+mod wire;
 
 use super::Dialect;
 use axum::Router;

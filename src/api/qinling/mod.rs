@@ -5,9 +5,11 @@
 
 mod attributes;
 mod caller;
+mod execution_result;
 mod fault;
 mod filter;
 mod form;
+mod input;
 mod json_text;
 mod note;
 mod root;

@@ -180,7 +180,10 @@ impl App {
         id: RevisionId,
         written: Result<(Function, Revision), store::Error>,
     ) -> Result<Deployed, Error> {
-        let (function, revision) = written.inspect_err(|_| drop(self.lazy().remove(&id)))?;
+        if written.is_err() {
+            self.lazy().remove(&id);
+        }
+        let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
         if self.0.directory.find(namespace, name).is_none() {
             self.0.directory.put(function.clone(), None);

@@ -47,7 +47,12 @@ pub(super) fn package_of<'f>(form: &'f Form, code: &Map<String, Value>) -> Resul
 /// 400: there is no object store to ask.
 pub(super) fn refuse_swift(code: &Map<String, Value>) -> Fault {
     let place = code.get("swift");
-    let given = |key| place.and_then(|p| p.get(key)).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
+    let given = |key| {
+        place
+            .and_then(|p| p.get(key))
+            .and_then(Value::as_str)
+            .is_some_and(|t| !t.is_empty())
+    };
     if given("container") && given("object") {
         Fault::bad("Swift object not supported.")
     } else {
@@ -98,9 +103,8 @@ pub(super) fn settings(environment: Environment) -> Settings {
 /// # Errors
 /// `Invalid` where no installed runtime takes images.
 pub(super) fn image_settings(app: &App) -> Result<Settings, Error> {
-    let takes_images = |f: &&crate::runtime::Family| {
-        f.manifest.bring_image && f.conventions.contains(&Convention::Command)
-    };
+    let takes_images =
+        |f: &&crate::runtime::Family| f.manifest.bring_image && f.conventions.contains(&Convention::Command);
     let family = app.runtimes().families().iter().find(takes_images);
     let family = family.ok_or_else(|| Error::invalid("no installed runtime takes images"))?;
     Ok(Settings {
@@ -127,9 +131,16 @@ mod tests {
     fn swift_needs_a_container_and_an_object() {
         let both = object(json!({"swift": {"container": "c", "object": "o"}}));
         assert_eq!(refuse_swift(&both).message, "Swift object not supported.");
-        for half in [json!({}), json!({"swift": {"container": "c"}}), json!({"swift": {"container": "c", "object": ""}})] {
+        for half in [
+            json!({}),
+            json!({"swift": {"container": "c"}}),
+            json!({"swift": {"container": "c", "object": ""}}),
+        ] {
             let refused = refuse_swift(&object(half)).message;
-            assert_eq!(refused, "Both container and object must be provided for swift type function.");
+            assert_eq!(
+                refused,
+                "Both container and object must be provided for swift type function."
+            );
         }
     }
 
@@ -137,7 +148,10 @@ mod tests {
     fn a_source_that_is_not_known_is_refused() {
         for code in [json!({}), json!({"source": "ftp"}), json!({"source": 1})] {
             let refused = source_of(&object(code)).expect_err("unknown");
-            assert_eq!(refused.message, "Invalid code source specified, available sources: package, swift, image");
+            assert_eq!(
+                refused.message,
+                "Invalid code source specified, available sources: package, swift, image"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a name as it is given here, any text or none, to one that the core takes.
 
-use crate::domain::FunctionName;
+use crate::domain::{Error, FunctionName};
 
 /// What a function without a name is called.
 const NAMELESS: &str = "function";
@@ -13,11 +13,14 @@ pub(super) fn as_given(given: Option<&str>) -> Option<FunctionName> {
 }
 
 /// A name that nobody has: what can be kept of the given one, and eight random digits.
-pub(super) fn made_unique(given: Option<&str>) -> Option<FunctionName> {
+///
+/// # Errors
+/// None: what is left of any text is a name.
+pub(super) fn made_unique(given: Option<&str>) -> Result<FunctionName, Error> {
     let kept = cleaned(given.unwrap_or_default());
     let base = if kept.is_empty() { NAMELESS } else { &kept };
     let digits = uuid::Uuid::new_v4().simple().to_string();
-    FunctionName::parse(&format!("{base}-{}", &digits[..8])).ok()
+    FunctionName::parse(&format!("{base}-{}", &digits[..8]))
 }
 
 fn cleaned(given: &str) -> String {
@@ -45,7 +48,8 @@ mod tests {
             let name = made_unique(given).expect("a name");
             assert!(name.as_str().starts_with(begins), "{name}");
         }
-        assert_ne!(made_unique(None), made_unique(None));
+        let twice = [(); 2].map(|()| made_unique(Some("f")).expect("a name"));
+        assert_ne!(twice[0], twice[1]);
         assert_eq!(as_given(Some("a b")), None);
         assert!(as_given(Some("hello")).is_some());
     }

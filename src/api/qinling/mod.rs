@@ -3,19 +3,34 @@
 //! One file a resource; `attributes`, `filter`, `form`, `time` and `fault` are the wire's own habits, `caller` says
 //! who asks. Keeps what the core has no word for in annotations and documents of its own, never a second truth.
 
+mod aliases;
 mod attributes;
 mod caller;
+mod callee;
+mod download;
 mod execution_result;
+mod executions;
 mod fault;
 mod filter;
 mod form;
+mod function_code;
+mod function_name;
+mod function_update;
+mod function_view;
+mod function_workers;
+mod functions;
 mod input;
+mod jobs;
 mod json_text;
 mod note;
+mod resources;
 mod root;
 mod runtime_image;
+mod runtimes;
 mod shelf;
 mod time;
+mod versions;
+mod webhooks;
 mod wire;
 
 use super::Dialect;
@@ -33,7 +48,18 @@ type Route = (Method, &'static str, MethodRouter<Dialect>);
 
 /// Every route, for the router and for the test that asks each for a recorded exchange.
 fn routes() -> Vec<Route> {
-    root::routes()
+    let all = [
+        root::routes(),
+        runtimes::routes(),
+        functions::routes(),
+        function_workers::routes(),
+        versions::routes(),
+        aliases::routes(),
+        executions::routes(),
+        webhooks::routes(),
+        jobs::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What the routes are, without their handlers.

@@ -4,7 +4,7 @@
 use super::caller::Caller;
 use super::fault::Fault;
 use crate::app::App;
-use crate::domain::{Error, Function, FunctionId, Namespace, Timestamp};
+use crate::domain::{Error, Function, FunctionId, Namespace};
 use crate::store::{Annotation, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -58,10 +58,6 @@ impl FunctionNote {
     /// The MD5 of the package, in hexadecimal.
     pub(super) fn md5sum(&self) -> Option<&str> {
         self.code.get("md5sum")?.as_str()
-    }
-
-    pub(super) fn updated_at(&self) -> Option<Timestamp> {
-        self.updated_at_ms.map(Timestamp::from_millis)
     }
 
     fn read(text: &str) -> Result<Self, Error> {

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::form::Form;
 use crate::app::Settings;
-use crate::domain::{Cpu, Error, Memory, Timeout};
+use crate::domain::{Error, Memory, Timeout};
 
 /// One mebibyte. Unit: bytes.
 const MIB: u64 = 1024 * 1024;
@@ -63,7 +63,9 @@ impl Resources {
     /// # Errors
     /// 400 for what is no number or out of its range.
     pub(super) fn read(form: &Form) -> Result<Self, Fault> {
-        let small = |bounds: &Bounds| Ok(bounds.read(form)?.and_then(|n| u32::try_from(n).ok()));
+        let small = |bounds: &Bounds| -> Result<Option<u32>, Fault> {
+            Ok(bounds.read(form)?.and_then(|n| u32::try_from(n).ok()))
+        };
         Ok(Self {
             timeout: small(&TIMEOUT)?,
             cpu: small(&CPU)?,
@@ -91,9 +93,6 @@ impl Resources {
         if let Some(bytes) = self.memory_size {
             settings.memory = Some(mebibytes(bytes)?);
         }
-        if let Some(millis) = self.cpu {
-            settings.cpu = Some(Some(Cpu::from_millis(millis)?));
-        }
         Ok(())
     }
 }
@@ -108,7 +107,9 @@ impl Bounds {
         let Some(text) = form.text(self.field) else {
             return Ok(None);
         };
-        let Self { label, low, high, unit, .. } = self;
+        let Self {
+            label, low, high, unit, ..
+        } = self;
         let number: i64 = text
             .trim()
             .parse()
@@ -159,10 +160,19 @@ mod tests {
             ("memory_size=134217729", memory),
             ("timeout=0", timeout),
             ("timeout=301", timeout),
-            ("timeout=", "Invalid timeout resource specified. An integer is required."),
+            (
+                "timeout=",
+                "Invalid timeout resource specified. An integer is required.",
+            ),
             ("cpu=5.5", "Invalid cpu resource specified. An integer is required."),
-            ("memory_size=x", "Invalid memory resource specified. An integer is required."),
-            ("cpu=x&timeout=x", "Invalid timeout resource specified. An integer is required."),
+            (
+                "memory_size=x",
+                "Invalid memory resource specified. An integer is required.",
+            ),
+            (
+                "cpu=x&timeout=x",
+                "Invalid timeout resource specified. An integer is required.",
+            ),
         ] {
             assert_eq!(read(pairs), Err(sentence.to_owned()), "{pairs}");
         }

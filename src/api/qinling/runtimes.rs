@@ -7,11 +7,11 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::filter::Query;
 use super::function_update::move_to;
-use super::runtime_image::{self, Environment};
+use super::runtime_image;
 use super::shelf::{self, Note, Runtime, Status, not_available};
 use super::{Dialect, Route, note, time, wire};
 use crate::app::App;
-use crate::domain::{RuntimeRef, Selector, Timestamp};
+use crate::domain::RevisionId;
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::{Path, RawQuery, State};
@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -64,7 +65,7 @@ async fn create(State(state): State<Dialect>, caller: Caller, body: HttpBody) ->
     runtime.save(&state.app).await?;
     // What is accepted is being made; the next look says how it really stands.
     let made = (StatusCode::CREATED, Json(view(&runtime, Status::Creating))).into_response();
-    state.app.prepare(environment.runtime);
+    state.app.begin_to_prepare(environment.runtime);
     Ok(made)
 }
 
@@ -118,14 +119,17 @@ async fn change_image(app: &App, runtime: &mut Runtime, image: &str) -> Result<(
         return Ok(());
     }
     let functions = functions_of(app, &runtime.id).await?;
-    for found in &functions {
-        if has_workers(app, found).await? {
-            let id = &runtime.id;
-            return Err(Fault::forbidden(format!("Runtime {id} is still in use by functions.")));
-        }
+    let revisions = revisions_of(app, &functions).await?;
+    if app
+        .workers()
+        .iter()
+        .any(|w| w.revision.is_some_and(|r| revisions.contains(&r)))
+    {
+        let id = &runtime.id;
+        return Err(Fault::forbidden(format!("Runtime {id} is still in use by functions.")));
     }
     let environment = runtime_image::resolve(app, image).await?;
-    app.prepare_now(&environment.runtime).await?;
+    app.prepare(&environment.runtime).await?;
     for found in functions {
         move_to(app, found, &environment).await?;
     }
@@ -133,11 +137,7 @@ async fn change_image(app: &App, runtime: &mut Runtime, image: &str) -> Result<(
     Ok(())
 }
 
-async fn remove(
-    State(state): State<Dialect>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Fault> {
+async fn remove(State(state): State<Dialect>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Fault> {
     caller.must_be_operator()?;
     let runtime = shelf::find(&state.app, &caller, path_uuid("id", &id)?).await?;
     if !functions_of(&state.app, &runtime.id).await?.is_empty() {
@@ -153,13 +153,21 @@ async fn pool(State(state): State<Dialect>, caller: Caller, Path(id): Path<Strin
     let runtime = shelf::find(&state.app, &caller, id).await;
     let runtime = runtime.map_err(|_| Fault::new(StatusCode::NOT_FOUND, "Runtime not found"))?;
     let environment = runtime.environment(&state.app).await?;
+    let functions = functions_of(&state.app, id).await?;
+    let revisions = revisions_of(&state.app, &functions).await?;
     let mut workers = state.app.workers();
-    workers.retain(|w| w.class.runtime == environment.runtime && environment.fits(w.class.image.as_deref()));
+    workers.retain(|w| match w.revision {
+        Some(revision) => revisions.contains(&revision),
+        None => w.class.runtime == environment.runtime && w.class.image == environment.image,
+    });
     let capacity = wire::Capacity {
         total: workers.len(),
         available: workers.iter().filter(|w| w.revision.is_none()).count(),
     };
-    Ok(Json(wire::Pool { name: runtime.id, capacity }))
+    Ok(Json(wire::Pool {
+        name: runtime.id,
+        capacity,
+    }))
 }
 
 async fn read(body: HttpBody) -> Result<Body, Fault> {
@@ -173,16 +181,17 @@ async fn functions_of(app: &App, id: &str) -> Result<Vec<note::Found>, Fault> {
     Ok(functions)
 }
 
-async fn has_workers(app: &App, found: &note::Found) -> Result<bool, Fault> {
-    let id = found.function.id;
-    let revisions = app.list_revisions(id).await?;
-    let workers = app.workers();
-    Ok(workers.iter().any(|w| revisions.iter().any(|r| w.revision == Some(r.id))))
+async fn revisions_of(app: &App, functions: &[note::Found]) -> Result<HashSet<RevisionId>, Fault> {
+    let mut all = HashSet::new();
+    for found in functions {
+        let revisions = app.list_revisions(found.function.id).await?;
+        all.extend(revisions.iter().map(|r| r.id));
+    }
+    Ok(all)
 }
 
 fn view(runtime: &Runtime, status: Status) -> wire::Runtime {
     let note = runtime.note.clone();
-    let at = |ms| time::show(Timestamp::from_millis(ms));
     wire::Runtime {
         id: runtime.id.clone(),
         name: note.name,
@@ -192,7 +201,7 @@ fn view(runtime: &Runtime, status: Status) -> wire::Runtime {
         trusted: note.trusted,
         status: status.as_str(),
         project_id: note.project,
-        created_at: at(note.created_at_ms),
-        updated_at: note.updated_at_ms.map(at),
+        created_at: time::show_millis(note.created_at_ms),
+        updated_at: note.updated_at_ms.map(time::show_millis),
     }
 }

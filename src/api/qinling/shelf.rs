@@ -32,7 +32,7 @@ pub(super) struct Note {
     /// `None` until the first change. Unit: UTC milliseconds.
     pub(super) updated_at_ms: Option<i64>,
     /// Of a family that is installed, but nobody wants to see.
-    removed: bool,
+    pub(super) removed: bool,
 }
 
 /// A runtime.

@@ -9,6 +9,7 @@ mod caller;
 mod callee;
 mod download;
 mod execution_result;
+mod execution_view;
 mod executions;
 mod fault;
 mod filter;
@@ -20,7 +21,6 @@ mod function_view;
 mod function_workers;
 mod functions;
 mod input;
-mod jobs;
 mod json_text;
 mod note;
 mod resources;
@@ -30,6 +30,7 @@ mod runtimes;
 mod shelf;
 mod time;
 mod versions;
+mod webhook_input;
 mod webhooks;
 mod wire;
 
@@ -57,7 +58,6 @@ fn routes() -> Vec<Route> {
         aliases::routes(),
         executions::routes(),
         webhooks::routes(),
-        jobs::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -54,7 +54,9 @@ pub(super) fn query_of(alias: &str) -> String {
 
 fn alias_of(query: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(name, _)| name == ALIAS).map(|(_, alias)| alias.into_owned())
+    pairs
+        .find(|(name, _)| name == ALIAS)
+        .map(|(_, alias)| alias.into_owned())
 }
 
 /// What was recorded, in the same order; calls of functions that are not among these are left out.

@@ -5,8 +5,8 @@
 
 mod aliases;
 mod attributes;
-mod caller;
 mod callee;
+mod caller;
 mod download;
 mod execution_result;
 mod execution_view;
@@ -21,6 +21,8 @@ mod function_view;
 mod function_workers;
 mod functions;
 mod input;
+mod job_times;
+mod jobs;
 mod json_text;
 mod note;
 mod resources;
@@ -58,6 +60,7 @@ fn routes() -> Vec<Route> {
         aliases::routes(),
         executions::routes(),
         webhooks::routes(),
+        jobs::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -17,7 +17,12 @@ use serde_json::{Map, Value};
 pub(super) async fn fields(head: request::Parts, body: Bytes) -> Result<Map<String, Value>, Fault> {
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let mut fields = Map::new();
     add_pairs(&mut fields, head.uri.query().unwrap_or_default().as_bytes());
     match kind.as_str() {
@@ -86,12 +91,20 @@ mod tests {
 
     #[tokio::test]
     async fn query_form_and_json_become_one_object() {
-        let (json_type, form) = (Some("application/json; charset=utf-8"), Some("application/x-www-form-urlencoded"));
+        let (json_type, form) = (
+            Some("application/json; charset=utf-8"),
+            Some("application/x-www-form-urlencoded"),
+        );
         for (query, kind, body, expect) in [
             ("", None, "", json!({})),
             ("a=1", None, r#"{"b": 2}"#, json!({"a": "1", "b": 2})),
             ("a=1", json_type, r#"{"a": [2]}"#, json!({"a": ["1", [2]]})),
-            ("", form, "name=Bob&name=Eve&x=", json!({"name": ["Bob", "Eve"], "x": ""})),
+            (
+                "",
+                form,
+                "name=Bob&name=Eve&x=",
+                json!({"name": ["Bob", "Eve"], "x": ""}),
+            ),
             ("", form, r#"{"a":1}"#, json!({"{\"a\":1}": ""})),
             ("", json_type, "[1]", json!({})),
             ("", json_type, "{bad", json!({})),

@@ -103,7 +103,12 @@ async fn show(
 ) -> Result<Json<wire::Webhook>, Fault> {
     let (webhook, found) = find(&state.app, path_uuid("id", &id)?, |p| caller.sees(p)).await?;
     let is_versioned = state.app.document(unversioned(webhook.id)).await?.is_none();
-    Ok(Json(view(&root::address(&headers, &state), &found, &webhook, is_versioned)))
+    Ok(Json(view(
+        &root::address(&headers, &state),
+        &found,
+        &webhook,
+        is_versioned,
+    )))
 }
 
 async fn update(
@@ -139,7 +144,12 @@ async fn update(
         app.delete_document(unversioned(webhook.id)).await?;
     }
     let is_versioned = app.document(unversioned(webhook.id)).await?.is_none();
-    Ok(Json(view(&root::address(&headers, &state), &found, &webhook, is_versioned)))
+    Ok(Json(view(
+        &root::address(&headers, &state),
+        &found,
+        &webhook,
+        is_versioned,
+    )))
 }
 
 /// What a change makes a webhook lead to; `None` leaves that as it is. Another alias wins; a function or a version
@@ -301,7 +311,11 @@ mod tests {
         };
         let told = rebound(reference, bound, "old").map(|r| {
             let version = r.version.map_or_else(String::new, |n| n.to_string());
-            [r.function.unwrap_or("").to_owned(), version, r.alias.unwrap_or("").to_owned()]
+            [
+                r.function.unwrap_or("").to_owned(),
+                version,
+                r.alias.unwrap_or("").to_owned(),
+            ]
         });
         assert_eq!(told, expect.map(|all| all.map(str::to_owned)), "{asked:?}");
     }

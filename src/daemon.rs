@@ -193,7 +193,11 @@ impl Daemon {
             let _ = stream.set_nodelay(true);
         });
         let stop = self.shutdown.clone();
-        let server = axum::serve(listener, self.router).with_graceful_shutdown(async move { stop.requested().await });
+        let server = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stop.requested().await });
         self.supervisor.spawn(TaskKind::Listener, async move {
             if let Err(e) = server.await {
                 tracing::error!("The listener failed: {e}");
@@ -212,6 +216,10 @@ impl Daemon {
     fn start_tasks(&self) {
         let (supervisor, stop) = (&self.supervisor, &self.shutdown);
         supervisor.spawn(TaskKind::PoolLoop, self.pool.clone().run(stop.child()));
+        let (pool, holding) = (self.pool.clone(), stop.child());
+        supervisor.spawn_restarting(TaskKind::NetworkHolders, move || {
+            pool.clone().keep_holders(holding.clone())
+        });
         let app = || (self.app.clone(), stop.child());
         let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
             let (app, stop) = app();
@@ -335,6 +343,7 @@ fn is_runtimes(directory: &Path) -> bool {
 
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
+    let network_holders = usize::from(config.pool.network_holders);
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -344,6 +353,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         runtime_dir: environment.runtime_dir(),
         instance,
         request_timeout,
+        network_holders,
     }
 }
 
@@ -395,6 +405,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 concurrency: function.concurrency,
                 scale: function.scale,
                 network: Network::Outbound,
+                cpu: None,
             },
             timeout_max: function.timeout_max.duration(),
         },

@@ -3,16 +3,17 @@
 use super::App;
 use crate::archive;
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
+    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
     Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
 };
-use crate::pool::{Class, Demand, Target};
+use crate::engine::{Rights, is_image_name};
+use crate::pool::{self, Class, Demand, Target};
 use crate::runtime::Family;
 use crate::source;
 use crate::store::{self, Annotation, BlobWriter, NewRevision};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// All environment variables of a function together. Unit: bytes.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub max_workers: Option<u16>,
     /// What it may reach.
     pub network: Option<Network>,
+    /// Processor time of a worker; `Some(None)` takes the limit away.
+    pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
 }
@@ -233,7 +236,7 @@ impl App {
 
     async fn new_revision(&self, deploy: &Deploy, previous: Option<&Revision>) -> Result<NewRevision, Error> {
         let settings = &deploy.settings;
-        let (family, runtime) = self.runtime_of(settings, previous)?;
+        let (family, runtime) = self.runtime_of(deploy, previous)?;
         let same_family = previous.filter(|p| p.runtime.family == runtime.family);
         let convention = convention_of(settings, same_family, family)?;
         let limits = self.limits_of(settings, previous.map(|p| p.limits), family)?;
@@ -244,6 +247,8 @@ impl App {
             .or_else(|| previous.map(|p| p.env.clone()))
             .unwrap_or_default();
         check_env(&env)?;
+        check_convention(convention, limits, &env)?;
+        check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {
             id: RevisionId::generate(),
@@ -261,11 +266,17 @@ impl App {
         })
     }
 
-    fn runtime_of(&self, settings: &Settings, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
-        let asked = settings
+    /// The runtime said, the one for images where the code is one, or that of before.
+    fn runtime_of(&self, deploy: &Deploy, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
+        let is_image = matches!(deploy.code, Some(NewCode::Image(_)));
+        let previous = previous.filter(|p| !is_image || p.code.image().is_some());
+        let for_image = || self.0.runtimes.for_images().filter(|_| is_image);
+        let asked = deploy
+            .settings
             .runtime
             .clone()
-            .or_else(|| previous.map(|p| p.runtime.to_string()));
+            .or_else(|| previous.map(|p| p.runtime.to_string()))
+            .or_else(|| for_image().map(|family| family.manifest.name.clone()));
         let asked =
             asked.ok_or_else(|| Error::invalid("say which runtime (`--runtime`): `hob runtimes` lists them"))?;
         self.0
@@ -295,6 +306,7 @@ impl App {
             concurrency: settings.concurrency.unwrap_or(base.concurrency),
             scale: Scale::new(min, max)?,
             network: settings.network.unwrap_or(base.network),
+            cpu: settings.cpu.unwrap_or(base.cpu),
         })
     }
 
@@ -305,7 +317,13 @@ impl App {
                     .await?;
                 return Ok(Code::Package(upload.digest.clone()));
             }
-            Some(NewCode::Image(name)) => return Ok(Code::Image(name.clone())),
+            Some(NewCode::Image(name)) if is_image_name(name) => return Ok(Code::Image(name.clone())),
+            Some(NewCode::Image(name)) => {
+                let shown = name.escape_debug();
+                return Err(Error::invalid(format!(
+                    "`{shown}` is no name of an image: write it as NAME, NAME:TAG or REGISTRY/NAME:TAG"
+                )));
+            }
             None => {}
         }
         let previous =
@@ -341,10 +359,19 @@ impl App {
         done.map_err(|e| Error::internal("the upload could not be unpacked", e))?
     }
 
+    /// What containers of a user's image may do.
+    fn rights(&self, runtime: &RuntimeRef) -> Rights {
+        let manifest = self.0.runtimes.family(runtime).map(|family| &family.manifest);
+        manifest.map_or_else(Rights::default, |manifest| Rights {
+            user: Some(manifest.user.clone()).filter(|user| !user.is_empty()),
+            writable_root: manifest.writable_root,
+        })
+    }
+
     /// What a worker loads for a revision.
     pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
         Target {
-            demand: Demand {
+            demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
@@ -356,7 +383,8 @@ impl App {
                         .or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
-            },
+            }),
+            rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
             entry: revision.entry.clone(),
             convention: revision.convention,
@@ -365,6 +393,35 @@ impl App {
             namespace: function.namespace.to_string(),
             version: revision.number,
         }
+    }
+}
+
+/// Only what brings an image runs as one, and nothing else does.
+fn check_kind(new: Option<&NewCode>, previous: Option<&Revision>, family: &Family) -> Result<(), Error> {
+    let name = &family.manifest.name;
+    let is_image = match new {
+        Some(code) => matches!(code, NewCode::Image(_)),
+        None => previous.is_some_and(|p| p.code.image().is_some()),
+    };
+    match (is_image, family.manifest.bring_image) {
+        (false, true) => Err(Error::invalid(format!(
+            "runtime {name} runs images: send one (`--image NAME`), or choose the code's language with `--runtime`"
+        ))),
+        (true, false) => Err(Error::invalid(format!(
+            "runtime {name} runs code, not images: leave `--runtime` out, or send code"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A server needs a port; a program that runs once has a container for each call.
+fn check_convention(convention: Convention, limits: Limits, env: &BTreeMap<String, String>) -> Result<(), Error> {
+    match convention {
+        Convention::Http => pool::port(env).map(drop),
+        Convention::Command if limits.concurrency.get() > 1 => Err(Error::invalid(
+            "a program that runs once for each call serves one call at a time: leave concurrency at 1 and raise max workers",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -74,7 +74,7 @@ impl App {
     }
 
     async fn attempt(&self, revision: &Revision, target: &Arc<Target>) -> Attempt {
-        let image = match self.prepare_runtime(&revision.runtime).await {
+        let image = match self.prepare_image(revision).await {
             Ok(image) => image,
             Err(e) => return self.blame(&e).await,
         };
@@ -147,6 +147,14 @@ impl App {
             .await;
         if let Err(e) = self.0.store.set_build(revision.id, made.image, made.log).await {
             tracing::warn!(revision.id = %revision.id, "Could not keep a build's log: {e}");
+        }
+    }
+
+    /// The image that the revision's workers run.
+    async fn prepare_image(&self, revision: &Revision) -> Result<String, Error> {
+        match revision.code.image() {
+            Some(own) => self.0.builder.user_image(own).await.map(|()| own.to_owned()),
+            None => self.prepare_runtime(&revision.runtime).await,
         }
     }
 

@@ -90,6 +90,9 @@ impl Builder {
     /// How a runtime's image stands.
     #[must_use]
     pub fn image_state(&self, runtime: &RuntimeRef) -> ImageState {
+        if self.runtimes.family(runtime).is_some_and(|f| f.manifest.bring_image) {
+            return ImageState::Present("the function's own".to_owned());
+        }
         self.images().get(runtime).cloned().unwrap_or(ImageState::Unbuilt)
     }
 
@@ -118,6 +121,22 @@ impl Builder {
         };
         self.images().insert(runtime.clone(), state);
         made
+    }
+
+    /// Sees to it that a user's image is here.
+    ///
+    /// # Errors
+    /// `Engine` when it is missing and cannot or must not be pulled.
+    pub async fn user_image(&self, name: &str) -> Result<(), Error> {
+        if self.engine.image(name).await?.is_some() {
+            return Ok(());
+        }
+        if self.options.may_pull {
+            tracing::info!(image = name, "Pulling image {name}");
+            let pulled = self.engine.pull(name).await;
+            return pulled.map_err(|e| missing(name, "it could not be pulled", Some(e)));
+        }
+        Err(missing(name, "pulling is off", None))
     }
 
     /// Builds the image of a function: the runtime's and a layer with its code.
@@ -161,7 +180,8 @@ impl Builder {
 
     /// Whether the runtime's image can be made without fetching anything.
     pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
-        let Some(family) = self.runtimes.family(runtime) else {
+        let of_a_language = |f: &&Family| !f.manifest.bring_image;
+        let Some(family) = self.runtimes.family(runtime).filter(of_a_language) else {
             return false;
         };
         let (ordinary, local) = self.bases(family, &runtime.version).await.unwrap_or_default();
@@ -225,6 +245,15 @@ impl Builder {
 
     fn images(&self) -> std::sync::MutexGuard<'_, HashMap<RuntimeRef, ImageState>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn missing(image: &str, why: &str, source: Option<crate::engine::Error>) -> Error {
+    Error::Engine {
+        message: format!(
+            "image `{image}` is not on this machine and {why}: build it here, or check its name and registry"
+        ),
+        source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
     }
 }
 

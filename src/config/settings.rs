@@ -122,6 +122,8 @@ pub struct Pool {
     pub prewarm: Prewarm,
     /// Containers started at the same time.
     pub start_concurrency: u16,
+    /// Network namespaces that wait for a worker.
+    pub network_holders: u16,
     /// How long a worker may take to be ready.
     pub start_timeout: Duration,
     /// Time between a call's deadline and the killing of its worker.
@@ -313,6 +315,7 @@ fn pool(from: &mut Reader<'_>) -> Result<Pool, Error> {
         queue_timeout: from.seconds("pool.queue_timeout_seconds", 1..=3_600)?,
         prewarm: prewarm(from)?,
         start_concurrency: from.number("pool.start_concurrency", 1..=64, "containers")?,
+        network_holders: from.number("pool.network_holders", 0..=64, "namespaces")?,
         start_timeout: from.seconds("pool.start_timeout_seconds", 1..=3_600)?,
         deadline_grace: Duration::from_millis(grace),
     })

@@ -23,7 +23,7 @@ pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Tim
 pub use function::Function;
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
-pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
+pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use schedule::{Cron, Every, Schedule, moment};

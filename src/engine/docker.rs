@@ -1,14 +1,15 @@
-//! The engine behind the Docker API: the only file that knows bollard.
+//! The engine behind the Docker API: with `docker_guest.rs`, a part of it, the only file that knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
+use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, LABEL_INSTANCE,
-    LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
+    LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec, docker_guest, is_image_name,
 };
-use crate::domain::{InstanceId, Network, WorkerId};
+use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
 use bollard::Docker as Client;
 use bollard::errors::Error as ClientError;
@@ -18,12 +19,14 @@ use futures_util::{Stream, StreamExt};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Where a worker finds its directory.
 const INSIDE: &str = "/hob";
+/// What a worker finds its machine to be called.
+const HOSTNAME: &str = "worker";
 /// The unprivileged user of every worker.
 const USER: &str = "1000:1000";
 /// Above every deadline of ours: bollard's own clock must not be the one that ends a long build.
@@ -31,6 +34,13 @@ const NEVER_SECONDS: u64 = 24 * 3600;
 const TAIL_LINES: usize = 30;
 const LOG_BYTES: usize = 64 * 1024;
 const LINE_BYTES: usize = 16 * 1024;
+/// What a holder does: it waits, without a second process, for a line that never comes.
+const HOLD: [&str; 3] = ["/bin/sh", "-c", "read line"];
+/// Less is eaten up by the engine's own process that starts it. Unit: bytes.
+const HOLDER_MEMORY: i64 = 16 << 20;
+const HOLDER_PIDS: i64 = 16;
+/// Builds tried when the engine's cache changes under one.
+const BUILDS: u32 = 3;
 
 /// How to find and use the engine. The environment is read by whoever fills this.
 #[derive(Debug, Clone)]
@@ -49,6 +59,8 @@ pub struct Options {
     pub instance: InstanceId,
     /// Deadline of one request; of a pull, the longest silence.
     pub request_timeout: Duration,
+    /// Network namespaces that wait for a worker.
+    pub network_holders: usize,
 }
 
 /// A Docker engine, or one that speaks its API.
@@ -62,6 +74,38 @@ pub struct Docker {
     /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
     /// the engine itself would make two of one name.
     network: tokio::sync::Mutex<Option<String>>,
+    /// The same for the network without an outside.
+    inside: tokio::sync::Mutex<Option<String>>,
+    /// Held for a few lines, never across an await.
+    holders: Mutex<Shelf>,
+    /// Held while holders are made or cleared away: of two who look, the second sees what the first has done.
+    tending: tokio::sync::Mutex<()>,
+}
+
+/// A holder on its way to a worker. Dropped before it is given, it is forgotten.
+struct Reserved<'a> {
+    shelf: &'a Mutex<Shelf>,
+    holder: ContainerId,
+    given: bool,
+}
+
+impl Reserved<'_> {
+    fn give(mut self, worker: &ContainerId) {
+        self.given = true;
+        locked(self.shelf).given(&self.holder, worker.clone());
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.given {
+            locked(self.shelf).forget(&self.holder);
+        }
+    }
+}
+
+fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +131,9 @@ impl Docker {
             request_timeout: options.request_timeout,
             link: Mutex::default(),
             network: tokio::sync::Mutex::default(),
+            inside: tokio::sync::Mutex::default(),
+            holders: Mutex::new(Shelf::new(options.network_holders)),
+            tending: tokio::sync::Mutex::default(),
         }
     }
 
@@ -119,7 +166,7 @@ impl Docker {
     }
 
     /// One request with its deadline. An engine that went away is looked for anew next time: it may come back as another version.
-    async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
+    pub(super) async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
@@ -130,7 +177,16 @@ impl Docker {
         }
     }
 
-    fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
+    pub(super) async fn client(&self) -> Result<(Client, String), Error> {
+        let link = self.link().await?;
+        Ok((link.client, link.host))
+    }
+
+    pub(super) fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    pub(super) fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
         let error = classify(error, host, on);
         if matches!(error, Error::Unreachable { .. }) {
             self.set_link(None);
@@ -138,59 +194,168 @@ impl Docker {
         error
     }
 
-    async fn create_and_start(&self, spec: &WorkerSpec, name: &str) -> Result<ContainerId, Error> {
+    /// Starts the worker in a namespace that waits, if it is worth one and one waits; `None` when it did not come to that.
+    async fn start_in_holder(&self, spec: &WorkerSpec) -> Option<Result<ContainerId, Error>> {
+        let reserved = self.reserve(spec)?;
+        match self.start_on(spec, format!("container:{}", reserved.holder)).await {
+            Ok(worker) => {
+                reserved.give(&worker);
+                Some(Ok(worker))
+            }
+            Err(Error::NotFound { .. } | Error::Conflict { .. }) => {
+                tracing::debug!(container.id = %reserved.holder, "A network namespace made ahead has gone");
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn reserve(&self, spec: &WorkerSpec) -> Option<Reserved<'_>> {
+        let worth_it = spec.awaited && spec.network == Network::Outbound;
+        let holder = worth_it.then(|| locked(&self.holders).take()).flatten()?;
+        Some(Reserved {
+            shelf: &self.holders,
+            holder,
+            given: false,
+        })
+    }
+
+    async fn start_alone(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
         let network = self.network_mode(spec.network).await?;
+        self.start_on(spec, network).await
+    }
+
+    async fn start_on(&self, spec: &WorkerSpec, network: String) -> Result<ContainerId, Error> {
         let body = worker_body(spec, self.instance, network);
+        self.create_and_start(&format!("hob-{}", spec.worker), &spec.image, body)
+            .await
+    }
+
+    async fn create_and_start(
+        &self,
+        name: &str,
+        image: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<ContainerId, Error> {
+        let id = self.create(name, image, body).await?;
+        let on = On::container("starting a container", id.as_str());
+        let none = None::<query::StartContainerOptions>;
+        let started = self.ask(&on, |c| async move { c.start_container(on.name, none).await });
+        if let Err(error) = started.await {
+            // The first error is the one to tell; `list` shows the container if this fails too.
+            let _ = self.remove_container(&id).await;
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        image: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<ContainerId, Error> {
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
             ..Default::default()
         };
-        let on = On::image("creating a worker", &spec.image);
+        let on = On::image("creating a container", image);
         let created = self
             .ask(&on, |c| async move { c.create_container(Some(options), body).await })
-            .await?;
-        let on = On::container("starting a worker", &created.id);
-        let none = None::<query::StartContainerOptions>;
-        self.ask(&on, |c| async move { c.start_container(on.name, none).await })
-            .await?;
-        Ok(ContainerId::ours(created.id))
-    }
-
-    async fn start_or_clear(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
-        let name = format!("hob-{}", spec.worker);
-        let result = self.create_and_start(spec, &name).await;
-        if let Err(error) = &result
+            .await;
+        if let Err(error) = &created
             && leaves_a_container(error)
         {
-            // The first error is the one to tell; `list` shows the container if this fails too.
-            let _ = self.remove(&ContainerId::ours(name)).await;
+            let _ = self.remove_container(&ContainerId::ours(name)).await;
         }
-        result
+        Ok(ContainerId::ours(created?.id))
+    }
+
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), Error> {
+        let options = query::RemoveContainerOptions {
+            v: true,
+            force: true,
+            ..Default::default()
+        };
+        let on = On::container("removing a container", id.as_str());
+        let answer = self
+            .ask(&on, |c| async move { c.remove_container(on.name, Some(options)).await })
+            .await;
+        fine_if_gone(answer)
+    }
+
+    /// Removes what nobody stands for and ends whom that leaves without a network.
+    async fn review_holders(&self) -> Result<(), Error> {
+        let found = self.found("holder").await?;
+        let Review { remove, bereft } = locked(&self.holders).review(&found_holders(found));
+        for holder in &remove {
+            self.remove_container(holder).await?;
+        }
+        for worker in &bereft {
+            tracing::warn!(container.id = %worker, "A worker lost its network and is ended: its namespace's holder died");
+            self.kill(worker).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_holder(&self, image: &str) -> Result<(), Error> {
+        let network = self.network_id(NetworkKind::Outbound).await?;
+        let body = holder_body(image, self.instance, network);
+        let name = format!("hob-holder-{}", uuid::Uuid::new_v4().simple());
+        let holder = self.create_and_start(&name, image, body).await?;
+        locked(&self.holders).put(holder);
+        Ok(())
+    }
+
+    /// This instance's containers of a kind, running or not.
+    async fn found(&self, kind: &str) -> Result<Vec<models::ContainerSummary>, Error> {
+        let options = query::ListContainersOptions {
+            all: true,
+            filters: Some(ours(self.instance, kind)),
+            ..Default::default()
+        };
+        let on = On::engine("listing containers");
+        self.ask(&on, |c| async move { c.list_containers(Some(options)).await })
+            .await
     }
 
     async fn network_mode(&self, network: Network) -> Result<String, Error> {
         match network {
             Network::None => Ok("none".to_owned()),
-            Network::Outbound => self.network_id().await,
+            Network::Outbound => self.network_id(NetworkKind::Outbound).await,
         }
     }
 
-    async fn network_id(&self) -> Result<String, Error> {
-        let mut known = self.network.lock().await;
+    pub(super) async fn network_id(&self, kind: NetworkKind) -> Result<String, Error> {
+        let mut known = self.cache_of(kind).lock().await;
         if let Some(id) = known.as_ref() {
             return Ok(id.clone());
         }
-        let id = match self.own_networks().await?.pop() {
+        let id = match self.own_networks(kind).await?.pop() {
             Some(id) => id,
-            None => self.create_network().await?,
+            None => self.create_network(kind).await?,
         };
         *known = Some(id.clone());
         Ok(id)
     }
 
-    async fn own_networks(&self) -> Result<Vec<String>, Error> {
+    fn cache_of(&self, kind: NetworkKind) -> &tokio::sync::Mutex<Option<String>> {
+        match kind {
+            NetworkKind::Outbound => &self.network,
+            NetworkKind::Inside => &self.inside,
+        }
+    }
+
+    /// Somebody may have removed them: they are looked for anew.
+    pub(super) async fn forget_networks(&self) {
+        for kind in NetworkKind::ALL {
+            *self.cache_of(kind).lock().await = None;
+        }
+    }
+
+    async fn own_networks(&self, kind: NetworkKind) -> Result<Vec<String>, Error> {
         let options = query::ListNetworksOptions {
-            filters: Some(ours(self.instance, "network")),
+            filters: Some(ours(self.instance, kind.label())),
         };
         let on = On::engine("listing networks");
         let networks = self
@@ -199,13 +364,38 @@ impl Docker {
         Ok(networks.into_iter().filter_map(|n| n.id).collect())
     }
 
-    async fn create_network(&self) -> Result<String, Error> {
-        let body = network_body(self.instance);
+    async fn create_network(&self, kind: NetworkKind) -> Result<String, Error> {
+        let body = network_body(self.instance, kind);
         let on = On::network("making the network", &body.name);
         let request = body.clone();
         self.ask(&on, |c| async move { c.create_network(request).await })
             .await
             .map(|made| made.id)
+    }
+
+    async fn build_once(
+        &self,
+        request: &BuildRequest,
+        deadline: Instant,
+        log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
+    ) -> Result<String, Error> {
+        let link = self.link().await?;
+        let on = On::build("building an image", &request.tag);
+        let options = build_options(request, self.instance);
+        let context = bollard::body_full(request.context.clone());
+        let mut output = link.client.build_image(options, None, Some(context));
+        let mut lines = Lines::new(log);
+        let mut image = None;
+        loop {
+            match tokio::time::timeout_at(deadline, output.next()).await {
+                Ok(None) => break,
+                Ok(Some(Ok(info))) => image = lines.take(info).or(image),
+                Ok(Some(Err(e))) => return Err(lines.failed(self.failed(e, &link.host, &on))),
+                Err(_) => return Err(on.timeout()),
+            }
+        }
+        lines.finish();
+        image.ok_or_else(|| lines.failed(unfinished_build()))
     }
 
     async fn own_images(&self) -> Result<Vec<String>, Error> {
@@ -250,13 +440,24 @@ impl Engine for Docker {
 
     async fn start_worker(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
         check_image_name(&spec.image)?;
-        match self.start_or_clear(spec).await {
+        if let Some(answer) = self.start_in_holder(spec).await {
+            return answer;
+        }
+        match self.start_alone(spec).await {
             Err(Error::NotFound { what }) if what == NETWORK => {
-                *self.network.lock().await = None;
-                self.start_or_clear(spec).await
+                self.forget_networks().await;
+                self.start_alone(spec).await
             }
             other => other,
         }
+    }
+
+    async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error> {
+        docker_guest::start(self, spec).await
+    }
+
+    async fn wait(&self, id: &ContainerId) -> Result<ContainerStatus, Error> {
+        docker_guest::wait(self, id).await
     }
 
     fn worker_path(&self, _spec_dir: &Path) -> PathBuf {
@@ -274,6 +475,13 @@ impl Engine for Docker {
             .await
     }
 
+    async fn set_cpu(&self, id: &ContainerId, cpu: Cpu) -> Result<(), Error> {
+        let body = docker_guest::cpu_update(cpu);
+        let on = On::container("limiting a worker's processor time", id.as_str());
+        self.ask(&on, |c| async move { c.update_container(on.name, body).await })
+            .await
+    }
+
     async fn kill(&self, id: &ContainerId) -> Result<(), Error> {
         let options = query::KillContainerOptions {
             signal: "SIGKILL".to_owned(),
@@ -286,16 +494,12 @@ impl Engine for Docker {
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), Error> {
-        let options = query::RemoveContainerOptions {
-            v: true,
-            force: true,
-            ..Default::default()
-        };
-        let on = On::container("removing a worker", id.as_str());
-        let answer = self
-            .ask(&on, |c| async move { c.remove_container(on.name, Some(options)).await })
-            .await;
-        fine_if_gone(answer)
+        self.remove_container(id).await?;
+        let holder = locked(&self.holders).leave(id);
+        match holder {
+            Some(holder) => self.remove_container(&holder).await,
+            None => Ok(()),
+        }
     }
 
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerStatus>, Error> {
@@ -324,15 +528,7 @@ impl Engine for Docker {
     }
 
     async fn list(&self) -> Result<Vec<OwnedContainer>, Error> {
-        let options = query::ListContainersOptions {
-            all: true,
-            filters: Some(ours(self.instance, "worker")),
-            ..Default::default()
-        };
-        let on = On::engine("listing workers");
-        let found = self
-            .ask(&on, |c| async move { c.list_containers(Some(options)).await })
-            .await?;
+        let found = self.found("worker").await?;
         Ok(found.into_iter().filter_map(owned).collect())
     }
 
@@ -384,35 +580,52 @@ impl Engine for Docker {
         log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
     ) -> Result<String, Error> {
         check_image_name(&request.tag)?;
-        let link = self.link().await?;
         let deadline = Instant::now() + request.timeout;
-        let on = On::build("building an image", &request.tag);
-        let options = build_options(&request, self.instance);
-        let context = bollard::body_full(request.context.clone());
-        let mut output = link.client.build_image(options, None, Some(context));
-        let mut lines = Lines::new(log);
-        let mut image = None;
-        loop {
-            match tokio::time::timeout_at(deadline, output.next()).await {
-                Ok(None) => break,
-                Ok(Some(Ok(info))) => image = lines.take(info).or(image),
-                Ok(Some(Err(e))) => return Err(lines.failed(self.failed(e, &link.host, &on))),
-                Err(_) => return Err(on.timeout()),
+        for attempt in 2..=BUILDS {
+            match self.build_once(&request, deadline, log).await {
+                Err(Error::Build { tail }) if is_cache_race(&tail) => {
+                    tracing::info!(image = request.tag, "The engine's build cache changed under a build");
+                    log(&format!(
+                        "The engine's build cache changed under this build; building again, {attempt} of {BUILDS}."
+                    ));
+                }
+                other => return other,
             }
         }
-        lines.finish();
-        image.ok_or_else(|| lines.failed(unfinished_build()))
+        self.build_once(&request, deadline, log).await
     }
 
     async fn prepare_network(&self) -> Result<(), Error> {
         // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
         *self.network.lock().await = None;
-        self.network_id().await.map(drop)
+        self.network_id(NetworkKind::Outbound).await.map(drop)
+    }
+
+    async fn keep_holders(&self, image: &str) -> Result<(), Error> {
+        check_image_name(image)?;
+        let _turn = self.tending.lock().await;
+        self.review_holders().await?;
+        let missing = locked(&self.holders).missing();
+        for _ in 0..missing {
+            self.make_holder(image).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_holders(&self) -> Result<(), Error> {
+        let _turn = self.tending.lock().await;
+        locked(&self.holders).clear();
+        self.review_holders().await
     }
 
     async fn remove_networks(&self) -> Result<(), Error> {
-        *self.network.lock().await = None;
-        for id in self.own_networks().await? {
+        self.remove_holders().await?;
+        self.forget_networks().await;
+        let mut networks = Vec::new();
+        for kind in NetworkKind::ALL {
+            networks.extend(self.own_networks(kind).await?);
+        }
+        for id in networks {
             let on = On::network("removing a network", &id);
             let answer = self.ask(&on, |c| async move { c.remove_network(on.name).await }).await;
             match answer {
@@ -459,12 +672,13 @@ fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) ->
     labels
 }
 
-fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
+pub(super) fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
     let mut labels = labels(instance, "worker", &spec.labels);
     labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
     models::ContainerCreateBody {
         image: Some(spec.image.clone()),
-        hostname: Some("worker".to_owned()),
+        // One that joins a namespace has its holder's name; the engine refuses another.
+        hostname: (!network.starts_with("container:")).then(|| HOSTNAME.to_owned()),
         user: Some(USER.to_owned()),
         env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
         labels: Some(labels),
@@ -473,14 +687,35 @@ fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> mode
     }
 }
 
-/// The sandbox of every worker. The engine's seccomp profile and process 1 are left as the engine has them.
-fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
+/// The least a container can be: a shell that waits, in the sandbox of a worker.
+fn holder_body(image: &str, instance: InstanceId, network: String) -> models::ContainerCreateBody {
+    let [shell, arguments @ ..] = HOLD.map(str::to_owned);
+    models::ContainerCreateBody {
+        image: Some(image.to_owned()),
+        hostname: Some(HOSTNAME.to_owned()),
+        user: Some(USER.to_owned()),
+        entrypoint: Some(vec![shell]),
+        cmd: Some(arguments.to_vec()),
+        // What it reads from: open, and never written to.
+        open_stdin: Some(true),
+        // Process 1 does not hear SIGTERM, and `docker stop` need not wait for that.
+        stop_signal: Some("SIGKILL".to_owned()),
+        labels: Some(labels(instance, "holder", &BTreeMap::new())),
+        host_config: Some(models::HostConfig {
+            ipc_mode: Some("none".to_owned()),
+            memory: Some(HOLDER_MEMORY),
+            memory_swap: Some(HOLDER_MEMORY),
+            pids_limit: Some(HOLDER_PIDS),
+            ..walls(network)
+        }),
+        ..Default::default()
+    }
+}
+
+/// The sandbox of every worker.
+pub(super) fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
     let memory = signed(spec.memory.bytes());
     models::HostConfig {
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        privileged: Some(false),
-        readonly_rootfs: Some(true),
         mounts: Some(vec![directory_mount(&spec.directory)]),
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp(spec.tmp_bytes))])),
         ipc_mode: Some("private".to_owned()),
@@ -492,6 +727,17 @@ fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
             soft: Some(i64::from(spec.open_files)),
             hard: Some(i64::from(spec.open_files)),
         }]),
+        ..walls(network)
+    }
+}
+
+/// What every container of ours has in common. The engine's seccomp profile and process 1 are left as the engine has them.
+fn walls(network: String) -> models::HostConfig {
+    models::HostConfig {
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        privileged: Some(false),
+        readonly_rootfs: Some(true),
         log_config: Some(small_log()),
         network_mode: Some(network),
         restart_policy: Some(models::RestartPolicy {
@@ -527,13 +773,16 @@ fn small_log() -> models::HostConfigLogConfig {
     }
 }
 
-fn network_body(instance: InstanceId) -> models::NetworkCreateRequest {
+fn network_body(instance: InstanceId, kind: NetworkKind) -> models::NetworkCreateRequest {
     let icc = "com.docker.network.bridge.enable_icc".to_owned();
+    let inside = kind == NetworkKind::Inside;
+    let suffix = if inside { "-inside" } else { "" };
     models::NetworkCreateRequest {
-        name: network_name(instance),
+        name: format!("{}{suffix}", network_name(instance)),
         driver: Some("bridge".to_owned()),
+        internal: Some(inside),
         options: Some(HashMap::from([(icc, "false".to_owned())])),
-        labels: Some(labels(instance, "network", &BTreeMap::new())),
+        labels: Some(labels(instance, kind.label(), &BTreeMap::new())),
         ..Default::default()
     }
 }
@@ -573,13 +822,8 @@ fn pull_options(name: &str) -> query::CreateImageOptions {
 }
 
 /// The name becomes part of a request's path: nothing may climb out of it.
-fn check_image_name(name: &str) -> Result<(), Error> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
-    let good = !name.is_empty()
-        && name.len() <= 512
-        && name.bytes().all(allowed)
-        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-    if good {
+pub(super) fn check_image_name(name: &str) -> Result<(), Error> {
+    if is_image_name(name) {
         return Ok(());
     }
     Err(Error::Refused {
@@ -623,12 +867,26 @@ fn status(state: &models::ContainerState) -> ContainerStatus {
 }
 
 fn owned(found: models::ContainerSummary) -> Option<OwnedContainer> {
+    let running = is_running(&found);
     let labels = found.labels.unwrap_or_default();
     Some(OwnedContainer {
         id: ContainerId::ours(found.id?),
         worker: labels.get(LABEL_WORKER).and_then(|w| WorkerId::parse(w)),
-        running: found.state == Some(models::ContainerSummaryStateEnum::RUNNING),
+        running,
     })
+}
+
+fn found_holders(found: Vec<models::ContainerSummary>) -> Vec<Found> {
+    let one = |found: models::ContainerSummary| {
+        let running = is_running(&found);
+        let holder = ContainerId::ours(found.id?);
+        Some(Found { holder, running })
+    };
+    found.into_iter().filter_map(one).collect()
+}
+
+fn is_running(found: &models::ContainerSummary) -> bool {
+    found.state == Some(models::ContainerSummaryStateEnum::RUNNING)
 }
 
 /// The events' containers; ends after the first error.
@@ -728,6 +986,14 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The classic builder looked up a cached layer's image while it went: another build or a removal ran beside it.
+fn is_cache_race(tail: &str) -> bool {
+    let last = tail.lines().next_back().unwrap_or_default();
+    ["failed to get digest sha256:", "imagedb", "no such file or directory"]
+        .iter()
+        .all(|words| last.contains(words))
+}
+
 fn unfinished_build() -> Error {
     Error::Build {
         tail: "the engine ended the build without an image: try again".to_owned(),
@@ -735,11 +1001,31 @@ fn unfinished_build() -> Error {
 }
 
 /// What a lost network is called, so that `start_worker` knows it.
-const NETWORK: &str = "the workers' network";
+pub(super) const NETWORK: &str = "the workers' network";
+
+/// The networks of an instance, each made when it is first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NetworkKind {
+    /// The outside may be reached, other containers may not.
+    Outbound,
+    /// Nothing may be reached; the host dials in.
+    Inside,
+}
+
+impl NetworkKind {
+    const ALL: [Self; 2] = [Self::Outbound, Self::Inside];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Outbound => "network",
+            Self::Inside => "network-inside",
+        }
+    }
+}
 
 /// What was asked, for the error's words.
 #[derive(Debug, Clone, Copy)]
-struct On<'a> {
+pub(super) struct On<'a> {
     doing: &'static str,
     kind: Kind,
     name: &'a str,
@@ -755,15 +1041,19 @@ enum Kind {
 }
 
 impl<'a> On<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
     fn engine(doing: &'static str) -> Self {
         Self::new(doing, Kind::Engine, "")
     }
 
-    fn container(doing: &'static str, id: &'a str) -> Self {
+    pub(super) fn container(doing: &'static str, id: &'a str) -> Self {
         Self::new(doing, Kind::Container, id)
     }
 
-    fn image(doing: &'static str, name: &'a str) -> Self {
+    pub(super) fn image(doing: &'static str, name: &'a str) -> Self {
         Self::new(doing, Kind::Image, name)
     }
 
@@ -779,7 +1069,7 @@ impl<'a> On<'a> {
         Self { doing, kind, name }
     }
 
-    fn timeout(&self) -> Error {
+    pub(super) fn timeout(&self) -> Error {
         Error::Timeout {
             doing: self.doing.to_owned(),
         }
@@ -796,7 +1086,7 @@ impl<'a> On<'a> {
     }
 }
 
-fn not_found(what: &str) -> Error {
+pub(super) fn not_found(what: &str) -> Error {
     Error::NotFound { what: what.to_owned() }
 }
 
@@ -998,6 +1288,34 @@ mod tests {
     }
 
     #[test]
+    fn only_a_lost_cache_layer_is_worth_another_build() {
+        let race = "failed to get digest sha256:0f: open /x/image/overlay2/imagedb/content/sha256/0f: no such file or directory";
+        assert!(is_cache_race(race));
+        assert!(is_cache_race(&format!("Step 1/2\nStep 2/2\n{race}")));
+        for other in [
+            &format!("{race}\nnon-zero code: 1"),
+            "COPY failed: stat a: no such file or directory",
+            "",
+        ] {
+            assert!(!is_cache_race(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_holder_is_in_the_sandbox_too_and_holds_next_to_nothing() {
+        let body = holder_body("i", InstanceId::generate(), "n".to_owned());
+        let host = body.host_config.expect("limits");
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(
+            (host.memory, host.memory_swap),
+            (Some(HOLDER_MEMORY), Some(HOLDER_MEMORY))
+        );
+        assert_eq!((host.mounts, host.pids_limit), (None, Some(HOLDER_PIDS)));
+        assert_eq!((body.user.as_deref(), host.readonly_rootfs), (Some(USER), Some(true)));
+        assert_eq!(body.labels.expect("labelled")[LABEL_KIND], "holder");
+    }
+
+    #[test]
     fn our_labels_win() {
         let instance = InstanceId::generate();
         let theirs = BTreeMap::from([(LABEL_INSTANCE.to_owned(), "other".to_owned())]);
@@ -1017,8 +1335,13 @@ mod tests {
             tmp_bytes: 4096,
             open_files: 8,
             network: Network::None,
+            awaited: false,
             labels: BTreeMap::new(),
         };
+        assert_eq!(
+            worker_body(&spec, InstanceId::generate(), "container:c".to_owned()).hostname,
+            None
+        );
         let host = sandbox(&spec, "none".to_owned());
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
         assert_eq!(host.memory, host.memory_swap);
@@ -1037,6 +1360,7 @@ mod tests {
             runtime_dir: None,
             instance: InstanceId::generate(),
             request_timeout: Duration::from_secs(10),
+            network_holders: 1,
         })
     }
 
@@ -1069,5 +1393,67 @@ mod tests {
         let down = docker.list().await.expect_err("gone again");
         assert!(matches!(down, Error::Unreachable { .. }), "{down:?}");
         assert!(docker.known_link().is_none());
+    }
+
+    fn any_build(tag: &str) -> BuildRequest {
+        BuildRequest {
+            tag: tag.to_owned(),
+            context: bytes::Bytes::new(),
+            dockerfile: "Dockerfile".to_owned(),
+            args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            memory_bytes: 1 << 20,
+            network: None,
+            timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// Builds against an engine that gives these answers, one a build; answers also what the log said.
+    async fn build_with(answers: &[&str]) -> (Result<String, Error>, Vec<String>) {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let socket = home.path().join("s");
+        let listener = tokio::net::UnixListener::bind(&socket).expect("bound");
+        let docker = docker_at(&socket);
+        let told = Mutex::new(Vec::new());
+        let log = |line: &str| told.lock().expect("alone").push(line.to_owned());
+        let engine = async {
+            answer_once(&listener, r#"{"ApiVersion":"1.41"}"#).await;
+            for answer in answers {
+                answer_once(&listener, answer).await;
+            }
+        };
+        let (built, ()) = tokio::join!(docker.build(any_build("b"), &log), engine);
+        (built, told.into_inner().expect("alone"))
+    }
+
+    const RACE: &str =
+        r#"{"error":"failed to get digest sha256:0f: open /imagedb/content/sha256/0f: no such file or directory"}"#;
+    const BUILT: &str = r#"{"aux":{"ID":"sha256:1"}}"#;
+
+    #[tokio::test]
+    async fn a_build_whose_cache_changed_is_done_again_and_the_log_says_so() {
+        let (built, log) = build_with(&[RACE, BUILT]).await;
+        assert_eq!(built.expect("built"), "sha256:1");
+        assert!(
+            log.iter().any(|line| line.ends_with("building again, 2 of 3.")),
+            "{log:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_build_whose_cache_keeps_changing_fails_after_the_third_time() {
+        let (built, log) = build_with(&[RACE, RACE, RACE]).await;
+        assert!(
+            matches!(&built, Err(Error::Build { tail }) if is_cache_race(tail)),
+            "{built:?}"
+        );
+        assert_eq!(log.iter().filter(|line| line.contains("building again")).count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_is_not_tried_again() {
+        let (built, log) = build_with(&[r#"{"error":"non-zero code: 1"}"#]).await;
+        assert!(matches!(built, Err(Error::Build { .. })), "{built:?}");
+        assert!(!log.iter().any(|line| line.contains("again")), "{log:?}");
     }
 }

@@ -9,10 +9,11 @@ use crate::app::{App, Callee, InvokeOptions};
 use crate::domain::{AliasName, Error, ExecutionId, Namespace, Selector, VersionNumber, WebhookId};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::net::{IpAddr, SocketAddr};
 
 /// What the ingress needs.
 #[derive(Debug, Clone)]
@@ -64,7 +65,9 @@ impl Ingress {
     }
 
     fn parts(&self, path: String, request: Request) -> (CallParts, Body) {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let client = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+        forwarded(&mut head.headers, client);
         let call = CallParts {
             method: head.method,
             path,
@@ -74,6 +77,24 @@ impl Ingress {
         };
         (call, body)
     }
+}
+
+/// Tells the function who called and under which name, as proxies do; what a proxy before us said stays.
+fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
+    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    if let Some(client) = client {
+        let before = headers.get(FOR).and_then(|v| v.to_str().ok());
+        let all = before.map_or_else(|| client.to_string(), |before| format!("{before}, {client}"));
+        if let Ok(all) = HeaderValue::try_from(all) {
+            headers.insert(FOR, all);
+        }
+    }
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.entry(HOST).or_insert(host);
+    }
+    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
 }
 
 async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
@@ -137,6 +158,22 @@ mod tests {
         for (host, want) in table {
             assert_eq!(function_of_host(host), want, "{host}");
         }
+    }
+
+    #[test]
+    fn a_function_is_told_who_called_and_what_a_proxy_said_stays() {
+        let client = Some(IpAddr::from([127, 0, 0, 1]));
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("a.localhost"));
+        forwarded(&mut headers, client);
+        let text = |headers: &HeaderMap, name: &str| headers[name].to_str().expect("text").to_owned();
+        assert_eq!(text(&headers, "x-forwarded-for"), "127.0.0.1");
+        assert_eq!(text(&headers, "x-forwarded-host"), "a.localhost");
+        headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.9"));
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        forwarded(&mut headers, client);
+        assert_eq!(text(&headers, "x-forwarded-for"), "10.0.0.9, 127.0.0.1");
+        assert_eq!(text(&headers, "x-forwarded-proto"), "https");
     }
 
     #[test]

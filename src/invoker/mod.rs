@@ -5,13 +5,15 @@
 mod exchange;
 mod live;
 mod metrics;
+mod program;
 mod record;
+mod server;
 
 pub use live::{LogChunk, LogHub};
 pub use metrics::metrics;
 
 use crate::domain::{Error, ExecutionId, FunctionId, Outcome, Selector, Temperature, Timestamp, Timings};
-use crate::pool::{self, FunctionError, Pool, Target};
+use crate::pool::{self, FunctionError, Line, Pool, Target};
 use crate::store::{AsyncInput, Store};
 use crate::task::{Clock, Supervisor};
 use bytes::Bytes;
@@ -185,7 +187,7 @@ impl Invoker {
         self.record_start(&record, note).await?;
         let acquired = self.pool.acquire(&call.target).await;
         record.timings.queue_us = micros(begun.elapsed());
-        let lease = match acquired {
+        let mut lease = match acquired {
             Ok(lease) => lease,
             Err(pool::Error::Load(error, log)) => {
                 return Ok(load_failure(call.target.version, record, error, &log).await);
@@ -194,7 +196,12 @@ impl Invoker {
         };
         record.temperature = Some(lease.temperature());
         record.timings.load_us = micros(lease.load_time());
-        exchange::run(call, lease, record, self.pool.options().grace).await
+        let grace = self.pool.options().grace;
+        match lease.line() {
+            Line::Shim(_) => exchange::run(call, lease, record, grace).await,
+            Line::Server(_) => server::run(call, lease, record, grace).await,
+            Line::Program(_) => program::run(call, lease, record).await,
+        }
     }
 
     fn log_limit(&self) -> usize {

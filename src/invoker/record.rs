@@ -94,6 +94,17 @@ impl Record {
         }
     }
 
+    /// Bytes that were printed and never came here.
+    pub(super) fn cut(&mut self, bytes: u64) {
+        self.dropped += usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+
+    /// Ends it in the background, as soon as `ending` is done with it.
+    pub(super) fn end_later<F: Future<Output = ()> + Send + 'static>(self, ending: impl FnOnce(Self) -> F) {
+        let supervisor = self.invoker.supervisor.clone();
+        supervisor.spawn(TaskKind::Record, ending(self));
+    }
+
     pub(super) fn log_limit(&self) -> u64 {
         self.log_limit as u64
     }

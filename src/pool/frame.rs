@@ -5,10 +5,12 @@
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
-use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream as Socket;
+use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 /// The version of the contract this daemon speaks.
 pub(super) const PROTOCOL: u32 = 1;
@@ -17,6 +19,8 @@ pub const INLINE_BODY: usize = 64 * 1024;
 /// No frame is longer. Unit: bytes.
 const MAX_FRAME: usize = 2 * 1024 * 1024;
 const PREFIX: usize = 9;
+/// What is made room for when a frame is awaited. Unit: bytes.
+const ROOM: usize = 8 * 1024;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,32 +95,36 @@ pub struct Connection {
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub struct Incoming {
-    stream: OwnedReadHalf,
+    stream: Arc<AsyncFd<Socket>>,
     buffer: BytesMut,
 }
 
 /// The sending half of a connection.
 #[derive(Debug)]
 pub struct Outgoing {
-    stream: OwnedWriteHalf,
+    stream: Arc<AsyncFd<Socket>>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     /// Frames over an accepted connection.
-    #[must_use]
-    pub fn new(stream: UnixStream) -> Self {
-        let (read, write) = stream.into_split();
-        Self {
+    ///
+    /// Only its incoming bytes wake us: a Unix socket also tells whenever the other side has read, which would be one
+    /// more wake-up for each call, at the moment the worker begins with it.
+    /// # Errors
+    /// The system's, when the socket cannot be watched.
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
+        let stream = Arc::new(watch(stream.into_std()?, Interest::READABLE)?);
+        Ok(Self {
             incoming: Incoming {
-                stream: read,
-                buffer: BytesMut::with_capacity(8 * 1024),
+                stream: Arc::clone(&stream),
+                buffer: BytesMut::with_capacity(ROOM),
             },
             outgoing: Outgoing {
-                stream: write,
+                stream,
                 buffer: Vec::with_capacity(1024),
             },
-        }
+        })
     }
 
     /// See [`Incoming::receive`].
@@ -157,8 +165,36 @@ impl Outgoing {
         self.buffer[0..4].copy_from_slice(&length(total)?.to_be_bytes());
         self.buffer[4] = kind as u8;
         self.buffer[5..9].copy_from_slice(&length(header_len)?.to_be_bytes());
-        self.stream.write_all(&self.buffer).await
+        self.write().await
     }
+
+    /// Writes the buffer; what the socket does not take at once, it takes as the worker reads.
+    async fn write(&self) -> io::Result<()> {
+        let mut socket = self.stream.get_ref();
+        let mut rest = &self.buffer[..];
+        let mut room = None;
+        while !rest.is_empty() {
+            match socket.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => rest = &rest[n..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => wait_for_room(socket, &mut room).await?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the socket takes bytes again, on a descriptor of its own that is watched for that.
+async fn wait_for_room(socket: &Socket, watched: &mut Option<AsyncFd<Socket>>) -> io::Result<()> {
+    if let Some(watched) = watched {
+        watched.writable().await?.clear_ready();
+        return Ok(());
+    }
+    // A new watch tells at once what there is room for now.
+    *watched = Some(watch(socket.try_clone()?, Interest::WRITABLE)?);
+    Ok(())
 }
 
 impl Incoming {
@@ -171,8 +207,32 @@ impl Incoming {
             if let Some(frame) = self.take_frame()? {
                 return Ok(Some(frame));
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            if self.read().await? == 0 {
                 return self.closed();
+            }
+        }
+    }
+
+    /// Reads once what has come; 0 at the end.
+    async fn read(&mut self) -> io::Result<usize> {
+        let before = self.buffer.len();
+        let room = (self.buffer.capacity() - before).max(ROOM);
+        loop {
+            let mut ready = self.stream.readable().await?;
+            self.buffer.resize(before + room, 0);
+            let read = ready.try_io(|socket| socket.get_ref().read(&mut self.buffer[before..]));
+            self.buffer
+                .truncate(before + read.as_ref().map_or(0, |r| *r.as_ref().unwrap_or(&0)));
+            match read {
+                Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(done) => {
+                    // Fewer than there was room for: nothing more is there, and asking again would only say so.
+                    if done.as_ref().is_ok_and(|n| *n < room) {
+                        ready.clear_ready();
+                    }
+                    return done;
+                }
+                Err(_would_block) => {}
             }
         }
     }
@@ -209,6 +269,14 @@ impl Incoming {
         let header = raw.split_to(header_len);
         Ok(Some(Frame { kind, header, raw }))
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "its new name is unsafe, for types whose descriptor may change; a socket's never does"
+)]
+fn watch(socket: Socket, interest: Interest) -> io::Result<AsyncFd<Socket>> {
+    AsyncFd::with_interest(socket, interest)
 }
 
 fn length(n: usize) -> io::Result<u32> {
@@ -358,10 +426,11 @@ pub struct Exited {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::AsyncWriteExt;
 
     async fn pair() -> (Connection, Connection) {
         let (a, b) = UnixStream::pair().unwrap();
-        (Connection::new(a), Connection::new(b))
+        (Connection::new(a).unwrap(), Connection::new(b).unwrap())
     }
 
     #[tokio::test]
@@ -382,8 +451,8 @@ mod tests {
             &[0, 0, 0, 9, 5],
         ] {
             let (mut raw, b) = UnixStream::pair().unwrap();
-            let mut b = Connection::new(b);
-            raw.write_all(bytes).await.unwrap();
+            let mut b = Connection::new(b).unwrap();
+            AsyncWriteExt::write_all(&mut raw, bytes).await.unwrap();
             drop(raw);
             assert!(b.receive().await.is_err(), "{bytes:?}");
         }
@@ -394,5 +463,50 @@ mod tests {
         let (a, mut b) = pair().await;
         drop(a);
         assert!(b.receive().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn more_than_the_socket_holds_is_sent_as_the_other_side_reads() {
+        let (mut a, mut b) = pair().await;
+        let large: Vec<u8> = (0..1_500_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let send = async {
+            for _ in 0..3 {
+                a.send(Kind::Body, &BodyHeader::default(), &large).await.unwrap();
+            }
+            drop(a);
+        };
+        let receive = async {
+            for _ in 0..3 {
+                let frame = b.receive().await.unwrap().unwrap();
+                assert!(frame.raw == large, "not what was sent");
+            }
+            assert!(b.receive().await.unwrap().is_none());
+        };
+        tokio::join!(send, receive);
+    }
+
+    #[tokio::test]
+    async fn frames_that_arrive_together_are_taken_one_by_one_and_the_next_is_waited_for() {
+        let (mut a, mut b) = pair().await;
+        for _ in 0..2 {
+            for raw in [b"1", b"2"] {
+                a.send(Kind::Log, &BodyHeader::default(), raw).await.unwrap();
+            }
+            for raw in [b"1", b"2"] {
+                assert_eq!(&b.receive().await.unwrap().unwrap().raw[..], raw);
+            }
+            let waits = std::future::poll_fn(|cx| {
+                let receive = std::pin::pin!(b.receive());
+                std::task::Poll::Ready(receive.poll(cx).is_pending())
+            });
+            assert!(waits.await && b.is_quiet());
+        }
+    }
+
+    #[tokio::test]
+    async fn sending_to_nobody_is_an_error() {
+        let (mut a, b) = pair().await;
+        drop(b);
+        assert!(a.send(Kind::Ping, &BodyHeader::default(), &[]).await.is_err());
     }
 }

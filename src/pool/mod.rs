@@ -4,6 +4,7 @@
 //! `staging` the code trees on their way. Does not know what a call means, nor records it.
 
 mod frame;
+mod guest;
 mod lease;
 mod staging;
 mod state;
@@ -13,11 +14,12 @@ pub use frame::{
     BodyHeader, Connection, Exited, Frame, FunctionError, INLINE_BODY, Incoming, InvokeHeader, Kind, Outgoing,
     ReplyHeader,
 };
-pub use lease::{Death, Lease};
+pub use guest::{ARGUMENTS_LIMIT, CallError, Caller, Exit, Listener, News, Program, RequestBody, Running, port};
+pub use lease::{Death, Lease, Line};
 pub use state::{Class, Demand, Policy, WorkerView};
 
 use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Temperature, WorkerId};
-use crate::engine::Engine;
+use crate::engine::{Engine, Rights};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use staging::Staging;
 use state::{CallId, Command, Event, Refusal, State};
@@ -25,13 +27,15 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use worker::{Order, WorkerHandle};
 
 /// How often the policy is told that time went by.
 const TICK: Duration = Duration::from_millis(200);
 /// How often containers that no worker knows are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// The call for which a worker was started goes first; only then a namespace is made in place of the one it took.
+const AFTER_START: Duration = Duration::from_millis(100);
 
 /// The room's settings.
 #[derive(Debug, Clone)]
@@ -59,10 +63,12 @@ pub struct Options {
 /// A revision, ready to be served: what a worker loads.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// What the policy needs.
-    pub demand: Demand,
+    /// What the policy needs; shared, because every call brings it along.
+    pub demand: Arc<Demand>,
     /// The extracted code; `None` when the image brings it.
     pub tree: Option<PathBuf>,
+    /// What the containers of a user's image may do; `None` where a shim loads the code.
+    pub rights: Option<Rights>,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -149,17 +155,21 @@ struct Shared {
     clock: Clock,
     options: Options,
     staging: Staging,
+    /// A worker may have taken a network namespace.
+    worker_started: Notify,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     state: State,
     calls: HashMap<CallId, oneshot::Sender<Result<Handed, Error>>>,
-    slots: HashMap<(WorkerId, u16), Connection>,
+    slots: HashMap<(WorkerId, u16), Line>,
     workers: HashMap<WorkerId, WorkerHandle>,
     targets: HashMap<RevisionId, Arc<Target>>,
-    images: HashMap<RuntimeRef, String>,
+    images: BTreeMap<RuntimeRef, String>,
     failures: HashMap<RevisionId, Failure>,
+    /// Containers that run for one call each, and the way to end them.
+    one_shots: HashMap<WorkerId, Arc<Notify>>,
     next_call: u64,
     stopping: bool,
 }
@@ -169,7 +179,7 @@ struct Handed {
     worker: WorkerId,
     slot: u16,
     temperature: Temperature,
-    connection: Connection,
+    line: Line,
     handle: WorkerHandle,
 }
 
@@ -204,8 +214,9 @@ impl Pool {
             slots: HashMap::new(),
             workers: HashMap::new(),
             targets: HashMap::new(),
-            images: HashMap::new(),
+            images: BTreeMap::new(),
             failures: HashMap::new(),
+            one_shots: HashMap::new(),
             next_call: 0,
             stopping: false,
         };
@@ -215,6 +226,7 @@ impl Pool {
             clock,
             options,
             staging,
+            worker_started: Notify::new(),
             inner: Mutex::new(inner),
         })))
     }
@@ -223,6 +235,7 @@ impl Pool {
     pub fn offer_runtime(&self, class: Class, image: String, prewarm: usize) {
         self.0.lock().images.insert(class.runtime.clone(), image);
         self.0.apply(Event::Prewarm { class, count: prewarm });
+        self.0.worker_started.notify_one();
     }
 
     /// Takes a slot of the target: an idle one, a pre-warmed worker loaded for it, or a new container.
@@ -326,12 +339,47 @@ impl Pool {
         }
     }
 
+    /// Keeps network namespaces made ahead in the engine, for workers that calls wait for; removes them at shutdown.
+    pub async fn keep_holders(self, shutdown: Shutdown) {
+        let mut look = tokio::time::interval(SWEEP);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                _ = look.tick() => {}
+                () = self.0.worker_started.notified() => tokio::time::sleep(AFTER_START).await,
+            }
+            let kept = self.keep_holders_now().await;
+            if let (Err(e), false) = (&kept, told) {
+                tracing::warn!("No network namespaces can be made ahead, new workers take longer: {e}");
+            }
+            told = kept.is_err();
+        }
+        if let Err(e) = self.0.engine.remove_holders().await {
+            tracing::warn!("Network namespaces could not be removed: {e}");
+        }
+    }
+
+    /// Out of any runtime's image; one without a shell cannot hold.
+    async fn keep_holders_now(&self) -> Result<(), crate::engine::Error> {
+        let images: Vec<String> = self.0.lock().images.values().cloned().collect();
+        let mut last = Ok(());
+        for image in images {
+            last = self.0.engine.keep_holders(&image).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
     /// Removes every worker. Calls that still wait are refused.
     pub fn stop(&self) {
         let handles: Vec<_> = {
             let mut inner = self.0.lock();
             inner.stopping = true;
             inner.calls.clear();
+            inner.one_shots.values().for_each(|end| end.notify_one());
             inner.workers.drain().map(|(_, handle)| handle).collect()
         };
         for handle in handles {
@@ -342,13 +390,9 @@ impl Pool {
     /// Removes containers of our instance that no worker stands for: what a crash or a lost answer left.
     async fn sweep(&self) {
         let Ok(found) = self.0.engine.list().await else { return };
-        let known: HashSet<WorkerId> = self.0.lock().state.workers().iter().map(|w| w.worker).collect();
-        let ending: HashSet<WorkerId> = self.0.lock().workers.keys().copied().collect();
+        let known = self.0.lock().known();
         for container in found {
-            let stands = container
-                .worker
-                .is_some_and(|w| known.contains(&w) || ending.contains(&w));
-            if !stands {
+            if !container.worker.is_some_and(|w| known.contains(&w)) {
                 tracing::info!(container.id = %container.id, "Removing a container left by an earlier run");
                 let _ = self.0.engine.remove(&container.id).await;
             }
@@ -400,7 +444,7 @@ impl Shared {
         let call = CallId(inner.next_call);
         let event = Event::Acquire {
             call,
-            demand: target.demand.clone(),
+            demand: Arc::clone(&target.demand),
         };
         let commands = inner.state.on(event, self.clock.now());
         if let [
@@ -412,8 +456,12 @@ impl Shared {
             },
         ] = commands[..]
         {
-            let handed = inner.take_slot(worker, slot, temperature);
-            return handed.map(Asked::Handed).ok_or(Error::Stopping);
+            let Some(handed) = inner.take_slot(worker, slot, temperature) else {
+                let gone = inner.end_without(worker);
+                self.apply_to(&mut inner, gone);
+                return Err(no_slot());
+            };
+            return Ok(Asked::Handed(handed));
         }
         inner
             .targets
@@ -472,37 +520,68 @@ impl Shared {
             .image
             .clone()
             .or_else(|| inner.images.get(&class.runtime).cloned());
-        let life = worker::live(Arc::clone(self), worker, class, memory, image, handle, orders);
-        self.supervisor.spawn(TaskKind::Worker, life);
+        let guest = inner.target_of(worker).filter(|target| target.rights.is_some());
+        let shared = Arc::clone(self);
+        match guest {
+            Some(target) => guest::start(shared, worker, target, handle, orders),
+            None => {
+                let life = worker::live(shared, worker, class, memory, image, handle, orders);
+                self.supervisor.spawn(TaskKind::Worker, life);
+            }
+        }
     }
 }
 
 impl Inner {
+    /// Whoever may have a container: workers, those that end, and those for one call.
+    fn known(&self) -> HashSet<WorkerId> {
+        let workers = self.state.workers().into_iter().map(|w| w.worker);
+        let others = self.workers.keys().chain(self.one_shots.keys()).copied();
+        workers.chain(others).collect()
+    }
+
     fn take_slot(&mut self, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Handed> {
         let handle = self.workers.get(&worker)?.clone();
-        let connection = self.slots.remove(&(worker, slot))?;
+        let line = self.slots.remove(&(worker, slot))?;
         Some(Handed {
             worker,
             slot,
             temperature,
-            connection,
+            line,
             handle,
         })
     }
 
+    /// What the worker was started for; `None` for one that waits.
+    fn target_of(&self, worker: WorkerId) -> Option<Arc<Target>> {
+        let revision = self.state.revision_of(worker)?;
+        self.targets.get(&revision).cloned()
+    }
+
     /// Hands the slot over; when the call is gone by now, the slot comes back.
     fn hand(&mut self, call: CallId, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Event> {
-        let handed = self.take_slot(worker, slot, temperature)?;
+        let Some(handed) = self.take_slot(worker, slot, temperature) else {
+            if let Some(sender) = self.calls.remove(&call) {
+                let _ = sender.send(Err(no_slot()));
+            }
+            return Some(self.end_without(worker));
+        };
         let refused = match self.calls.remove(&call) {
             Some(sender) => sender.send(Ok(handed)).err().and_then(Result::ok),
             None => Some(handed),
         };
-        self.slots.insert((worker, slot), refused?.connection);
+        self.slots.insert((worker, slot), refused?.line);
         Some(Event::Released {
             worker,
             slot,
             reusable: true,
         })
+    }
+
+    /// Ends a worker that lacks a slot which the policy counts on: left alone, the slot would be busy for ever.
+    fn end_without(&mut self, worker: WorkerId) -> Event {
+        self.remove(worker);
+        Event::Gone { worker, fatal: false }
     }
 
     fn refuse(&mut self, call: CallId, why: Refusal, options: &Options) {
@@ -522,10 +601,7 @@ impl Inner {
         match self.failures.get(&revision).cloned() {
             Some(Failure::Load(error, log)) => Error::Load(error, log),
             Some(Failure::Start { message, source }) => Error::Start { message, source },
-            None => Error::Start {
-                message: "the worker ended before it could serve".to_owned(),
-                source: None,
-            },
+            None => no_slot(),
         }
     }
 
@@ -540,5 +616,129 @@ impl Inner {
         if let Some(handle) = self.workers.get(&worker) {
             handle.order(Order::Remove);
         }
+    }
+}
+
+fn no_slot() -> Error {
+    Error::Start {
+        message: "the worker ended before it could serve: try again".to_owned(),
+        source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Concurrency, Limits, Network, Scale, Timeout, Timestamp};
+    use crate::engine::fake::FakeEngine;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn target() -> Arc<Target> {
+        let class = Class {
+            runtime: RuntimeRef {
+                family: "r".to_owned(),
+                version: "1".to_owned(),
+            },
+            network: Network::Outbound,
+            image: None,
+        };
+        let limits = Limits {
+            memory: Memory::from_mib(64).expect("in range"),
+            timeout: Timeout::from_millis(1_000).expect("in range"),
+            concurrency: Concurrency::new(1).expect("in range"),
+            scale: Scale::new(0, 1).expect("in range"),
+            network: Network::Outbound,
+            cpu: None,
+        };
+        Arc::new(Target {
+            demand: Arc::new(Demand {
+                revision: RevisionId::generate(),
+                class,
+                limits,
+            }),
+            tree: None,
+            rights: None,
+            entry: String::new(),
+            convention: Convention::Kwargs,
+            env: BTreeMap::new(),
+            function: "f".to_owned(),
+            namespace: "n".to_owned(),
+            version: 1,
+        })
+    }
+
+    fn pool(engine: &Arc<FakeEngine>, directory: PathBuf) -> Pool {
+        let policy = Policy {
+            memory_budget: 1 << 30,
+            idle: LONG,
+            queue_bound: 8,
+            queue_timeout: LONG,
+            start_concurrency: 1,
+            prewarm_memory: Memory::from_mib(64).expect("in range"),
+            prewarm: BTreeMap::new(),
+        };
+        let options = Options {
+            directory,
+            policy,
+            pids: 16,
+            tmp_bytes: 4096,
+            open_files: 64,
+            start_timeout: LONG,
+            load_timeout: LONG,
+            grace: LONG,
+            log_limit: 1024,
+        };
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let engine = Arc::clone(engine) as Arc<dyn Engine>;
+        Pool::open(engine, Supervisor::new(Shutdown::new()), clock, options).expect("its directories are made")
+    }
+
+    async fn within<T>(future: impl Future<Output = T>) -> T {
+        tokio::time::timeout(LONG, future).await.expect("it comes soon")
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_not_there_ends_its_worker_and_answers_the_call() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let (engine, target) = (Arc::new(FakeEngine::silent()), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let call = pool.acquire(&target);
+        let claim_a_slot = async {
+            tokio::task::yield_now().await;
+            let worker = pool.workers()[0].worker;
+            pool.0.apply(Event::Started { worker });
+            pool.0.apply(Event::SlotReady { worker, slot: 0 });
+        };
+        let (answer, ()) = within(async { tokio::join!(call, claim_a_slot) }).await;
+        assert!(matches!(answer, Err(Error::Start { .. })), "{answer:?}");
+        assert_eq!((pool.workers().len(), pool.open_calls()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn namespaces_are_made_for_a_runtime_and_after_a_start_and_removed_at_the_end() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let engine = Arc::new(FakeEngine::silent());
+        let pool = pool(&engine, home.path().join("pool"));
+        let shutdown = Shutdown::new();
+        pool.offer_runtime(target().demand.class.clone(), "i".to_owned(), 0);
+        let keeping = pool.clone().keep_holders(shutdown.child());
+        let rounds = |n| {
+            let engine = &engine;
+            async move {
+                while engine.counts().holder_rounds < n {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let ended = async {
+            rounds(2).await;
+            pool.0.worker_started.notify_one();
+            rounds(3).await;
+            shutdown.request();
+        };
+        within(async { tokio::join!(keeping, ended) }).await;
+        assert_eq!(engine.counts().holder_removals, 1);
     }
 }

@@ -33,18 +33,23 @@ pub struct Manifest {
     /// What there is.
     pub version: Vec<Version>,
     /// The image `scripts/setup` makes from the distribution's packages where no registry answers.
+    #[serde(default)]
     pub local_base: String,
     /// The version in `local_base`.
+    #[serde(default)]
     pub local_version: String,
     /// Where the shim lies in the image.
+    #[serde(default)]
     pub shim: String,
     /// Conventions by name.
     conventions: Vec<String>,
     /// The convention taken when none is said.
     default_convention: String,
     /// Where code begins when none is said.
+    #[serde(default)]
     pub default_entry: String,
     /// What a single source file ends with.
+    #[serde(default)]
     pub extension: String,
     /// Files that name dependencies.
     #[serde(default)]
@@ -62,6 +67,12 @@ pub struct Manifest {
     /// The image is the user's: there is no Dockerfile and no shim here.
     #[serde(default)]
     pub bring_image: bool,
+    /// Containers may write to their root file system. For images of users only.
+    #[serde(default)]
+    pub writable_root: bool,
+    /// `UID:GID` of its containers. Empty: the image's own, or 1000:1000 where that is root. For images of users only.
+    #[serde(default)]
+    pub user: String,
 }
 
 /// How a runtime builds what a function brings.
@@ -112,6 +123,7 @@ pub struct Version {
     /// Its name, as in `family:name`.
     pub name: String,
     /// The ordinary base image, pulled where a registry answers.
+    #[serde(default)]
     pub base: String,
 }
 
@@ -181,6 +193,12 @@ impl Runtimes {
         Ok((family, reference))
     }
 
+    /// The family whose functions are images, if there is one.
+    #[must_use]
+    pub fn for_images(&self) -> Option<&Family> {
+        self.0.iter().find(|f| f.manifest.bring_image)
+    }
+
     /// The family of a reference that was resolved before.
     #[must_use]
     pub fn family(&self, reference: &RuntimeRef) -> Option<&Family> {
@@ -231,6 +249,7 @@ fn read_family(directory: &Path) -> Result<Family, Error> {
     if !manifest.version.iter().any(|v| v.name == manifest.default_version) {
         return Err(bad("its default_version is none of its [[version]]".to_owned()));
     }
+    check_kind(&manifest).map_err(bad)?;
     let convention = |name: &String| Convention::parse(name).map_err(|e| bad(e.to_string()));
     let conventions = manifest
         .conventions
@@ -246,9 +265,46 @@ fn read_family(directory: &Path) -> Result<Family, Error> {
     })
 }
 
+/// What a language needs, a user's image does not have, and the other way round.
+fn check_kind(manifest: &Manifest) -> Result<(), String> {
+    let of_a_language = [
+        ("shim", &manifest.shim),
+        ("local_base", &manifest.local_base),
+        ("local_version", &manifest.local_version),
+        ("default_entry", &manifest.default_entry),
+        ("extension", &manifest.extension),
+    ];
+    if manifest.bring_image {
+        let given = of_a_language.iter().find(|(_, value)| !value.is_empty());
+        return given.map_or(Ok(()), |(key, _)| Err(format!("with bring_image it has no {key}")));
+    }
+    if manifest.writable_root || !manifest.user.is_empty() {
+        return Err("writable_root and user are for runtimes with bring_image".to_owned());
+    }
+    let lacking = of_a_language.iter().find(|(_, value)| value.is_empty());
+    lacking.map_or(Ok(()), |(key, _)| Err(format!("it has no {key}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_is_of_a_language_or_of_images() {
+        let manifest = |keys: &str| {
+            let head = "name = 'x'\ndefault_version = '1'\nconventions = []\ndefault_convention = 'http'\nmemory_mib = 64\nprewarm = 0\n";
+            let read = toml::from_str::<Manifest>(&format!("{head}{keys}\n[[version]]\nname = '1'"));
+            check_kind(&read.expect("a manifest"))
+        };
+        assert_eq!(manifest("bring_image = true\nwritable_root = true"), Ok(()));
+        for (keys, named) in [
+            ("bring_image = true\nshim = 's'", "shim"),
+            ("shim = 's'", "local_base"),
+            ("writable_root = true", "writable_root"),
+        ] {
+            assert!(manifest(keys).expect_err("refused").contains(named), "{keys}");
+        }
+    }
 
     fn runtimes() -> Runtimes {
         Runtimes::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes")).unwrap()

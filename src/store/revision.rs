@@ -3,14 +3,14 @@
 use super::annotations::{Annotation, Subject, attach};
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
+    Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
     Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
 
 const COLUMNS: &str = "id, function, number, family, version, entry, convention, code, image, runtime_image, env,
-    memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, state, failure,
+    memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -270,10 +270,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
                    code, image, runtime_image, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers,
-                   network, state, created_at_ms)
+                   network, cpu_millis, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
                    :code, :image, :runtime_image, :env, :memory, :timeout, :concurrency, :min, :max,
-                   :network, 'pending', :created_at)";
+                   :network, :cpu, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let limits = &revision.limits;
     let params = named_params! {
@@ -294,6 +294,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":min": limits.scale.min(),
         ":max": limits.scale.max(),
         ":network": network_name(limits.network),
+        ":cpu": limits.cpu.map(Cpu::millis),
         ":created_at": revision.created_at.as_millis(),
     };
     row::change(connection, sql, params).map(drop)
@@ -354,6 +355,9 @@ fn limits(row: &Row<'_>) -> rusqlite::Result<Limits> {
         concurrency: row::checked(row, "concurrency", Concurrency::new)?,
         scale: row::checked(row, "max_workers", |max| Scale::new(min, max))?,
         network: row::checked(row, "network", |t: String| network(&t))?,
+        cpu: row::checked(row, "cpu_millis", |millis: Option<u32>| {
+            millis.map(Cpu::from_millis).transpose()
+        })?,
     })
 }
 

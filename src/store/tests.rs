@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    Alias, AliasName, Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function,
+    Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
     FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
     Selector, Timeout, Timestamp, Timings,
 };
@@ -46,6 +46,7 @@ fn new_revision() -> NewRevision {
             concurrency: Concurrency::new(2).expect("concurrency"),
             scale: Scale::new(0, 3).expect("scale"),
             network: Network::None,
+            cpu: Some(Cpu::from_millis(250).expect("cpu")),
         },
     }
 }

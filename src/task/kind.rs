@@ -9,6 +9,8 @@ pub enum TaskKind {
     Connection,
     /// Carries out what the pool's state machine commands.
     PoolLoop,
+    /// Keeps network namespaces ready.
+    NetworkHolders,
     /// One worker, until its container is removed.
     Worker,
     /// Finishes what was written down but not done.
@@ -57,6 +59,7 @@ impl TaskKind {
             Self::Listener => "listener",
             Self::Connection => "connection",
             Self::PoolLoop => "pool loop",
+            Self::NetworkHolders => "network holders",
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
@@ -74,9 +77,12 @@ impl TaskKind {
     pub const fn on_failure(self) -> OnFailure {
         match self {
             Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
-            Self::Reconciler | Self::Dispatcher | Self::Scheduler | Self::Retention | Self::EngineWatch => {
-                OnFailure::Restart
-            }
+            Self::NetworkHolders
+            | Self::Reconciler
+            | Self::Dispatcher
+            | Self::Scheduler
+            | Self::Retention
+            | Self::EngineWatch => OnFailure::Restart,
             Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => OnFailure::Log,
         }
     }
@@ -88,6 +94,7 @@ impl TaskKind {
             Self::Listener
             | Self::Connection
             | Self::PoolLoop
+            | Self::NetworkHolders
             | Self::Reconciler
             | Self::Dispatcher
             | Self::Scheduler

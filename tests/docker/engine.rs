@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{UnixListener, UnixStream};
 
+/// Network namespaces made ahead, where a test asks for them.
+const HOLDERS: usize = 2;
 const DOCKERFILE: &str = "ARG BASE\nFROM ${BASE}\nCOPY worker.py /worker.py\nARG BREAK=true\nRUN ${BREAK}\nCMD [\"python3\", \"-u\", \"/worker.py\"]\n";
 const WORKER: &str = r#"
 import json, os, resource, socket, time
@@ -73,11 +75,31 @@ impl Bench {
         }
     }
 
+    /// What the engine's own command line says of this instance's containers of a kind, dead ones too.
+    fn labelled(&self, kind: &str, format: &str) -> Vec<String> {
+        let instance = self.image.trim_start_matches("hob-test/");
+        let (ours, kind) = (
+            format!("label=hob.instance={instance}"),
+            format!("label=hob.kind={kind}"),
+        );
+        let listed = crate::helpers::docker(&["ps", "-a", "--filter", &ours, "--filter", &kind, "--format", format]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    fn holders(&self) -> Vec<String> {
+        self.labelled("holder", "{{.ID}}")
+    }
+
+    async fn keep_holders(&self) {
+        self.docker.keep_holders(&self.image).await.expect("made");
+    }
+
     async fn clear(self) {
         for found in self.docker.list().await.expect("listed") {
             self.docker.remove(&found.id).await.expect("removed");
         }
         self.docker.remove_networks().await.expect("no network");
+        assert_eq!(self.holders(), Vec::<String>::new());
         self.docker.remove_images().await.expect("no image");
         assert_eq!(self.docker.list().await.expect("listed"), vec![]);
         let image = self.docker.image(&self.image).await.expect("asked");
@@ -136,6 +158,7 @@ fn docker(instance: InstanceId) -> Docker {
         runtime_dir: std::env::var("XDG_RUNTIME_DIR").ok().map(Into::into),
         instance,
         request_timeout: Duration::from_secs(60),
+        network_holders: HOLDERS,
     })
 }
 
@@ -150,6 +173,7 @@ fn spec(image: &str, directory: &std::path::Path, network: Network) -> WorkerSpe
         tmp_bytes: 8 << 20,
         open_files: 256,
         network,
+        awaited: true,
         labels: BTreeMap::new(),
     }
 }
@@ -271,6 +295,101 @@ async fn workers_on_the_outbound_network_cannot_reach_each_other() {
     let dial = format!("socket.create_connection(({address}, 9999), timeout=2)");
     first.run(&dial).await.expect("it reaches itself");
     second.run(&dial).await.expect_err("it must not be reached");
+    bench.clear().await;
+}
+
+/// The container whose network namespace a worker is in; empty when it has its own.
+fn holder_of(worker: &Started) -> String {
+    let mode = crate::helpers::docker(&["inspect", "--format", "{{.HostConfig.NetworkMode}}", worker.id.as_str()]);
+    mode.strip_prefix("container:").unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn workers_in_namespaces_made_ahead_cannot_reach_each_other() {
+    let bench = Bench::new().await;
+    bench.keep_holders().await;
+    bench.keep_holders().await;
+    assert_eq!(bench.holders().len(), HOLDERS, "no more than were wanted");
+    assert_eq!(
+        bench.docker.list().await.expect("listed"),
+        vec![],
+        "a holder is no worker"
+    );
+    let mut first = bench.start(Network::Outbound).await;
+    let mut second = bench.start(Network::Outbound).await;
+    let (one, other) = (holder_of(&first), holder_of(&second));
+    assert!(
+        !one.is_empty() && !other.is_empty() && one != other,
+        "`{one}` `{other}`"
+    );
+    let hostname = first.run("r = socket.gethostname()").await;
+    assert_eq!(hostname.expect("read"), "worker");
+    let listen = "import builtins\nbuiltins.kept = s = socket.socket()\ns.bind(('0.0.0.0', 9999))\ns.listen()\nr = socket.gethostbyname(socket.gethostname())";
+    let address = first.run(listen).await.expect("it listens");
+    for address in [address, "127.0.0.1".into()] {
+        let dial = format!("socket.create_connection(({address}, 9999), timeout=2)");
+        first.run(&dial).await.expect("it reaches itself");
+        second.run(&dial).await.expect_err("it must not be reached");
+    }
+    first
+        .run("import builtins\nbuiltins.hidden = s = socket.socket(socket.AF_UNIX)\ns.bind('\\0hidden')\ns.listen()")
+        .await
+        .expect("it listens");
+    let dial = "socket.socket(socket.AF_UNIX).connect('\\0hidden')";
+    first.run(dial).await.expect("it reaches itself");
+    second.run(dial).await.expect_err("it must not be reached");
+    bench.clear().await;
+}
+
+#[tokio::test]
+async fn a_namespace_made_ahead_leaves_with_its_worker() {
+    let bench = Bench::new().await;
+    bench.keep_holders().await;
+    let lonely = bench.start(Network::None).await;
+    assert_eq!(holder_of(&lonely), "", "it has nothing to join");
+    let worker = bench.start(Network::Outbound).await;
+    let taken = holder_of(&worker);
+    bench.keep_holders().await;
+    assert_eq!(bench.holders().len(), HOLDERS + 1);
+    bench.docker.remove(&worker.id).await.expect("removed");
+    let left = bench.holders();
+    assert_eq!(left.len(), HOLDERS);
+    assert!(!left.iter().any(|id| taken.starts_with(id)), "{taken} is in {left:?}");
+    bench.docker.remove_holders().await.expect("removed");
+    assert_eq!(bench.holders(), Vec::<String>::new());
+    bench.clear().await;
+}
+
+#[tokio::test]
+async fn namespaces_that_a_crash_left_are_removed_by_the_next_run() {
+    let bench = Bench::new().await;
+    bench.keep_holders().await;
+    bench.start(Network::Outbound).await;
+    let before = bench.holders();
+    let instance = bench.image.trim_start_matches("hob-test/");
+    let next = docker(InstanceId::parse(instance).expect("an id"));
+    next.keep_holders(&bench.image).await.expect("made");
+    let after = bench.holders();
+    assert_eq!(after.len(), HOLDERS);
+    assert!(!after.iter().any(|id| before.contains(id)), "{before:?} {after:?}");
+    bench.clear().await;
+}
+
+#[tokio::test]
+async fn a_namespace_whose_holder_died_is_not_used_and_a_worker_in_one_is_ended() {
+    let bench = Bench::new().await;
+    bench.keep_holders().await;
+    let worker = bench.start(Network::Outbound).await;
+    for holder in bench.holders() {
+        crate::helpers::docker(&["kill", &holder]);
+    }
+    let next = bench.start(Network::Outbound).await;
+    assert_eq!(holder_of(&next), "", "it has a network of its own");
+    bench.keep_holders().await;
+    let status = bench.docker.inspect(&worker.id).await.expect("asked");
+    assert!(!status.expect("there").running, "it has no network any more");
+    let states = bench.labelled("holder", "{{.State}}");
+    assert_eq!(states, vec!["running"; HOLDERS]);
     bench.clear().await;
 }
 

@@ -10,6 +10,7 @@ mod cli;
 mod engine;
 mod faults;
 mod helpers;
+mod images;
 mod sandbox;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Network namespaces made ahead: the walls hold in them too.
+const HOLDERS: usize = 2;
 /// Processes of one worker at most.
 const PIDS: usize = 40;
 /// Answers what it saw, by the probe's name.
@@ -18,7 +20,7 @@ const LISTENER: &str = "import builtins, socket\ndef main(**_):\n    builtins.ke
 const DIAL: &str = "import socket\ndef main(address, **_):\n    try:\n        socket.create_connection(tuple(address), timeout=2)\n    except OSError as error:\n        return type(error).__name__\n    return 'reached'\n";
 const LINKS: &str = "import socket\ndef main(**_):\n    return [name for _, name in socket.if_nameindex()]\n";
 
-fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
+pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
     let variable = |name| std::env::var(name).ok();
     Arc::new(Docker::connect(Options {
         host: None,
@@ -28,6 +30,7 @@ fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
         runtime_dir: variable("XDG_RUNTIME_DIR").map(Into::into),
         instance,
         request_timeout: Duration::from_secs(60),
+        network_holders: HOLDERS,
     }))
 }
 

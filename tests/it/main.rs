@@ -13,6 +13,7 @@ mod bench_stats;
 mod calls;
 mod deploys;
 mod exchanges;
+mod images;
 mod jobs;
 mod published;
 mod records;

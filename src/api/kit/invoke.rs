@@ -15,8 +15,10 @@ use std::io;
 use std::time::Instant;
 
 /// Headers that belong to one connection, not to the message.
-const HOP_BY_HOP: [HeaderName; 6] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::TRANSFER_ENCODING,
     header::CONTENT_LENGTH,
     header::UPGRADE,
@@ -87,6 +89,11 @@ async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error
 /// # Errors
 /// `TooLarge` when the body is over the limit, `Invalid` when it cannot be read.
 pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error> {
+    if wants_web_socket(&call.headers) {
+        return Err(Error::invalid(
+            "a WebSocket cannot be opened through Hob: a function answers requests, use a stream of events instead",
+        ));
+    }
     let size = body.size_hint();
     let limit = call.body_limit;
     if size.lower() > limit {
@@ -98,7 +105,9 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
     } else {
         Body::Stream(bounded(body, limit))
     };
-    let headers = call.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
+    let named = named_by_connection(&call.headers);
+    let of_the_connection = |name: &HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
+    let headers = call.headers.iter().filter(|(name, _)| !of_the_connection(name));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Incoming {
         method: call.method.as_str().to_owned(),
@@ -109,6 +118,20 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
             .collect(),
         body,
     })
+}
+
+/// The headers that the client says are meant for us only.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    names.filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+fn wants_web_socket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE).map(HeaderValue::as_bytes);
+    upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
 }
 
 async fn read_small(body: HttpBody) -> Result<Body, Error> {

@@ -10,7 +10,7 @@ use super::wire::{
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
-use crate::app::{App, Callee, Deploy, InvokeOptions, Keep, NewCode};
+use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
 use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Revision};
 use axum::Json;
 use axum::body::Body;
@@ -78,7 +78,7 @@ pub(super) async fn deploy(
         namespace,
         name,
         settings: form.settings,
-        code: form.code.map(NewCode::Package),
+        code: form.code,
         annotation: None,
     };
     let deployed = state.app.deploy(deploy).await?;
@@ -233,7 +233,10 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
 
 /// A revision with its image.
 pub(super) async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
-    let image = app.build_of(revision.id).await?.and_then(|build| build.image);
+    let image = match revision.code.image() {
+        Some(own) => Some(own.to_owned()),
+        None => app.build_of(revision.id).await?.and_then(|build| build.image),
+    };
     Ok(map::revision(revision, image))
 }
 

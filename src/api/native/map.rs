@@ -6,7 +6,7 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Alias, Concurrency, Convention, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
+    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
     Revision, RevisionId, RevisionState, Temperature, Timeout, Webhook,
 };
 use crate::pool;
@@ -27,8 +27,14 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         min_workers: sent.min_workers,
         max_workers: sent.max_workers,
         network: sent.network.map(network_from),
+        cpu: sent.cpu_millis.map(cpu).transpose()?,
         preload: sent.preload,
     })
+}
+
+/// Zero is no limit.
+fn cpu(millis: u32) -> Result<Option<Cpu>, Error> {
+    (millis > 0).then(|| Cpu::from_millis(millis)).transpose()
 }
 
 fn network_from(network: wire::Network) -> Network {
@@ -53,6 +59,7 @@ fn limits(limits: Limits) -> wire::LimitsView {
         min_workers: limits.scale.min(),
         max_workers: limits.scale.max(),
         network: network(limits.network),
+        cpu_millis: limits.cpu.map(Cpu::millis),
     }
 }
 
@@ -285,10 +292,13 @@ pub(super) fn runtime(family: &Family, engine_up: bool, state: impl Fn(&str) -> 
             .map(|v| version(&v.name, &v.base, state(&v.name), engine_up))
             .collect(),
         conventions: conventions.iter().map(|c| c.as_str().to_owned()).collect(),
-        default_entry: Some(manifest.default_entry.clone()),
+        default_entry: Some(manifest.default_entry.clone()).filter(|entry| !entry.is_empty()),
         detect: wire::DetectView {
             files: manifest.dependency_files.clone(),
-            extensions: vec![manifest.extension.trim_start_matches('.').to_owned()],
+            extensions: Some(manifest.extension.trim_start_matches('.').to_owned())
+                .filter(|extension| !extension.is_empty())
+                .into_iter()
+                .collect(),
         },
     }
 }
@@ -343,6 +353,13 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(settings(lazy).expect("good").preload, Some(false));
+    }
+
+    #[test]
+    fn no_processor_time_is_no_limit() {
+        assert_eq!(cpu(0).expect("no limit"), None);
+        assert_eq!(cpu(500).expect("a limit").map(Cpu::millis), Some(500));
+        assert!(cpu(5).is_err());
     }
 
     #[test]

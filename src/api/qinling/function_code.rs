@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::form::{Form, Package};
 use super::note::Source;
 use super::runtime_image::Environment;
-use crate::app::{App, NewCode, Settings, Upload};
+use crate::app::{NewCode, Settings, Upload};
 use crate::domain::{Concurrency, Convention, Error};
 use serde_json::{Map, Value};
 
@@ -99,16 +99,8 @@ pub(super) fn settings(environment: Environment) -> Settings {
 }
 
 /// How an image function runs: a container for each execution.
-///
-/// # Errors
-/// `Invalid` where no installed runtime takes images.
-pub(super) fn image_settings(app: &App) -> Result<Settings, Error> {
-    let takes_images =
-        |f: &&crate::runtime::Family| f.manifest.bring_image && f.conventions.contains(&Convention::Command);
-    let family = app.runtimes().families().iter().find(takes_images);
-    let family = family.ok_or_else(|| Error::invalid("no installed runtime takes images"))?;
+pub(super) fn image_settings() -> Result<Settings, Error> {
     Ok(Settings {
-        runtime: Some(family.manifest.name.clone()),
         convention: Some(Convention::Command),
         concurrency: Some(Concurrency::new(1)?),
         min_workers: Some(0),

@@ -2,10 +2,10 @@
 
 use super::fault::Fault;
 use super::note::{Found, Source};
-use super::resources::mebibytes;
+use super::resources::{CPU_MOST, mebibytes};
 use super::{time, wire};
 use crate::app::{App, VersionDetail};
-use crate::domain::{Revision, Selector, VersionNumber};
+use crate::domain::{Cpu, Revision, Selector, VersionNumber};
 
 /// A function, with its latest settings.
 pub(super) async fn function(app: &App, found: &Found) -> Result<wire::Function, Fault> {
@@ -16,7 +16,7 @@ pub(super) async fn function(app: &App, found: &Found) -> Result<wire::Function,
     let entry = (found.note.source() != Source::Image).then(|| revision.entry.clone());
     Ok(wire::Function {
         id: id.to_string(),
-        cpu: 100,
+        cpu: cpu(&revision),
         memory_size: memory_size(&revision, note.memory_size),
         timeout: revision.limits.timeout.millis().div_ceil(1000),
         name: note.name,
@@ -63,6 +63,11 @@ pub(super) async fn latest_version(app: &App, found: &Found) -> Result<Option<Ve
 /// The core keeps an empty text where nothing was said.
 pub(super) fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Another API may have taken the limit away: then a worker may use as much as the most that can be asked for here.
+fn cpu(revision: &Revision) -> u32 {
+    revision.limits.cpu.map_or(CPU_MOST, Cpu::millis)
 }
 
 /// What was asked for, unless another API has changed it since.

@@ -48,7 +48,7 @@ async fn create(State(state): State<Dialect>, caller: Caller, request: Request) 
             environment(app, &caller, &form).await?;
             return Err(code::refuse_swift(&code));
         }
-        Source::Image => image(app, &form, code)?,
+        Source::Image => image(&form, code)?,
     };
     resources.apply(&mut new.settings)?;
     let note = FunctionNote {
@@ -86,7 +86,7 @@ async fn package(app: &App, caller: &Caller, form: &Form, object: Map<String, Va
     })
 }
 
-fn image(app: &App, form: &Form, object: Map<String, Value>) -> Result<New, Fault> {
+fn image(form: &Form, object: Map<String, Value>) -> Result<New, Fault> {
     let name = object
         .get("image")
         .and_then(Value::as_str)
@@ -97,7 +97,7 @@ fn image(app: &App, form: &Form, object: Map<String, Value>) -> Result<New, Faul
     }
     Ok(New {
         code: NewCode::Image(name.to_owned()),
-        settings: code::image_settings(app)?,
+        settings: code::image_settings()?,
         object,
     })
 }

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::form::Form;
 use crate::app::Settings;
-use crate::domain::{Error, Memory, Timeout};
+use crate::domain::{Cpu, Error, Memory, Timeout};
 
 /// One mebibyte. Unit: bytes.
 const MIB: u64 = 1024 * 1024;
@@ -35,11 +35,13 @@ const TIMEOUT: Bounds = Bounds {
     high: 300,
     unit: "seconds",
 };
+/// Unit: thousandths of a core.
+pub(super) const CPU_MOST: u32 = 300;
 const CPU: Bounds = Bounds {
     field: "cpu",
     label: "cpu",
     low: 100,
-    high: 300,
+    high: CPU_MOST as u64,
     unit: "millicpu",
 };
 const MEMORY: Bounds = Bounds {
@@ -92,6 +94,9 @@ impl Resources {
         }
         if let Some(bytes) = self.memory_size {
             settings.memory = Some(mebibytes(bytes)?);
+        }
+        if let Some(millis) = self.cpu {
+            settings.cpu = Some(Some(Cpu::from_millis(millis)?));
         }
         Ok(())
     }

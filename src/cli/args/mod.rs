@@ -1,7 +1,7 @@
 //! What can be typed. Reads words into values; does nothing with them.
 
 use super::job_args::JobsCommand;
-use crate::domain::{Concurrency, Convention, FunctionName, Memory, Namespace, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run the daemon in the foreground
     Serve(ServeArgs),
-    /// Make or change a function from a directory, an archive or one source file; or only its settings
+    /// Make or change a function from a directory, an archive, one source file or an image; or only its settings
     Deploy(Box<DeployArgs>),
     /// Call a function and print its answer
     Invoke(Box<InvokeArgs>),
@@ -154,9 +154,16 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
     /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its settings only
-    #[arg(value_name = "DIR|ARCHIVE|FILE|NAME", required_unless_present = "name")]
+    #[arg(
+        value_name = "DIR|ARCHIVE|FILE|NAME",
+        required_unless_present_any = ["name", "image"],
+        conflicts_with = "image"
+    )]
     pub(crate) source: Option<PathBuf>,
-    /// The function's name [default: that of the directory or file]
+    /// An image in place of code: a server on $PORT, or with --convention command a program run for each call
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// The function's name [default: that of the directory, file or image]
     #[arg(long, value_parser = function_name)]
     pub(crate) name: Option<String>,
     /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION
@@ -165,7 +172,7 @@ pub(crate) struct DeployArgs {
     /// Where the code begins, as the runtime writes it
     #[arg(long)]
     pub(crate) entry: Option<String>,
-    /// How the code is called: kwargs, event-context, context-event, http
+    /// How the code is called: kwargs, event-context, context-event, http, command
     #[arg(long, value_parser = convention)]
     pub(crate) convention: Option<String>,
     /// Environment variable; may be repeated
@@ -189,6 +196,9 @@ pub(crate) struct DeployArgs {
     /// What it may reach
     #[arg(long)]
     pub(crate) network: Option<Reach>,
+    /// Processor time of one worker in cores, as 0.5 or 2; none takes the limit away
+    #[arg(long, value_name = "CORES|none", value_parser = cpu)]
+    pub(crate) cpu: Option<u32>,
     /// Do not wait until it is ready
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -320,6 +330,22 @@ fn concurrency(text: &str) -> Result<u16, String> {
     Ok(checked.get())
 }
 
+/// Unit of the answer: thousandths of a core; 0 is no limit.
+fn cpu(text: &str) -> Result<u32, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let cores: f64 = text.parse().map_err(|_| "give a number of cores, or none".to_owned())?;
+    let millis = (cores * 1000.0).round().clamp(0.0, f64::from(u32::MAX));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of the type"
+    )]
+    let checked = Cpu::from_millis(millis as u32).map_err(|error| error.to_string())?;
+    Ok(checked.millis())
+}
+
 /// Unit of the answer: milliseconds.
 fn timeout(text: &str) -> Result<u32, String> {
     let checked = Timeout::from_millis(millis(text)?).map_err(|error| error.to_string())?;
@@ -425,6 +451,8 @@ mod tests {
         for line in [
             "hob serve --listen 127.0.0.1:0 --data-dir d --config c --offline",
             "hob deploy . --name a --runtime x:1 --entry m.f --convention kwargs -e A=b -e C=d --memory 128 --timeout 30s --concurrency 2 --min 0 --max 3 --network none -n other --no-wait",
+            "hob deploy --image r.example:5000/a/b:1 --cpu 0.5",
+            "hob deploy --image a --convention command --cpu none",
             "hob invoke f -d {} -H a:b -X GET --path /x?y=z -v --logs",
             "hob invoke f -d - --async",
             "hob invoke f -d -5",
@@ -472,6 +500,9 @@ mod tests {
         for line in [
             "hob",
             "hob deploy",
+            "hob deploy . --image a",
+            "hob deploy . --cpu 0.001",
+            "hob deploy . --cpu NaN",
             "hob deploy . --memory 1",
             "hob deploy . --timeout 30",
             "hob deploy . --convention other",

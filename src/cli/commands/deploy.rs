@@ -20,6 +20,9 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
+    if let Some(image) = &args.image {
+        return deploy_image(context, image, &args).await;
+    }
     let Some(path) = source(&args) else {
         return change(context, &args).await;
     };
@@ -37,6 +40,21 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     }
     let function = send(context, &name, &settings, Some(package), args.no_wait).await?;
     finish(context, function, args.no_wait).await
+}
+
+async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
+    let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
+    let function = send(context, &name, &settings(args), None, args.no_wait).await?;
+    finish(context, function, args.no_wait).await
+}
+
+/// The last part of the image's name, without tag and digest.
+fn name_of_image(image: &str) -> Result<String, Failure> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let name = last.split([':', '@']).next().unwrap_or_default();
+    FunctionName::parse(name)
+        .map(|name| name.as_str().to_owned())
+        .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
 }
 
 /// Where the code is; `None` when only settings change: no code is named, or something that is not there and is the
@@ -79,6 +97,7 @@ async fn finish(context: &mut Context<'_>, function: FunctionView, no_wait: bool
 fn settings(args: &DeployArgs) -> DeploySettings {
     DeploySettings {
         runtime: args.runtime.clone(),
+        image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
@@ -91,6 +110,7 @@ fn settings(args: &DeployArgs) -> DeploySettings {
             Reach::Outbound => Network::Outbound,
             Reach::None => Network::None,
         }),
+        cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
     }

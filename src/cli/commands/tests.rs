@@ -45,7 +45,7 @@ fn function(state: &str, error: Option<&str>) -> Value {
             "entry": "main.main", "convention": "kwargs", "code_sha256": "0", "env": {},
             "limits": {
                 "memory_mib": 128, "timeout_ms": 1000, "concurrency": 1,
-                "min_workers": 0, "max_workers": 1, "network": "outbound"
+                "min_workers": 0, "max_workers": 1, "network": "outbound", "cpu_millis": null
             },
             "image": null, "created_at_ms": 0
         }

@@ -104,7 +104,6 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("version", format!("{} ({})", r.number, r.state.as_str())),
         ("runtime", r.runtime.clone()),
-        ("entry", r.entry.clone()),
         ("convention", r.convention.clone()),
         ("memory", format!("{} MiB", l.memory_mib)),
         ("timeout", duration(u64::from(l.timeout_ms) * 1000)),
@@ -112,6 +111,15 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
         ("workers", format!("{} to {}", l.min_workers, l.max_workers)),
         ("network", network.to_owned()),
     ];
+    lines.extend(
+        Some(&r.entry)
+            .filter(|e| !e.is_empty())
+            .map(|entry| ("entry", entry.clone())),
+    );
+    lines.extend(
+        l.cpu_millis
+            .map(|millis| ("cpu", format!("{} cores", f64::from(millis) / 1000.0))),
+    );
     lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));

@@ -6,6 +6,7 @@
 
 use crate::domain::{Limits, Memory, Network, RevisionId, RuntimeRef, Temperature, Timestamp, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod scale;
@@ -63,7 +64,7 @@ pub(super) enum Event {
         /// The call.
         call: CallId,
         /// What it wants.
-        demand: Demand,
+        demand: Arc<Demand>,
     },
     /// A waiting call gave up.
     Abandon {
@@ -115,7 +116,7 @@ pub(super) enum Event {
     /// So many workers of a revision are kept from now on, at most its maximum; idle ones above that leave.
     Keep {
         /// Which revision.
-        demand: Demand,
+        demand: Arc<Demand>,
         /// How many.
         count: u16,
     },
@@ -243,7 +244,7 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Group {
-    demand: Demand,
+    demand: Arc<Demand>,
     /// Idle slots, the last used on top, so that what is not needed grows old.
     idle: Vec<(WorkerId, u16)>,
     waiting: VecDeque<Waiting>,
@@ -254,7 +255,7 @@ struct Group {
 }
 
 impl Group {
-    fn new(demand: Demand) -> Self {
+    fn new(demand: Arc<Demand>) -> Self {
         Self {
             floor: demand.limits.scale.min(),
             demand,
@@ -365,7 +366,7 @@ impl State {
         busy + self.groups.values().map(|g| g.waiting.len()).sum::<usize>()
     }
 
-    fn acquire(&mut self, call: CallId, demand: Demand, now: Timestamp, out: &mut Vec<Command>) {
+    fn acquire(&mut self, call: CallId, demand: Arc<Demand>, now: Timestamp, out: &mut Vec<Command>) {
         let revision = demand.revision;
         if demand.limits.memory.bytes() > self.policy.memory_budget {
             return out.push(Command::Refuse {
@@ -559,7 +560,7 @@ impl State {
         }
     }
 
-    fn wants_worker(&self, revision: RevisionId) -> Option<Demand> {
+    fn wants_worker(&self, revision: RevisionId) -> Option<Arc<Demand>> {
         let group = self.groups.get(&revision)?;
         let coming: usize = group
             .workers
@@ -569,7 +570,7 @@ impl State {
             .sum();
         let limits = &group.demand.limits;
         let wanted = coming < group.waiting.len() && group.workers.len() < usize::from(limits.scale.max());
-        wanted.then(|| group.demand.clone())
+        wanted.then(|| Arc::clone(&group.demand))
     }
 
     fn take_generic(&mut self, demand: &Demand, out: &mut Vec<Command>) -> bool {
@@ -777,7 +778,8 @@ impl State {
 
     fn keep_min(&mut self, out: &mut Vec<Command>) {
         let low = |g: &&Group| !g.retired && g.workers.len() < usize::from(g.floor);
-        let demands: Vec<_> = self.groups.values().filter(low).map(|g| g.demand.clone()).collect();
+        let low = self.groups.values().filter(low);
+        let demands: Vec<_> = low.map(|g| Arc::clone(&g.demand)).collect();
         for demand in demands {
             if !self.take_generic(&demand, out) {
                 self.start_for(&demand, out);

@@ -4,6 +4,7 @@
 
 use super::{Command, Demand, Group, State, Worker};
 use crate::domain::{RevisionId, WorkerId};
+use std::sync::Arc;
 
 impl State {
     /// Workers of the revision, in any phase.
@@ -13,7 +14,7 @@ impl State {
     }
 
     /// So many are kept from now on: missing ones are started, idle ones above leave, oldest first.
-    pub(super) fn keep(&mut self, demand: Demand, count: u16, out: &mut Vec<Command>) {
+    pub(super) fn keep(&mut self, demand: Arc<Demand>, count: u16, out: &mut Vec<Command>) {
         if demand.limits.memory.bytes() > self.policy.memory_budget {
             return;
         }
@@ -55,7 +56,7 @@ impl State {
     }
 
     /// The group of a revision, made when it is not there.
-    pub(super) fn group_of(&mut self, demand: Demand) -> &mut Group {
+    pub(super) fn group_of(&mut self, demand: Arc<Demand>) -> &mut Group {
         self.groups.entry(demand.revision).or_insert_with(|| Group::new(demand))
     }
 

@@ -208,10 +208,14 @@ pub struct DeploySettings {
     /// `family` or `family:version`. A new function needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+    /// An image that brings everything, in place of the part `code`: a server on `$PORT`, or with the convention
+    /// `command` a program that runs once for each call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Where the user's code begins, as the runtime writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// `kwargs`, `event-context`, `context-event` or `http`.
+    /// `kwargs`, `event-context`, `context-event`, `http` or `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convention: Option<String>,
     /// Environment variables; replaces all previous ones.
@@ -235,6 +239,9 @@ pub struct DeploySettings {
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Processor time of one worker while it serves. Unit: thousandths of a core, 10 to 64,000; 0 takes the limit away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u32>,
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
@@ -245,7 +252,8 @@ pub struct DeploySettings {
 pub struct DeployForm {
     /// Comes first.
     pub settings: DeploySettings,
-    /// An archive or one source file: the part's file name tells which. Absent: the same code, other settings.
+    /// An archive or one source file: the part's file name tells which. Absent: the image of the settings, or the same
+    /// code as before.
     #[schema(value_type = Option<String>, format = Binary)]
     pub code: Option<Vec<u8>>,
 }
@@ -337,7 +345,7 @@ pub struct RevisionView {
     pub env: BTreeMap<String, String>,
     /// What it may use.
     pub limits: LimitsView,
-    /// Its image in the engine, once made.
+    /// Its image in the engine: the user's own, or the one made of its code, once made.
     pub image: Option<String>,
     /// UTC milliseconds.
     pub created_at_ms: i64,
@@ -365,6 +373,9 @@ pub struct LimitsView {
     pub max_workers: u16,
     /// What it may reach.
     pub network: Network,
+    /// Processor time of one worker; `null` is no limit. Unit: thousandths of a core.
+    #[serde(default)]
+    pub cpu_millis: Option<u32>,
 }
 
 /// Where a call stands.

@@ -129,6 +129,7 @@ fn demand(letter: char, size: u32, slots: u16, (min, max): (u16, u16)) -> Demand
         concurrency: Concurrency::new(slots).expect("within range"),
         scale: Scale::new(min, max).expect("within range"),
         network: Network::Outbound,
+        cpu: None,
     };
     Demand {
         revision: revision(letter),
@@ -166,7 +167,7 @@ impl Run {
         match step {
             Acquire(call, letter) => E::Acquire {
                 call: CallId(call),
-                demand: self.pool.demand(letter),
+                demand: self.pool.demand(letter).into(),
             },
             Abandon(call, letter) => E::Abandon {
                 call: CallId(call),
@@ -197,7 +198,7 @@ impl Run {
                 revision: revision(letter),
             },
             Keep(letter, count) => E::Keep {
-                demand: self.pool.demand(letter),
+                demand: Arc::new(self.pool.demand(letter)),
                 count,
             },
             Relax(letter) => E::Relax {

@@ -6,6 +6,7 @@ use super::{class, demand, mib};
 use crate::domain::{Network, RevisionId, Temperature, Timestamp, WorkerId};
 use crate::pool::state::{CallId, Class, Command, Demand, Event, Memory, Policy, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 300;
@@ -235,6 +236,7 @@ impl World {
         self.retired.remove(&demand.revision);
         self.waiting.entry(demand.revision).or_default().push_back(call);
         // The promise on the queue is about those who stay in it.
+        let demand = demand.into();
         self.apply(Event::Acquire { call, demand });
     }
 
@@ -348,7 +350,10 @@ impl World {
             return self.apply(Event::Relax { revision });
         }
         self.retired.remove(&revision);
-        self.apply(Event::Keep { demand, count });
+        self.apply(Event::Keep {
+            demand: Arc::new(demand),
+            count,
+        });
     }
 
     fn detach(&mut self) {

@@ -1,6 +1,7 @@
 //! What can be typed. Reads words into values; does nothing with them.
 
 use super::job_args::JobsCommand;
+use super::token_args::{Token, TokenCommand, token};
 use crate::domain::{Concurrency, Convention, FunctionName, Memory, Namespace, Timeout};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -30,9 +31,12 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) url: String,
-    /// Whose functions
-    #[arg(short, long, global = true, default_value = "default", value_parser = namespace)]
-    pub(crate) namespace: String,
+    /// Whose functions [default: the token's, or `default`]
+    #[arg(short, long, global = true, value_parser = namespace)]
+    pub(crate) namespace: Option<String>,
+    /// The access token, where the daemon needs one; HOB_TOKEN keeps it out of the list of processes
+    #[arg(long, global = true, env = "HOB_TOKEN", hide_env_values = true, value_parser = token)]
+    pub(crate) token: Option<Token>,
     /// How data is printed
     #[arg(
         short,
@@ -86,6 +90,9 @@ pub(crate) enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Make and revoke access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// List the languages there are
     Runtimes,
     /// Show how the daemon is
@@ -388,6 +395,9 @@ mod tests {
             "hob jobs next tick --count 3",
             "hob jobs rm a b",
             "hob stop --purge",
+            "hob token create --role admin --name ci -n team",
+            "hob token list --token hob_x",
+            "hob token revoke ci",
             "hob version",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -412,6 +422,8 @@ mod tests {
             "hob jobs create f --cron @daily --missed twice",
             "hob rm",
             "hob list -n a/b",
+            "hob token create --role root",
+            "hob token revoke",
             "hob list -o xml",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -4,6 +4,7 @@
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::token_args::Token;
 use crate::api::native::wire::{BASE, header};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -94,11 +95,12 @@ pub(crate) struct Client {
     host: String,
     port: u16,
     prefix: String,
+    token: Option<Token>,
 }
 
 impl Client {
-    /// Takes `http://HOST[:PORT][/PREFIX]`.
-    pub(crate) fn new(url: &str) -> Result<Self, Failure> {
+    /// Takes `http://HOST[:PORT][/PREFIX]`; the token goes with every request.
+    pub(crate) fn new(url: &str, token: Option<Token>) -> Result<Self, Failure> {
         let wrong = || {
             Failure::usage(format!("`{url}` is not an address of a daemon"))
                 .hint("write it as http://127.0.0.1:7070 (--url or HOB_URL)")
@@ -113,6 +115,7 @@ impl Client {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(80),
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            token,
         })
     }
 
@@ -186,6 +189,10 @@ impl Client {
             .parse()
             .map_err(|_| Failure::usage(format!("`{target}` is not a path")))?;
         *request.headers_mut() = call.headers;
+        // Not in `Authorization`: that header may be meant for the function.
+        if let Some(Token(token)) = &self.token {
+            request.headers_mut().insert("x-auth-token", token.clone());
+        }
         let host = match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
@@ -334,10 +341,10 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         for good in ["http://127.0.0.1:7070", "http://h", "http://[::1]:1/p/"] {
-            assert!(Client::new(good).is_ok(), "{good}");
+            assert!(Client::new(good, None).is_ok(), "{good}");
         }
         for bad in ["", "127.0.0.1:7070", "https://h", "ftp://h", "http://"] {
-            let failure = Client::new(bad).err().expect(bad);
+            let failure = Client::new(bad, None).err().expect(bad);
             assert_eq!(failure.exit, Exit::Usage, "{bad}");
         }
     }
@@ -347,7 +354,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         drop(listener);
-        let client = Client::new(&url).expect("an address");
+        let client = Client::new(&url, None).expect("an address");
         let failure = client
             .get::<serde_json::Value>("/status".to_owned())
             .await
@@ -360,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_answer_becomes_a_failure_with_its_words() {
         let server = Server::start(|_| json(404, &value!({"code": "not_found", "message": "no function `x`"}))).await;
-        let client = Client::new(&format!("{}/prefix/", server.url)).expect("an address");
+        let client = Client::new(&format!("{}/prefix/", server.url), None).expect("an address");
         let failure = client
             .get::<serde_json::Value>(path(&["functions", "x"]))
             .await
@@ -373,7 +380,7 @@ mod tests {
     #[tokio::test]
     async fn a_foreign_error_page_is_named_as_such() {
         let server = Server::start(|_| respond(502, &[], "<html>")).await;
-        let client = Client::new(&server.url).expect("an address");
+        let client = Client::new(&server.url, None).expect("an address");
         let failure = client
             .get::<serde_json::Value>("/status".to_owned())
             .await
@@ -385,7 +392,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_streamed_from_a_reader() {
         let server = Server::start(|_| respond(200, &[], "")).await;
-        let client = Client::new(&server.url).expect("an address");
+        let client = Client::new(&server.url, None).expect("an address");
         let sent = vec![7_u8; 3 * PIECE + 5];
         let call = Call::new(Method::POST, "/x".to_owned()).body(body_from(std::io::Cursor::new(sent.clone())), None);
         client.ask(call).await.expect("an answer");

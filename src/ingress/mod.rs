@@ -2,6 +2,10 @@
 //!
 //! `/function/<name>/…` and `<name>.<namespace>.localhost`. Knows nothing of how functions are managed.
 
+mod border;
+
+pub use border::{border, is_addressed};
+
 use crate::api::kit::invoke::{CallParts, invoke};
 use crate::app::App;
 use crate::domain::Namespace;

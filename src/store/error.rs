@@ -161,6 +161,7 @@ fn constraint(error: &rusqlite::Error) -> Option<Error> {
         "revision.id" => "revision id",
         "revision.function, revision.number" => "revision number",
         "execution.id" => "execution id",
+        "token.name" => "token name",
         "document.dialect, document.kind, document.key" => "document",
         _ => return None,
     };

@@ -16,6 +16,7 @@ mod migrations;
 mod reader;
 mod revision;
 mod row;
+mod token;
 mod writer;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use error::Error;
 pub use execution::{AsyncInput, ExecutionFilter, LogEntry, Started};
 pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
+pub use token::StoredToken;
 
 use crate::domain::InstanceId;
 use reader::Readers;

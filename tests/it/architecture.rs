@@ -72,6 +72,9 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
+    ("getrandom", &["src/app/"]),
+    ("subtle", &["src/app/"]),
+    ("base64", &["src/api/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

@@ -9,6 +9,7 @@ mod logs;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use super::args::{Arguments, Command, RunsCommand};
 use super::client::{Client, path, query};
@@ -19,7 +20,8 @@ use super::output::Output;
 /// What every command works with.
 struct Context<'a> {
     client: Client,
-    namespace: String,
+    /// What was named; else the daemon chooses.
+    namespace: Option<String>,
     output: &'a mut Output,
 }
 
@@ -28,7 +30,7 @@ impl Context<'_> {
     fn function_path(&self, name: &str, below: &[&str], pairs: &[(&str, Option<&str>)]) -> String {
         let mut segments = vec!["functions", name];
         segments.extend(below);
-        let mut all = vec![("namespace", Some(self.namespace.as_str()))];
+        let mut all = vec![("namespace", self.namespace.as_deref())];
         all.extend(pairs);
         query(path(&segments), &all)
     }
@@ -38,7 +40,7 @@ impl Context<'_> {
 pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Failure> {
     let Arguments { global, command } = arguments;
     let mut context = Context {
-        client: Client::new(&global.url)?,
+        client: Client::new(&global.url, global.token)?,
         namespace: global.namespace,
         output,
     };
@@ -55,6 +57,7 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
+        Command::Token(command) => tokens::tokens(context, command).await,
         Command::Runtimes => daemon::runtimes(context).await,
         Command::Status => daemon::status(context).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,

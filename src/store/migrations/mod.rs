@@ -5,10 +5,11 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0006_jobs.sql"),
+    include_str!("0007_tokens.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

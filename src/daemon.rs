@@ -205,8 +205,11 @@ impl Daemon {
             let _ = stream.set_nodelay(true);
         });
         let stop = self.shutdown.clone();
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service).with_graceful_shutdown(async move { stop.requested().await });
+        let server = axum::serve(
+            listener,
+            self.router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { stop.requested().await });
         self.supervisor.spawn(TaskKind::Listener, async move {
             if let Err(e) = server.await {
                 tracing::error!("The listener failed: {e}");
@@ -376,6 +379,11 @@ fn builder_options(config: &Config, instance: InstanceId) -> crate::builder::Opt
         timeout: config.build.timeout,
         memory_bytes: config.build.memory,
         args: args.collect(),
+        ca_bundle: config.build.ca_bundle.clone(),
+        network: config.build.network.clone(),
+        concurrency: usize::from(config.build.concurrency),
+        size_limit_bytes: config.build.size_limit,
+        disk_budget_bytes: config.build.disk_budget,
         may_pull: config.engine.pull == Pull::Missing,
         instance,
     }
@@ -414,6 +422,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 concurrency: function.concurrency,
                 scale: function.scale,
                 network: Network::Outbound,
+                cpu: None,
             },
             timeout_max: function.timeout_max.duration(),
         },

@@ -3,17 +3,14 @@
 //! A token is `hob_` and 256 random bits in hexadecimal. Nothing but its sha256 is kept, here or on the disk.
 
 use super::App;
-use crate::domain::{Error, Namespace, Principal, Role, Token, TokenId, TokenName};
+use crate::domain::{Error, Namespace, Principal, Role, Secret, Token, TokenId, TokenName};
 use crate::store::StoredToken;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::sync::{Arc, PoisonError, RwLock};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// What each token begins with, so that people and scanners know one when they see one.
 const PREFIX: &str = "hob_";
-/// Unit: bytes.
-const RANDOM: usize = 32;
 /// So many tokens there may be: each is compared with what a caller shows.
 const MOST: usize = 1000;
 
@@ -230,12 +227,7 @@ impl App {
 }
 
 fn random_secret() -> Result<String, Error> {
-    let mut bytes = [0_u8; RANDOM];
-    getrandom::fill(&mut bytes).map_err(|e| Error::internal("the system gives no random numbers", e.to_string()))?;
-    Ok(bytes.iter().fold(PREFIX.to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(format!("{PREFIX}{}", Secret::generate()?.reveal()))
 }
 
 /// The random end of an identity is enough of a name.
@@ -322,7 +314,7 @@ mod tests {
     fn secrets_are_long_random_and_not_printed() {
         let (a, b) = (random_secret().expect("random"), random_secret().expect("random"));
         assert_ne!(a, b);
-        assert_eq!((a.len(), a.starts_with(PREFIX)), (PREFIX.len() + 2 * RANDOM, true));
+        assert_eq!((a.len(), a.starts_with(PREFIX)), (PREFIX.len() + 64, true));
         let made = MadeToken {
             token: stored("a", Role::User, &a).token,
             secret: a.clone(),

@@ -3,13 +3,14 @@
 use super::App;
 use crate::archive;
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network, Revision,
-    RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
+    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network,
+    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
 };
-use crate::pool::{Class, Demand, Target};
-use crate::runtime::Family;
+use crate::engine::{Rights, is_image_name};
+use crate::pool::{self, Class, Demand, Target};
+use crate::runtime::{DEPENDENCIES, FUNCTION, Family};
 use crate::source;
-use crate::store::{BlobWriter, NewRevision};
+use crate::store::{Annotation, BlobWriter, NewRevision};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub entry: Option<String>,
     /// How it is called.
     pub convention: Option<Convention>,
+    /// Commands that a shell runs in the code before it is loaded, all of them.
+    pub build_commands: Option<Vec<String>>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
     /// Memory of a worker.
@@ -43,6 +46,8 @@ pub struct Settings {
     pub max_workers: Option<u16>,
     /// What it may reach.
     pub network: Option<Network>,
+    /// Processor time of a worker; `Some(None)` takes the limit away.
+    pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
 }
@@ -76,6 +81,8 @@ pub struct Deploy {
     pub settings: Settings,
     /// New code; `None`: the same as before.
     pub code: Option<NewCode>,
+    /// What a dialect attaches to the function, in the same write.
+    pub annotation: Option<Annotation>,
 }
 
 /// What a deploy wrote down.
@@ -112,7 +119,11 @@ impl App {
                 .insert(new.id);
         }
         let now = self.0.clock.now();
-        let (function, revision) = self.0.store.deploy(&deploy.namespace, &deploy.name, now, new).await?;
+        let (function, revision) = self
+            .0
+            .store
+            .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation)
+            .await?;
         if self
             .0
             .directory
@@ -147,7 +158,7 @@ impl App {
         }
     }
 
-    async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
+    pub(super) async fn revision(&self, id: RevisionId) -> Result<Revision, Error> {
         let found = self.0.store.revision(id).await?;
         found.ok_or_else(|| Error::not_found("the function was deleted while it was deployed".to_owned()))
     }
@@ -162,7 +173,7 @@ impl App {
 
     async fn new_revision(&self, deploy: &Deploy, previous: Option<&Revision>) -> Result<NewRevision, Error> {
         let settings = &deploy.settings;
-        let (family, runtime) = self.runtime_of(settings, previous)?;
+        let (family, runtime) = self.runtime_of(deploy, previous)?;
         let same_family = previous.filter(|p| p.runtime.family == runtime.family);
         let convention = convention_of(settings, same_family, family)?;
         let limits = self.limits_of(settings, previous.map(|p| p.limits), family)?;
@@ -173,6 +184,8 @@ impl App {
             .or_else(|| previous.map(|p| p.env.clone()))
             .unwrap_or_default();
         check_env(&env)?;
+        check_convention(convention, limits, &env)?;
+        check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {
             id: RevisionId::generate(),
@@ -184,16 +197,23 @@ impl App {
                 .runtime_image
                 .clone()
                 .or_else(|| same_family.and_then(|p| p.runtime_image.clone())),
+            build_commands: build_commands_of(settings, same_family)?,
             env,
             limits,
         })
     }
 
-    fn runtime_of(&self, settings: &Settings, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
-        let asked = settings
+    /// The runtime said, the one for images where the code is one, or that of before.
+    fn runtime_of(&self, deploy: &Deploy, previous: Option<&Revision>) -> Result<(&Family, RuntimeRef), Error> {
+        let is_image = matches!(deploy.code, Some(NewCode::Image(_)));
+        let previous = previous.filter(|p| !is_image || p.code.image().is_some());
+        let for_image = || self.0.runtimes.for_images().filter(|_| is_image);
+        let asked = deploy
+            .settings
             .runtime
             .clone()
-            .or_else(|| previous.map(|p| p.runtime.to_string()));
+            .or_else(|| previous.map(|p| p.runtime.to_string()))
+            .or_else(|| for_image().map(|family| family.manifest.name.clone()));
         let asked =
             asked.ok_or_else(|| Error::invalid("say which runtime (`--runtime`): `hob runtimes` lists them"))?;
         self.0
@@ -223,6 +243,7 @@ impl App {
             concurrency: settings.concurrency.unwrap_or(base.concurrency),
             scale: Scale::new(min, max)?,
             network: settings.network.unwrap_or(base.network),
+            cpu: settings.cpu.unwrap_or(base.cpu),
         })
     }
 
@@ -233,7 +254,13 @@ impl App {
                     .await?;
                 return Ok(Code::Package(upload.digest.clone()));
             }
-            Some(NewCode::Image(name)) => return Ok(Code::Image(name.clone())),
+            Some(NewCode::Image(name)) if is_image_name(name) => return Ok(Code::Image(name.clone())),
+            Some(NewCode::Image(name)) => {
+                let shown = name.escape_debug();
+                return Err(Error::invalid(format!(
+                    "`{shown}` is no name of an image: write it as NAME, NAME:TAG or REGISTRY/NAME:TAG"
+                )));
+            }
             None => {}
         }
         let previous =
@@ -251,11 +278,11 @@ impl App {
         let (store, digest, limits) = (self.0.store.clone(), digest.clone(), self.0.options.archive.clone());
         let work = move || -> Result<PathBuf, Error> {
             let blobs = store.blobs();
-            if let Some(tree) = blobs.tree(&digest) {
+            if let Some(tree) = blobs.tree(&digest, &single) {
                 return Ok(tree);
             }
             let into = blobs.temp_dir()?;
-            source::unpack(
+            let unpacked = source::unpack(
                 &blobs.path(&digest),
                 file_name.as_deref(),
                 &single,
@@ -263,36 +290,143 @@ impl App {
                 &limits,
             )
             .map_err(source_error)?;
-            Ok(blobs.install_tree(&digest, into)?)
+            let single = (unpacked.shape == source::Shape::SingleFile).then_some(single.as_str());
+            Ok(blobs.install_tree(&digest, single, into)?)
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|e| Error::internal("the upload could not be unpacked", e))?
     }
 
-    /// What a worker loads for a revision.
-    pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
-        Target {
+    /// What containers of a user's image may do.
+    fn rights(&self, runtime: &RuntimeRef) -> Rights {
+        let manifest = self.0.runtimes.family(runtime).map(|family| &family.manifest);
+        manifest.map_or_else(Rights::default, |manifest| Rights {
+            user: Some(manifest.user.clone()).filter(|user| !user.is_empty()),
+            writable_root: manifest.writable_root,
+        })
+    }
+
+    /// What a worker loads for a revision, as it was built.
+    pub(super) async fn target(&self, function: &Function, revision: &Revision) -> Result<Target, Error> {
+        let built = self.0.store.build(revision.id).await?.and_then(|b| b.worker_image);
+        let place = self.place_of(revision, built.is_some());
+        let own_image = revision.code.image().map(str::to_owned);
+        Ok(Target {
             demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
                     network: revision.limits.network,
-                    image: revision
-                        .code
-                        .image()
-                        .map(str::to_owned)
-                        .or_else(|| revision.runtime_image.clone()),
+                    image: own_image.or(built).or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
             }),
-            tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
+            tree: place.tree,
+            inside: place.inside,
+            link: place.link.map(|name| (name.clone(), format!("{DEPENDENCIES}/{name}"))),
+            rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             entry: revision.entry.clone(),
             convention: revision.convention,
             env: revision.env.clone(),
             function: function.name.to_string(),
             namespace: function.namespace.to_string(),
             version: revision.number,
+        })
+    }
+
+    /// Where a revision's code is: in its image after build commands, else in its tree.
+    pub(super) fn place_of(&self, revision: &Revision, is_built: bool) -> Place {
+        let tree = self.tree_of(revision);
+        if is_built && !revision.build_commands.is_empty() {
+            let inside = tree.map(|_| FUNCTION.to_owned());
+            return Place {
+                inside,
+                ..Place::default()
+            };
         }
+        let build = self
+            .0
+            .runtimes
+            .family(&revision.runtime)
+            .and_then(|f| f.manifest.build.as_ref());
+        let link = build
+            .map(|b| b.link.clone())
+            .filter(|link| is_built && !link.is_empty());
+        Place {
+            tree,
+            link,
+            inside: None,
+        }
+    }
+
+    /// The extracted code; `None` when the image brings it.
+    pub(super) fn tree_of(&self, revision: &Revision) -> Option<PathBuf> {
+        let family = self.0.runtimes.family(&revision.runtime);
+        let single = family.map(Family::single_file).unwrap_or_default();
+        let digest = revision.code.digest()?;
+        Some(self.0.store.blobs().tree_path(digest, &single))
+    }
+}
+
+/// Where a revision's code is.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// On this machine, to be placed.
+    pub(super) tree: Option<PathBuf>,
+    /// In the image.
+    pub(super) inside: Option<String>,
+    /// The link to the dependencies that a placed tree gets, by its name.
+    pub(super) link: Option<String>,
+}
+
+/// All build commands together. Unit: bytes.
+const COMMANDS_LIMIT: usize = 64 * 1024;
+
+fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result<Vec<String>, Error> {
+    let said = settings.build_commands.clone();
+    let commands = said
+        .or_else(|| previous.map(|p| p.build_commands.clone()))
+        .unwrap_or_default();
+    if commands.iter().any(|c| c.trim().is_empty() || c.contains('\0')) {
+        return Err(Error::invalid(
+            "a build command is empty or contains a NUL byte: leave it out",
+        ));
+    }
+    let size: usize = commands.iter().map(String::len).sum();
+    if size > COMMANDS_LIMIT {
+        return Err(Error::invalid(format!(
+            "the build commands have {size} bytes, the limit is {COMMANDS_LIMIT}: put them into a script"
+        )));
+    }
+    Ok(commands)
+}
+
+/// Only what brings an image runs as one, and nothing else does.
+fn check_kind(new: Option<&NewCode>, previous: Option<&Revision>, family: &Family) -> Result<(), Error> {
+    let name = &family.manifest.name;
+    let is_image = match new {
+        Some(code) => matches!(code, NewCode::Image(_)),
+        None => previous.is_some_and(|p| p.code.image().is_some()),
+    };
+    match (is_image, family.manifest.bring_image) {
+        (false, true) => Err(Error::invalid(format!(
+            "runtime {name} runs images: send one (`--image NAME`), or choose the code's language with `--runtime`"
+        ))),
+        (true, false) => Err(Error::invalid(format!(
+            "runtime {name} runs code, not images: leave `--runtime` out, or send code"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A server needs a port; a program that runs once has a container for each call.
+fn check_convention(convention: Convention, limits: Limits, env: &BTreeMap<String, String>) -> Result<(), Error> {
+    match convention {
+        Convention::Http => pool::port(env).map(drop),
+        Convention::Command if limits.concurrency.get() > 1 => Err(Error::invalid(
+            "a program that runs once for each call serves one call at a time: leave concurrency at 1 and raise max workers",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,13 @@
-//! Which function answers to which name, in memory: a call asks no database.
+//! Which function answers to which name, and where its versions and aliases lead, in memory: a call asks no database.
+//!
+//! Functions are all here. Versions and aliases come when they are first called and go when they are changed; what was
+//! read before a change is not kept after it (see [`Directory::age`]).
 
-use crate::domain::{Function, FunctionName, Namespace, RevisionId};
+use crate::domain::{Alias, AliasName, Function, FunctionId, Namespace, Pointer, RevisionId, VersionNumber};
 use crate::pool::Target;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A function and what serves it.
 #[derive(Debug, Clone)]
@@ -12,50 +16,208 @@ pub(super) struct Served {
     pub(super) target: Option<Arc<Target>>,
 }
 
-/// All functions by namespace and name.
-#[derive(Debug, Default)]
-pub(super) struct Directory(RwLock<HashMap<String, HashMap<String, Arc<Served>>>>);
+/// An alias, and how many calls it has led.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) alias: Alias,
+    calls: AtomicU32,
+}
 
-impl Directory {
-    pub(super) fn put(&self, function: Function, target: Option<Arc<Target>>) {
-        let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(namespace)
-            .or_default()
-            .insert(name, Arc::new(Served { function, target }));
+impl Route {
+    pub(super) fn new(alias: Alias) -> Self {
+        let calls = AtomicU32::new(0);
+        Self { alias, calls }
     }
 
-    pub(super) fn remove(&self, namespace: &Namespace, name: &FunctionName) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(names) = all.get_mut(namespace.as_str()) {
-            names.remove(name.as_str());
-        }
-    }
-
-    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Served>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(namespace)?
-            .get(name)
-            .cloned()
-    }
-
-    pub(super) fn names(&self) -> BTreeMap<RevisionId, (String, u32)> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let targets = all.values().flat_map(HashMap::values).filter_map(|s| s.target.as_ref());
-        targets
-            .map(|t| (t.demand.revision, (t.function.clone(), t.version)))
-            .collect()
+    /// Where the next call goes. Steps of 37 meet each of a hundred numbers once, and spread a canary's calls.
+    pub(super) fn next(&self) -> Pointer {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) % 100;
+        self.alias.choose(u8::try_from(call * 37 % 100).unwrap_or_default())
     }
 }
 
+/// Everything that can be called.
+#[derive(Debug, Default)]
+pub(super) struct Directory(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_name: HashMap<String, HashMap<String, Arc<Served>>>,
+    by_id: HashMap<FunctionId, Arc<Served>>,
+    versions: HashMap<(FunctionId, VersionNumber), Arc<Target>>,
+    aliases: HashMap<(Namespace, AliasName), Arc<Route>>,
+    age: u64,
+}
+
 impl Directory {
-    pub(super) fn targets(&self) -> Vec<Arc<Target>> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .flat_map(HashMap::values)
-            .filter_map(|s| s.target.clone())
+    pub(super) fn put(&self, function: Function, target: Option<Arc<Target>>) {
+        let mut known = self.write();
+        if let Some(old) = known.by_id.get(&function.id).cloned() {
+            known.forget_name(&old.function);
+        }
+        let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
+        let served = Arc::new(Served { function, target });
+        known.by_id.insert(served.function.id, Arc::clone(&served));
+        known.by_name.entry(namespace).or_default().insert(name, served);
+    }
+
+    pub(super) fn remove(&self, function: &Function) {
+        let mut known = self.write();
+        known.forget_name(function);
+        known.by_id.remove(&function.id);
+        known.forget_versions(function.id);
+        known.aliases.retain(|_, route| route.alias.function != function.id);
+    }
+
+    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Served>> {
+        self.read().by_name.get(namespace)?.get(name).cloned()
+    }
+
+    pub(super) fn find_id(&self, id: FunctionId) -> Option<Arc<Served>> {
+        self.read().by_id.get(&id).cloned()
+    }
+
+    pub(super) fn version(&self, function: FunctionId, number: VersionNumber) -> Option<Arc<Target>> {
+        self.read().versions.get(&(function, number)).cloned()
+    }
+
+    pub(super) fn alias(&self, namespace: &Namespace, name: &AliasName) -> Option<Arc<Route>> {
+        self.read().aliases.get(&(namespace.clone(), name.clone())).cloned()
+    }
+
+    /// Grows with each change of versions and aliases: ask before reading one, and say it when keeping it.
+    pub(super) fn age(&self) -> u64 {
+        self.read().age
+    }
+
+    pub(super) fn keep_version(&self, age: u64, function: FunctionId, number: VersionNumber, target: &Arc<Target>) {
+        let mut known = self.write();
+        if known.age == age {
+            known.versions.insert((function, number), Arc::clone(target));
+        }
+    }
+
+    pub(super) fn keep_alias(&self, age: u64, route: &Arc<Route>) {
+        let mut known = self.write();
+        if known.age == age {
+            let key = (route.alias.namespace.clone(), route.alias.name.clone());
+            known.aliases.insert(key, Arc::clone(route));
+        }
+    }
+
+    pub(super) fn forget_versions(&self, function: FunctionId) {
+        self.write().forget_versions(function);
+    }
+
+    pub(super) fn forget_alias(&self, namespace: &Namespace, name: &AliasName) {
+        let mut known = self.write();
+        known.age += 1;
+        known.aliases.remove(&(namespace.clone(), name.clone()));
+    }
+
+    /// Name and number of every revision that can be called and has been since the start.
+    pub(super) fn names(&self) -> BTreeMap<RevisionId, (String, u32)> {
+        let known = self.read();
+        let serving = known.by_id.values().filter_map(|s| s.target.as_ref());
+        serving
+            .chain(known.versions.values())
+            .map(|t| (t.demand.revision, (t.function.clone(), t.version)))
             .collect()
+    }
+
+    pub(super) fn targets(&self) -> Vec<Arc<Target>> {
+        self.read().by_id.values().filter_map(|s| s.target.clone()).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The name may be another function's by now: only what stands for this one goes.
+    fn forget_name(&mut self, function: &Function) {
+        let Some(names) = self.by_name.get_mut(function.namespace.as_str()) else {
+            return;
+        };
+        if names
+            .get(function.name.as_str())
+            .is_some_and(|s| s.function.id == function.id)
+        {
+            names.remove(function.name.as_str());
+        }
+    }
+
+    fn forget_versions(&mut self, function: FunctionId) {
+        self.age += 1;
+        self.versions.retain(|(owner, _), _| *owner != function);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Canary, FunctionName, Share, Timestamp};
+
+    fn function(name: &str) -> Function {
+        Function {
+            id: FunctionId::generate(),
+            namespace: Namespace::default_namespace(),
+            name: FunctionName::parse(name).expect("a name"),
+            current: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        }
+    }
+
+    fn route(function: &Function) -> Arc<Route> {
+        let one = Pointer::Version(VersionNumber::new(1).expect("above 0"));
+        let share = Share::from_percent(30).expect("in range");
+        Arc::new(Route::new(Alias {
+            namespace: function.namespace.clone(),
+            name: AliasName::parse("live").expect("a name"),
+            function: function.id,
+            pointer: Pointer::Latest,
+            canary: Some(Canary { pointer: one, share }),
+            description: String::new(),
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        }))
+    }
+
+    #[test]
+    fn a_renamed_function_answers_to_its_new_name_only() {
+        let directory = Directory::default();
+        let old = function("old");
+        directory.put(old.clone(), None);
+        let name = FunctionName::parse("new").expect("a name");
+        directory.put(Function { name, ..old.clone() }, None);
+        assert!(directory.find("default", "old").is_none());
+        assert!(directory.find("default", "new").is_some() && directory.find_id(old.id).is_some());
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let directory = Directory::default();
+        let route = route(&function("f"));
+        let (namespace, name) = (route.alias.namespace.clone(), route.alias.name.clone());
+        let age = directory.age();
+        directory.forget_alias(&namespace, &name);
+        directory.keep_alias(age, &route);
+        assert!(directory.alias(&namespace, &name).is_none());
+        directory.keep_alias(directory.age(), &route);
+        assert!(directory.alias(&namespace, &name).is_some());
+    }
+
+    #[test]
+    fn of_a_hundred_calls_a_canary_gets_its_percents_spread_out() {
+        let route = route(&function("f"));
+        let led: Vec<_> = (0..100).map(|_| route.next() != Pointer::Latest).collect();
+        assert_eq!(led.iter().filter(|canary| **canary).count(), 30);
+        assert!(led[..20].iter().any(|canary| *canary) && led[80..].iter().any(|canary| *canary));
     }
 }

@@ -3,7 +3,7 @@
 //! Decides nothing: the domain does. Knows no time but now: who calls `fire_due_jobs`, and when, is the scheduler.
 
 use super::App;
-use super::queue::within;
+use super::call::within;
 use crate::domain::{
     Error, ExecutionId, FunctionId, Job, JobChange, JobEvent, JobId, JobState, Missed, Namespace, Overlap, Schedule,
     Selector, Timestamp,
@@ -58,7 +58,7 @@ impl App {
     /// when the input is over the limit of asynchronous calls.
     pub async fn create_job(&self, new: NewJob) -> Result<Job, Error> {
         let now = self.now();
-        check_selector(&new.selector)?;
+        self.check_selector(new.function, &new.selector).await?;
         within(new.input.body.len(), self.0.options.async_input_limit)?;
         let job = Job {
             id: JobId::generate(),
@@ -138,7 +138,9 @@ impl App {
     /// # Errors
     /// `NotFound`, `Conflict` when it is over, `Invalid` for what cannot be.
     pub async fn update_job(&self, id: JobId, update: JobUpdate) -> Result<Job, Error> {
-        update.change.selector.as_ref().map_or(Ok(()), check_selector)?;
+        if let Some(selector) = &update.change.selector {
+            self.check_selector(self.job(id).await?.function, selector).await?;
+        }
         if let Some(input) = &update.input {
             within(input.body.len(), self.0.options.async_input_limit)?;
         }
@@ -240,16 +242,6 @@ impl App {
         let told = told.ok_or_else(|| no_such_job(&id.to_string()))??;
         self.0.jobs_changed.notify_one();
         Ok(told)
-    }
-}
-
-/// Executions know no selector yet, so a job may not promise one.
-fn check_selector(selector: &Selector) -> Result<(), Error> {
-    match selector {
-        Selector::Current => Ok(()),
-        Selector::Version(_) | Selector::Alias(_) => Err(Error::invalid(
-            "a job calls the revision that serves: leave the selector out, or write `current`",
-        )),
     }
 }
 

@@ -4,21 +4,33 @@
 //! that a call asks no database.
 
 mod access;
+mod alias;
+mod builds;
 mod call;
 mod deploy;
 mod directory;
 mod engine;
+mod images;
 mod job;
+mod notes;
 mod queue;
 mod reconcile;
 mod records;
+mod scale;
+mod select;
+mod signature;
+mod version;
+mod webhook;
 
 pub use access::{Keys, MadeToken, NewToken};
-pub use call::{Incoming, InvokeOptions};
+pub use alias::AliasSpec;
+pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
 pub use engine::EngineStatus;
 pub use job::{JobUpdate, NewJob};
 pub use records::ExecutionDetail;
+pub use version::{Published, VersionDetail};
+pub use webhook::{NewSigning, WebhookSpec};
 
 use crate::builder::{Builder, ImageState};
 use crate::domain::{
@@ -28,7 +40,7 @@ use crate::engine::Engine;
 use crate::invoker::{Invoker, LogHub};
 use crate::pool::{Pool, WorkerView};
 use crate::runtime::Runtimes;
-use crate::store::Store;
+use crate::store::{FunctionFilter, Store};
 use crate::task::{Clock, Supervisor};
 use directory::Directory;
 use std::collections::{BTreeMap, HashSet};
@@ -101,6 +113,7 @@ struct Inner {
     keys: Keys,
     /// Held while tokens change: each change is checked against those before it.
     keys_change: tokio::sync::Mutex<()>,
+    builds: builds::Builds,
 }
 
 impl std::fmt::Debug for App {
@@ -162,6 +175,7 @@ impl App {
             running: queue::Running::default(),
             keys: parts.keys,
             keys_change: tokio::sync::Mutex::default(),
+            builds: builds::Builds::default(),
         }))
     }
 
@@ -179,7 +193,7 @@ impl App {
         if ended > 0 {
             tracing::warn!("Ended {ended} calls that were running when the daemon stopped");
         }
-        for function in self.0.store.list_functions(None).await? {
+        for function in self.0.store.list_functions(FunctionFilter::default()).await? {
             self.remember(function).await?;
         }
         self.read_tokens().await
@@ -209,7 +223,43 @@ impl App {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list_functions(&self, namespace: Option<&Namespace>) -> Result<Vec<Function>, Error> {
-        Ok(self.0.store.list_functions(namespace).await?)
+        let filter = FunctionFilter {
+            namespace: namespace.cloned(),
+            ..FunctionFilter::default()
+        };
+        self.list_functions_page(filter).await
+    }
+
+    /// A page of functions. Order: namespace, then name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list_functions_page(&self, filter: FunctionFilter) -> Result<Vec<Function>, Error> {
+        Ok(self.0.store.list_functions(filter).await?)
+    }
+
+    /// A function by its identity.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn function_by_id(&self, id: FunctionId) -> Result<Function, Error> {
+        let found = self.0.store.function(id).await?;
+        found.ok_or_else(|| no_such_function_id(id))
+    }
+
+    /// Gives a function another name; calls by the old one are not found from now on. Workers that run keep telling
+    /// their code the old name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Conflict` when the name is taken.
+    pub async fn rename_function(&self, id: FunctionId, name: &FunctionName) -> Result<Function, Error> {
+        if !self.0.store.rename_function(id, name, self.0.clock.now()).await? {
+            return Err(no_such_function_id(id));
+        }
+        let function = self.function_by_id(id).await?;
+        self.0.directory.forget_versions(id);
+        self.remember(function.clone()).await?;
+        Ok(function)
     }
 
     /// A function's revisions, newest first.
@@ -230,15 +280,24 @@ impl App {
         Ok(self.0.store.build(revision).await?)
     }
 
-    /// Deletes a function, its revisions and records; its workers leave when their calls are over.
+    /// Deletes a function with its revisions, versions, aliases, webhooks and records; its workers leave when their calls are over.
     ///
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn delete_function(&self, namespace: &Namespace, name: &FunctionName) -> Result<(), Error> {
-        let function = self.function(namespace, name).await?;
+        self.delete_function_by_id(self.function(namespace, name).await?.id)
+            .await
+    }
+
+    /// Deletes a function as [`App::delete_function`] does.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn delete_function_by_id(&self, id: FunctionId) -> Result<(), Error> {
+        let function = self.function_by_id(id).await?;
         let revisions = self.0.store.list_revisions(function.id).await?;
         self.0.store.delete_function(function.id).await?;
-        self.0.directory.remove(namespace, name);
+        self.0.directory.remove(&function);
         revisions.iter().for_each(|r| self.0.pool.retire(r.id));
         self.changed();
         Ok(())
@@ -302,7 +361,10 @@ impl App {
             Some(id) => self.0.store.revision(id).await?,
             None => None,
         };
-        let target = revision.map(|r| Arc::new(self.target(&function, &r)));
+        let target = match revision {
+            Some(revision) => Some(Arc::new(self.target(&function, &revision).await?)),
+            None => None,
+        };
         self.0.directory.put(function, target);
         Ok(())
     }
@@ -312,4 +374,8 @@ fn no_such_function(namespace: &Namespace, name: &FunctionName) -> Error {
     Error::not_found(format!(
         "there is no function `{name}` in namespace `{namespace}`: `hob list` shows what there is"
     ))
+}
+
+fn no_such_function_id(id: FunctionId) -> Error {
+    Error::not_found(format!("there is no function {id}: `hob list` shows what there is"))
 }

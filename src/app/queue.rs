@@ -1,10 +1,11 @@
 //! Asynchronous calls: accepted once committed, run from the store, ended exactly once.
 
 use super::App;
-use super::call::{Incoming, not_ready};
+use super::call::{Callee, Incoming, InvokeOptions};
 use crate::domain::{Ending, Error, Execution, ExecutionId, Outcome, Timings};
-use crate::invoker::{Body, Call, Reply};
-use crate::store::AsyncInput;
+use crate::invoker::{Body, Call, Note, Reply};
+use crate::pool::Target;
+use crate::store::{Acceptance, AsyncInput};
 use crate::task::{Shutdown, TaskKind};
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -43,30 +44,25 @@ impl App {
     /// Accepts a call to be made later. Once this answers, it will be made, whatever becomes of the daemon.
     ///
     /// # Errors
-    /// `NotFound`, `NotReady`; `TooLarge` when the input is over the limit.
-    pub async fn invoke_later(&self, namespace: &str, name: &str, incoming: Incoming) -> Result<ExecutionId, Error> {
-        let served = self.0.directory.find(namespace, name);
-        let served = served.ok_or_else(|| {
-            Error::not_found(format!("there is no function `{name}`: `hob list` shows what there is"))
-        })?;
-        if served.target.is_none() {
-            return Err(not_ready(name));
-        }
-        let body = collect(incoming.body, self.0.options.async_input_limit).await?;
-        let input = AsyncInput {
-            method: incoming.method,
-            path: incoming.path,
-            query: incoming.query,
-            headers: incoming.headers,
-            body,
+    /// `NotFound`, `NotReady`, `Conflict` when the identity is taken, `TooLarge` when the input is over the limit.
+    pub async fn invoke_later(
+        &self,
+        callee: Callee<'_>,
+        options: InvokeOptions,
+        incoming: Incoming,
+    ) -> Result<ExecutionId, Error> {
+        let served = self.served(callee)?;
+        self.target_for(&served, &options.selector).await?;
+        let acceptance = Acceptance {
+            id: options.id,
+            function: served.function.id,
+            selector: options.selector,
+            description: options.description,
+            input: self.whole(incoming).await?,
         };
-        let id = ExecutionId::generate();
-        self.0
-            .store
-            .accept_async(id, served.function.id, input, self.0.clock.now())
-            .await?;
+        self.0.store.accept_async(acceptance, self.0.clock.now()).await?;
         self.0.queued.notify_one();
-        Ok(id)
+        Ok(options.id)
     }
 
     /// Runs accepted calls until shutdown, a bounded number at once.
@@ -143,20 +139,25 @@ impl App {
     }
 
     async fn make_queued_call(&self, execution: &Execution, input: AsyncInput) {
-        let Some(target) = self.serving(execution).await else {
-            return self.end_unserved(execution.id).await;
+        let target = match self.place(execution).await {
+            Ok(target) => target,
+            Err(e) => return self.end_unserved(execution.id, &e).await,
         };
-        let body = futures_util::stream::iter([Ok(bytes::Bytes::from(input.body))]).boxed();
+        let incoming = Incoming::from(input);
         let call = Call {
             id: execution.id,
             function: execution.function,
             target,
-            method: input.method,
-            path: input.path,
-            query: input.query,
-            headers: input.headers,
-            body: Body::Stream(body),
+            method: incoming.method,
+            path: incoming.path,
+            query: incoming.query,
+            headers: incoming.headers,
+            body: incoming.body,
             asynchronous: true,
+            note: Note {
+                keep_result: true,
+                ..Note::default()
+            },
         };
         let Ok(answer) = self.0.invoker.invoke(call).await else {
             return;
@@ -170,20 +171,23 @@ impl App {
         }
     }
 
-    async fn serving(&self, execution: &Execution) -> Option<Arc<crate::pool::Target>> {
-        let function = self.0.store.function(execution.function).await.ok()??;
-        self.0
-            .directory
-            .find(function.namespace.as_str(), function.name.as_str())?
-            .target
-            .clone()
+    /// Finds what the call is meant for, now that it runs, and notes it where the claim could not.
+    async fn place(&self, execution: &Execution) -> Result<Arc<Target>, Error> {
+        let served = self.served(Callee::Id(execution.function))?;
+        let target = self.target_for(&served, &execution.selector).await?;
+        if execution.revision != Some(target.demand.revision) {
+            self.0
+                .store
+                .place_execution(execution.id, target.demand.revision)
+                .await?;
+        }
+        Ok(target)
     }
 
-    async fn end_unserved(&self, id: ExecutionId) {
+    async fn end_unserved(&self, id: ExecutionId, why: &Error) {
         let ending = Ending {
             outcome: Outcome::Error {
-                message: "when the call was to run, its function was gone or had no revision that could serve"
-                    .to_owned(),
+                message: format!("the call could not be made: {why}"),
             },
             at: self.0.clock.now(),
             temperature: None,
@@ -195,27 +199,4 @@ impl App {
             tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
         }
     }
-}
-
-async fn collect(body: Body, limit: u64) -> Result<Vec<u8>, Error> {
-    let mut stream = match body {
-        Body::Whole(bytes) => return within(bytes.len(), limit).map(|()| bytes.to_vec()),
-        Body::Stream(stream) => stream,
-    };
-    let mut all = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|e| Error::invalid(format!("the request's body could not be read: {e}")))?;
-        within(all.len() + chunk.len(), limit)?;
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all)
-}
-
-pub(super) fn within(size: usize, limit: u64) -> Result<(), Error> {
-    if size as u64 <= limit {
-        return Ok(());
-    }
-    Err(Error::TooLarge(format!(
-        "the input of an asynchronous call may have {limit} bytes: send less, or raise records.async_input_limit_mib"
-    )))
 }

@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::domain::{Error, Execution, ExecutionId, FunctionId};
-use crate::store::{ExecutionFilter, LogEntry};
+use crate::store::{AsyncInput, ExecutionFilter, LogEntry};
 use crate::task::Shutdown;
 use std::time::Duration;
 
@@ -39,13 +39,51 @@ impl App {
         })
     }
 
-    /// Executions, newest first.
+    /// A page of executions, in the order that the filter says.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
         self.0.store.flush().await?;
         Ok(self.0.store.list_executions(filter).await?)
+    }
+
+    /// How many executions a filter lets through, whatever its page.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_matching_executions(&self, filter: ExecutionFilter) -> Result<u64, Error> {
+        self.0.store.flush().await?;
+        Ok(self.0.store.count_matching_executions(filter).await?)
+    }
+
+    /// Deletes the record of an execution that has ended, with what it printed, its input and its result.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Conflict` while it waits or runs.
+    pub async fn delete_execution(&self, id: ExecutionId) -> Result<(), Error> {
+        let execution = self.execution(id).await?;
+        if self.0.store.delete_execution(id).await? {
+            return Ok(());
+        }
+        let state = execution.state.as_str();
+        Err(Error::conflict(format!(
+            "execution {id} is {state}: wait for its end, or cancel it with `hob runs cancel {id}`"
+        )))
+    }
+
+    /// What an execution was called with, where that was kept.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or none was kept.
+    pub async fn execution_input(&self, id: ExecutionId) -> Result<AsyncInput, Error> {
+        self.execution(id).await?;
+        let found = self.0.store.execution_input(id).await?;
+        found.ok_or_else(|| {
+            Error::not_found(format!(
+                "execution {id} has no kept input: asynchronous calls keep one, and those that ask for it (`--keep`)"
+            ))
+        })
     }
 
     /// What an execution printed; of a running one, so far.
@@ -61,7 +99,7 @@ impl App {
         Ok(ExecutionDetail { execution, log })
     }
 
-    /// The answer of an asynchronous execution.
+    /// The answer of an execution, where it was kept.
     ///
     /// # Errors
     /// `NotFound` when there is none, or none was kept.
@@ -70,7 +108,7 @@ impl App {
         let found = self.0.store.execution_result(id).await?;
         found.ok_or_else(|| {
             let state = execution.state.as_str();
-            Error::not_found(format!("execution {id} is {state} and has no kept result: only asynchronous calls keep one, once they have succeeded"))
+            Error::not_found(format!("execution {id} is {state} and has no kept result: asynchronous calls keep one, and those that ask for it (`--keep`), once they have succeeded"))
         })
     }
 
@@ -101,6 +139,9 @@ impl App {
         loop {
             if let Err(e) = self.clean_up().await {
                 tracing::warn!("Could not remove old records: {}", crate::telemetry::chain(&e));
+            }
+            if let Err(e) = self.look_after_images().await {
+                tracing::warn!("Could not look after images: {}", crate::telemetry::chain(&e));
             }
             tokio::select! {
                 () = shutdown.requested() => return,

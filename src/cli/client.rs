@@ -4,7 +4,6 @@
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::token_args::Token;
 use crate::api::native::wire::{BASE, header};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -72,6 +71,17 @@ impl Call {
         self
     }
 
+    /// Sends a document.
+    pub(crate) fn json(self, document: &impl serde::Serialize) -> Result<Self, Failure> {
+        let bytes = serde_json::to_vec(document)
+            .map_err(|error| Failure::usage(format!("cannot write the request: {error}")))?;
+        let length = bytes.len() as u64;
+        let json = HeaderValue::from_static("application/json");
+        Ok(self
+            .header(http::header::CONTENT_TYPE, json)
+            .body(body_of(bytes), Some(length)))
+    }
+
     /// Sends this; `length` in bytes where it is known.
     pub(crate) fn body(mut self, body: Body, length: Option<u64>) -> Self {
         self.body = body;
@@ -95,12 +105,12 @@ pub(crate) struct Client {
     host: String,
     port: u16,
     prefix: String,
-    token: Option<Token>,
+    token: Option<HeaderValue>,
 }
 
 impl Client {
-    /// Takes `http://HOST[:PORT][/PREFIX]`; the token goes with every request.
-    pub(crate) fn new(url: &str, token: Option<Token>) -> Result<Self, Failure> {
+    /// Takes `http://HOST[:PORT][/PREFIX]`.
+    pub(crate) fn new(url: &str) -> Result<Self, Failure> {
         let wrong = || {
             Failure::usage(format!("`{url}` is not an address of a daemon"))
                 .hint("write it as http://127.0.0.1:7070 (--url or HOB_URL)")
@@ -115,8 +125,18 @@ impl Client {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(80),
             prefix: uri.path().trim_end_matches('/').to_owned(),
-            token,
+            token: None,
         })
+    }
+
+    /// Shows this access token with each request; an empty one is none.
+    pub(crate) fn with_token(mut self, token: Option<&str>) -> Result<Self, Failure> {
+        let token = token.filter(|t| !t.is_empty()).map(HeaderValue::from_str).transpose();
+        self.token = token.map_err(|_| {
+            Failure::usage("the access token has characters that no header can hold").hint("look at HOB_TOKEN")
+        })?;
+        self.token.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(self)
     }
 
     /// Sends a request; any status is an answer.
@@ -189,16 +209,16 @@ impl Client {
             .parse()
             .map_err(|_| Failure::usage(format!("`{target}` is not a path")))?;
         *request.headers_mut() = call.headers;
-        // Not in `Authorization`: that header may be meant for the function.
-        if let Some(Token(token)) = &self.token {
-            request.headers_mut().insert("x-auth-token", token.clone());
-        }
         let host = match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
         };
         let host = HeaderValue::from_str(&host).map_err(|_| Failure::usage("bad host in --url"))?;
         request.headers_mut().entry(http::header::HOST).or_insert(host);
+        // Not in `Authorization`: that header may be meant for the function.
+        if let Some(token) = self.token.clone() {
+            request.headers_mut().insert("x-auth-token", token);
+        }
         Ok(request)
     }
 
@@ -341,10 +361,10 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         for good in ["http://127.0.0.1:7070", "http://h", "http://[::1]:1/p/"] {
-            assert!(Client::new(good, None).is_ok(), "{good}");
+            assert!(Client::new(good).is_ok(), "{good}");
         }
         for bad in ["", "127.0.0.1:7070", "https://h", "ftp://h", "http://"] {
-            let failure = Client::new(bad, None).err().expect(bad);
+            let failure = Client::new(bad).err().expect(bad);
             assert_eq!(failure.exit, Exit::Usage, "{bad}");
         }
     }
@@ -354,7 +374,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         drop(listener);
-        let client = Client::new(&url, None).expect("an address");
+        let client = Client::new(&url).expect("an address");
         let failure = client
             .get::<serde_json::Value>("/status".to_owned())
             .await
@@ -367,7 +387,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_answer_becomes_a_failure_with_its_words() {
         let server = Server::start(|_| json(404, &value!({"code": "not_found", "message": "no function `x`"}))).await;
-        let client = Client::new(&format!("{}/prefix/", server.url), None).expect("an address");
+        let client = Client::new(&format!("{}/prefix/", server.url)).expect("an address");
         let failure = client
             .get::<serde_json::Value>(path(&["functions", "x"]))
             .await
@@ -378,9 +398,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_token_is_shown_with_each_request() {
+        let server = Server::start(|_| respond(200, &[], "{}")).await;
+        for (token, expect) in [(Some("secret"), Some("secret")), (Some(""), None), (None, None)] {
+            let client = Client::new(&server.url)
+                .and_then(|c| c.with_token(token))
+                .expect("a client");
+            client
+                .get::<serde_json::Value>("/x".to_owned())
+                .await
+                .expect("an answer");
+            let asked = server.asked();
+            let sent = asked.last().and_then(|a| a.headers.get("x-auth-token"));
+            assert_eq!(sent.and_then(|v| v.to_str().ok()), expect);
+        }
+        assert!(
+            Client::new(&server.url)
+                .and_then(|c| c.with_token(Some("a\nb")))
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
     async fn a_foreign_error_page_is_named_as_such() {
         let server = Server::start(|_| respond(502, &[], "<html>")).await;
-        let client = Client::new(&server.url, None).expect("an address");
+        let client = Client::new(&server.url).expect("an address");
         let failure = client
             .get::<serde_json::Value>("/status".to_owned())
             .await
@@ -392,7 +434,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_streamed_from_a_reader() {
         let server = Server::start(|_| respond(200, &[], "")).await;
-        let client = Client::new(&server.url, None).expect("an address");
+        let client = Client::new(&server.url).expect("an address");
         let sent = vec![7_u8; 3 * PIECE + 5];
         let call = Call::new(Method::POST, "/x".to_owned()).body(body_from(std::io::Cursor::new(sent.clone())), None);
         client.ask(call).await.expect("an answer");

@@ -1,6 +1,6 @@
 //! The multipart form of a deploy, written as it is sent. Writes only; reading is the daemon's.
 
-use super::client::{Body, body_from};
+use super::client::{Body, body_from, body_of};
 use std::fs::File;
 use std::io::{Cursor, Read};
 
@@ -12,6 +12,18 @@ pub(crate) struct Form {
     pub(crate) length: u64,
     /// The form itself.
     pub(crate) body: Body,
+}
+
+/// The part `settings` alone.
+pub(crate) fn settings_form(settings: &[u8]) -> Form {
+    let boundary = format!("hob-{}", uuid::Uuid::new_v4().simple());
+    let mut all = settings_part(&boundary, settings);
+    all.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    Form {
+        content_type: format!("multipart/form-data; boundary={boundary}"),
+        length: all.len() as u64,
+        body: body_of(all),
+    }
 }
 
 /// The part `settings` and then the part `code`, which is `length` bytes of `code`.
@@ -29,13 +41,18 @@ pub(crate) fn form(settings: &[u8], file_name: &str, code: File, length: u64) ->
     }
 }
 
-fn head(boundary: &str, settings: &[u8], file_name: &str) -> Vec<u8> {
-    let mut head = format!(
+fn settings_part(boundary: &str, settings: &[u8]) -> Vec<u8> {
+    let mut part = format!(
         "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\n\
          content-type: application/json\r\n\r\n"
     )
     .into_bytes();
-    head.extend_from_slice(settings);
+    part.extend_from_slice(settings);
+    part
+}
+
+fn head(boundary: &str, settings: &[u8], file_name: &str) -> Vec<u8> {
+    let mut head = settings_part(boundary, settings);
     let name = quoted(file_name);
     head.extend_from_slice(
         format!(

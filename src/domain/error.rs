@@ -25,6 +25,9 @@ pub enum Error {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The caller has not shown that it may do this.
+    #[error("{0}")]
+    Denied(String),
     /// A size limit was passed.
     #[error("{0}")]
     TooLarge(String),
@@ -118,6 +121,7 @@ impl Error {
             Self::Invalid(_)
             | Self::NotFound(_)
             | Self::Conflict(_)
+            | Self::Denied(_)
             | Self::TooLarge(_)
             | Self::NotReady(_)
             | Self::Busy { .. } => Fault::Caller,

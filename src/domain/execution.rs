@@ -1,6 +1,6 @@
 //! One call and its record, and the one way it may end.
 
-use super::{Error, ExecutionId, FunctionId, RevisionId, Timestamp};
+use super::{Error, ExecutionId, FunctionId, RevisionId, Selector, Timestamp};
 
 /// Where a call stands. `Queued` and `Running` move on; the others are terminal and written once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,7 +160,7 @@ pub struct Ending {
     pub timings: Timings,
     /// What the function printed, both streams in order, at most the configured size.
     pub log: Vec<u8>,
-    /// The answer's body where it is kept (asynchronous calls), at most the configured size.
+    /// The answer's body where it is kept (asynchronous calls, and who asked for it), at most the configured size.
     pub result: Option<Vec<u8>>,
 }
 
@@ -173,6 +173,10 @@ pub struct Execution {
     pub function: FunctionId,
     /// Which revision; `None` while queued.
     pub revision: Option<RevisionId>,
+    /// What the caller asked for.
+    pub selector: Selector,
+    /// What the caller wrote about it; may be empty.
+    pub description: String,
     /// Where it stands.
     pub state: ExecutionState,
     /// Accepted asynchronously: it survives a restart.

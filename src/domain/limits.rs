@@ -29,6 +29,26 @@ impl Memory {
     }
 }
 
+/// The most of the machine's processors that one worker gets, enforced by the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cpu(u32);
+
+impl Cpu {
+    /// Unit: thousandths of a core, 10 to 64,000.
+    ///
+    /// # Errors
+    /// `Error::Invalid` outside the range.
+    pub fn from_millis(millis: u32) -> Result<Self, Error> {
+        in_range("cpu", millis, 10..=64_000, "thousandths of a core").map(Self)
+    }
+
+    /// Unit: thousandths of a core.
+    #[must_use]
+    pub fn millis(self) -> u32 {
+        self.0
+    }
+}
+
 /// How long one call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timeout(Duration);
@@ -133,6 +153,8 @@ pub struct Limits {
     pub scale: Scale,
     /// What it may reach.
     pub network: Network,
+    /// Processor time of one worker while it serves; `None`: what the machine has.
+    pub cpu: Option<Cpu>,
 }
 
 fn in_range(what: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<u32, Error> {
@@ -152,6 +174,7 @@ mod tests {
     #[test]
     fn limits_hold_their_ranges() {
         assert!(Memory::from_mib(31).is_err() && Memory::from_mib(32).is_ok());
+        assert!(Cpu::from_millis(9).is_err() && Cpu::from_millis(64_001).is_err() && Cpu::from_millis(10).is_ok());
         assert!(Timeout::from_millis(0).is_err() && Timeout::from_millis(3_600_001).is_err());
         assert!(Concurrency::new(0).is_err() && Concurrency::new(101).is_err());
         assert!(Scale::new(2, 1).is_err() && Scale::new(0, 0).is_err() && Scale::new(1, 1).is_ok());

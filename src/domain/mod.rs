@@ -15,6 +15,7 @@ mod schedule;
 mod selector;
 mod time;
 mod version;
+mod webhook;
 
 pub use access::{Principal, Role, Token};
 pub use error::{Error, Fault};
@@ -22,10 +23,11 @@ pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Tim
 pub use function::Function;
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
-pub use limits::{Concurrency, Limits, Memory, Network, Scale, Timeout};
+pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use schedule::{Cron, Every, Schedule, moment};
 pub use selector::Selector;
 pub use time::Timestamp;
 pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};
+pub use webhook::{Secret, SignatureScheme, Signing, Webhook, WebhookId};

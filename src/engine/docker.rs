@@ -1,4 +1,4 @@
-//! The engine behind the Docker API: the only file that knows bollard.
+//! The engine behind the Docker API: with `docker_guest.rs`, a part of it, the only file that knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
@@ -6,15 +6,17 @@
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, LABEL_INSTANCE,
-    LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
+    KIND_STAGE, LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec,
+    docker_guest, is_image_name,
 };
-use crate::domain::{InstanceId, Network, WorkerId};
+use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
 use bollard::Docker as Client;
 use bollard::errors::Error as ClientError;
 use bollard::models;
 use bollard::query_parameters as query;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -74,6 +76,8 @@ pub struct Docker {
     /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
     /// the engine itself would make two of one name.
     network: tokio::sync::Mutex<Option<String>>,
+    /// The same for the network without an outside.
+    inside: tokio::sync::Mutex<Option<String>>,
     /// Held for a few lines, never across an await.
     holders: Mutex<Shelf>,
     /// Held while holders are made or cleared away: of two who look, the second sees what the first has done.
@@ -129,6 +133,7 @@ impl Docker {
             request_timeout: options.request_timeout,
             link: Mutex::default(),
             network: tokio::sync::Mutex::default(),
+            inside: tokio::sync::Mutex::default(),
             holders: Mutex::new(Shelf::new(options.network_holders)),
             tending: tokio::sync::Mutex::default(),
         }
@@ -163,7 +168,7 @@ impl Docker {
     }
 
     /// One request with its deadline. An engine that went away is looked for anew next time: it may come back as another version.
-    async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
+    pub(super) async fn ask<T, F>(&self, on: &On<'_>, request: impl FnOnce(Client) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
@@ -174,7 +179,16 @@ impl Docker {
         }
     }
 
-    fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
+    pub(super) async fn client(&self) -> Result<(Client, String), Error> {
+        let link = self.link().await?;
+        Ok((link.client, link.host))
+    }
+
+    pub(super) fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    pub(super) fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
         let error = classify(error, host, on);
         if matches!(error, Error::Unreachable { .. }) {
             self.set_link(None);
@@ -237,7 +251,12 @@ impl Docker {
         Ok(id)
     }
 
-    async fn create(&self, name: &str, image: &str, body: models::ContainerCreateBody) -> Result<ContainerId, Error> {
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        image: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<ContainerId, Error> {
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
             ..Default::default()
@@ -282,7 +301,7 @@ impl Docker {
     }
 
     async fn make_holder(&self, image: &str) -> Result<(), Error> {
-        let network = self.network_id().await?;
+        let network = self.network_id(NetworkKind::Outbound).await?;
         let body = holder_body(image, self.instance, network);
         let name = format!("hob-holder-{}", uuid::Uuid::new_v4().simple());
         let holder = self.create_and_start(&name, image, body).await?;
@@ -305,26 +324,40 @@ impl Docker {
     async fn network_mode(&self, network: Network) -> Result<String, Error> {
         match network {
             Network::None => Ok("none".to_owned()),
-            Network::Outbound => self.network_id().await,
+            Network::Outbound => self.network_id(NetworkKind::Outbound).await,
         }
     }
 
-    async fn network_id(&self) -> Result<String, Error> {
-        let mut known = self.network.lock().await;
+    pub(super) async fn network_id(&self, kind: NetworkKind) -> Result<String, Error> {
+        let mut known = self.cache_of(kind).lock().await;
         if let Some(id) = known.as_ref() {
             return Ok(id.clone());
         }
-        let id = match self.own_networks().await?.pop() {
+        let id = match self.own_networks(kind).await?.pop() {
             Some(id) => id,
-            None => self.create_network().await?,
+            None => self.create_network(kind).await?,
         };
         *known = Some(id.clone());
         Ok(id)
     }
 
-    async fn own_networks(&self) -> Result<Vec<String>, Error> {
+    fn cache_of(&self, kind: NetworkKind) -> &tokio::sync::Mutex<Option<String>> {
+        match kind {
+            NetworkKind::Outbound => &self.network,
+            NetworkKind::Inside => &self.inside,
+        }
+    }
+
+    /// Somebody may have removed them: they are looked for anew.
+    pub(super) async fn forget_networks(&self) {
+        for kind in NetworkKind::ALL {
+            *self.cache_of(kind).lock().await = None;
+        }
+    }
+
+    async fn own_networks(&self, kind: NetworkKind) -> Result<Vec<String>, Error> {
         let options = query::ListNetworksOptions {
-            filters: Some(ours(self.instance, "network")),
+            filters: Some(ours(self.instance, kind.label())),
         };
         let on = On::engine("listing networks");
         let networks = self
@@ -333,8 +366,8 @@ impl Docker {
         Ok(networks.into_iter().filter_map(|n| n.id).collect())
     }
 
-    async fn create_network(&self) -> Result<String, Error> {
-        let body = network_body(self.instance);
+    async fn create_network(&self, kind: NetworkKind) -> Result<String, Error> {
+        let body = network_body(self.instance, kind);
         let on = On::network("making the network", &body.name);
         let request = body.clone();
         self.ask(&on, |c| async move { c.create_network(request).await })
@@ -366,35 +399,6 @@ impl Docker {
         lines.finish();
         image.ok_or_else(|| lines.failed(unfinished_build()))
     }
-
-    async fn own_images(&self) -> Result<Vec<String>, Error> {
-        let options = query::ListImagesOptions {
-            filters: Some(ours(self.instance, "image")),
-            ..Default::default()
-        };
-        let on = On::engine("listing images");
-        let images = self
-            .ask(&on, |c| async move { c.list_images(Some(options)).await })
-            .await?;
-        Ok(images.into_iter().map(|i| i.id).collect())
-    }
-
-    /// Whether it went; one that is in use, or a parent of another, stays.
-    async fn remove_image(&self, id: &str) -> Result<bool, Error> {
-        let options = query::RemoveImageOptions {
-            force: true,
-            ..Default::default()
-        };
-        let on = On::image("removing an image", id);
-        let answer = self
-            .ask(&on, |c| async move { c.remove_image(id, Some(options), None).await })
-            .await;
-        match answer {
-            Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
-            Err(Error::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 #[async_trait]
@@ -414,11 +418,19 @@ impl Engine for Docker {
         }
         match self.start_alone(spec).await {
             Err(Error::NotFound { what }) if what == NETWORK => {
-                *self.network.lock().await = None;
+                self.forget_networks().await;
                 self.start_alone(spec).await
             }
             other => other,
         }
+    }
+
+    async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error> {
+        docker_guest::start(self, spec).await
+    }
+
+    async fn wait(&self, id: &ContainerId) -> Result<ContainerStatus, Error> {
+        docker_guest::wait(self, id).await
     }
 
     fn worker_path(&self, _spec_dir: &Path) -> PathBuf {
@@ -432,6 +444,13 @@ impl Engine for Docker {
             ..Default::default()
         };
         let on = On::container("changing a worker's memory", id.as_str());
+        self.ask(&on, |c| async move { c.update_container(on.name, body).await })
+            .await
+    }
+
+    async fn set_cpu(&self, id: &ContainerId, cpu: Cpu) -> Result<(), Error> {
+        let body = docker_guest::cpu_update(cpu);
+        let on = On::container("limiting a worker's processor time", id.as_str());
         self.ask(&on, |c| async move { c.update_container(on.name, body).await })
             .await
     }
@@ -552,7 +571,7 @@ impl Engine for Docker {
     async fn prepare_network(&self) -> Result<(), Error> {
         // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
         *self.network.lock().await = None;
-        self.network_id().await.map(drop)
+        self.network_id(NetworkKind::Outbound).await.map(drop)
     }
 
     async fn keep_holders(&self, image: &str) -> Result<(), Error> {
@@ -574,8 +593,12 @@ impl Engine for Docker {
 
     async fn remove_networks(&self) -> Result<(), Error> {
         self.remove_holders().await?;
-        *self.network.lock().await = None;
-        for id in self.own_networks().await? {
+        self.forget_networks().await;
+        let mut networks = Vec::new();
+        for kind in NetworkKind::ALL {
+            networks.extend(self.own_networks(kind).await?);
+        }
+        for id in networks {
             let on = On::network("removing a network", &id);
             let answer = self.ask(&on, |c| async move { c.remove_network(on.name).await }).await;
             match answer {
@@ -586,13 +609,66 @@ impl Engine for Docker {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error> {
+        let label = format!("{LABEL_INSTANCE}={}", self.instance);
+        let options = query::ListImagesOptions {
+            filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
+            ..Default::default()
+        };
+        let on = On::engine("listing images");
+        let images = self
+            .ask(&on, |c| async move { c.list_images(Some(options)).await })
+            .await?;
+        Ok(images.into_iter().filter_map(owned_image).collect())
+    }
+
+    /// Not by force: what a worker uses stays, and so do names that are not ours.
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error> {
+        let name = image.name.as_deref().unwrap_or(&image.id);
+        let on = On::image("removing an image", name);
+        let options = Some(query::RemoveImageOptions::default());
+        let answer = self
+            .ask(&on, |c| async move { c.remove_image(name, options, None).await })
+            .await;
+        match answer {
+            Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error> {
+        check_image_name(name)?;
+        let (repository, tag) = split_tag(name);
+        let options = query::TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        let on = On::image("naming an image", image);
+        self.ask(&on, |c| async move { c.tag_image(image, Some(options)).await })
+            .await
+    }
+
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        if self.image(image).await?.is_none() {
+            return Err(On::image("saving an image", image).missing());
+        }
+        let link = self.link().await?;
+        let (host, name) = (link.host.clone(), image.to_owned());
+        let saved = link.client.export_image(image).map(move |part| {
+            let on = On::image("saving an image", &name);
+            part.map_err(|e| classify(e, &host, &on))
+        });
+        Ok(saved.boxed())
+    }
+
     async fn remove_images(&self) -> Result<u64, Error> {
         let mut removed = 0;
         // A parent goes only after its children: again, as long as something went.
         loop {
             let before = removed;
-            for id in self.own_images().await? {
-                removed += u64::from(self.remove_image(&id).await?);
+            for image in self.images().await? {
+                removed += u64::from(self.remove_image(&image).await?);
             }
             if removed == before {
                 return Ok(removed);
@@ -622,7 +698,7 @@ fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) ->
     labels
 }
 
-fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
+pub(super) fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
     let mut labels = labels(instance, "worker", &spec.labels);
     labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
     models::ContainerCreateBody {
@@ -663,7 +739,7 @@ fn holder_body(image: &str, instance: InstanceId, network: String) -> models::Co
 }
 
 /// The sandbox of every worker.
-fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
+pub(super) fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
     let memory = signed(spec.memory.bytes());
     models::HostConfig {
         mounts: Some(vec![directory_mount(&spec.directory)]),
@@ -723,13 +799,16 @@ fn small_log() -> models::HostConfigLogConfig {
     }
 }
 
-fn network_body(instance: InstanceId) -> models::NetworkCreateRequest {
+fn network_body(instance: InstanceId, kind: NetworkKind) -> models::NetworkCreateRequest {
     let icc = "com.docker.network.bridge.enable_icc".to_owned();
+    let inside = kind == NetworkKind::Inside;
+    let suffix = if inside { "-inside" } else { "" };
     models::NetworkCreateRequest {
-        name: network_name(instance),
+        name: format!("{}{suffix}", network_name(instance)),
         driver: Some("bridge".to_owned()),
+        internal: Some(inside),
         options: Some(HashMap::from([(icc, "false".to_owned())])),
-        labels: Some(labels(instance, "network", &BTreeMap::new())),
+        labels: Some(labels(instance, kind.label(), &BTreeMap::new())),
         ..Default::default()
     }
 }
@@ -751,10 +830,16 @@ fn build_options(request: &BuildRequest, instance: InstanceId) -> query::BuildIm
         memory: Some(memory),
         memswap: Some(memory),
         buildargs: Some(request.args.clone().into_iter().collect()),
-        labels: Some(labels(instance, "image", &request.labels)),
+        labels: Some(image_labels(request, instance)),
         networkmode: request.network.clone(),
         ..Default::default()
     }
+}
+
+fn image_labels(request: &BuildRequest, instance: InstanceId) -> HashMap<String, String> {
+    let mut labels = labels(instance, "image", &request.labels);
+    labels.insert(LABEL_IMAGE.to_owned(), request.tag.clone());
+    labels
 }
 
 /// Without a tag the engine would fetch every tag there is.
@@ -769,13 +854,8 @@ fn pull_options(name: &str) -> query::CreateImageOptions {
 }
 
 /// The name becomes part of a request's path: nothing may climb out of it.
-fn check_image_name(name: &str) -> Result<(), Error> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
-    let good = !name.is_empty()
-        && name.len() <= 512
-        && name.bytes().all(allowed)
-        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-    if good {
+pub(super) fn check_image_name(name: &str) -> Result<(), Error> {
+    if is_image_name(name) {
         return Ok(());
     }
     Err(Error::Refused {
@@ -806,6 +886,33 @@ fn image_info(found: models::ImageInspect) -> ImageInfo {
         architecture: found.architecture.unwrap_or_default(),
         size_bytes: unsigned(found.size),
         labels: labels.into_iter().collect(),
+    }
+}
+
+/// Ours by the label, and by the name in it: an image without that name has been taken over by the user.
+fn owned_image(found: models::ImageSummary) -> Option<OwnedImage> {
+    let has_name = |name: &String| {
+        let whole = format!("{name}:latest");
+        found.repo_tags.iter().any(|tag| tag == name || *tag == whole)
+    };
+    let name = found.labels.get(LABEL_IMAGE).filter(|name| has_name(name)).cloned();
+    let is_stage = found.labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_STAGE);
+    let unnamed = found.repo_tags.iter().all(|tag| tag.starts_with("<none>"));
+    (name.is_some() || is_stage && unnamed).then(|| OwnedImage {
+        name,
+        size_bytes: unsigned(Some(found.size)),
+        created_at_seconds: found.created,
+        labels: found.labels.into_iter().collect(),
+        id: found.id,
+    })
+}
+
+/// The repository and the tag, which is `latest` when none is said.
+fn split_tag(name: &str) -> (&str, &str) {
+    let after_host = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[after_host..].rfind(':') {
+        Some(colon) => (&name[..after_host + colon], &name[after_host + colon + 1..]),
+        None => (name, "latest"),
     }
 }
 
@@ -953,11 +1060,31 @@ fn unfinished_build() -> Error {
 }
 
 /// What a lost network is called, so that `start_worker` knows it.
-const NETWORK: &str = "the workers' network";
+pub(super) const NETWORK: &str = "the workers' network";
+
+/// The networks of an instance, each made when it is first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NetworkKind {
+    /// The outside may be reached, other containers may not.
+    Outbound,
+    /// Nothing may be reached; the host dials in.
+    Inside,
+}
+
+impl NetworkKind {
+    const ALL: [Self; 2] = [Self::Outbound, Self::Inside];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Outbound => "network",
+            Self::Inside => "network-inside",
+        }
+    }
+}
 
 /// What was asked, for the error's words.
 #[derive(Debug, Clone, Copy)]
-struct On<'a> {
+pub(super) struct On<'a> {
     doing: &'static str,
     kind: Kind,
     name: &'a str,
@@ -973,15 +1100,19 @@ enum Kind {
 }
 
 impl<'a> On<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
     fn engine(doing: &'static str) -> Self {
         Self::new(doing, Kind::Engine, "")
     }
 
-    fn container(doing: &'static str, id: &'a str) -> Self {
+    pub(super) fn container(doing: &'static str, id: &'a str) -> Self {
         Self::new(doing, Kind::Container, id)
     }
 
-    fn image(doing: &'static str, name: &'a str) -> Self {
+    pub(super) fn image(doing: &'static str, name: &'a str) -> Self {
         Self::new(doing, Kind::Image, name)
     }
 
@@ -997,7 +1128,7 @@ impl<'a> On<'a> {
         Self { doing, kind, name }
     }
 
-    fn timeout(&self) -> Error {
+    pub(super) fn timeout(&self) -> Error {
         Error::Timeout {
             doing: self.doing.to_owned(),
         }
@@ -1014,7 +1145,7 @@ impl<'a> On<'a> {
     }
 }
 
-fn not_found(what: &str) -> Error {
+pub(super) fn not_found(what: &str) -> Error {
     Error::NotFound { what: what.to_owned() }
 }
 
@@ -1196,6 +1327,44 @@ mod tests {
             ("a@sha256:0", None),
         ] {
             assert_eq!(pull_options(name).tag.as_deref(), tag, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_what_follows_the_last_colon_of_the_last_part() {
+        for (name, expect) in [
+            ("a", ("a", "latest")),
+            ("a:1", ("a", "1")),
+            ("r:5000/a", ("r:5000/a", "latest")),
+            ("r:5000/a/b:1.2", ("r:5000/a/b", "1.2")),
+        ] {
+            assert_eq!(split_tag(name), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_ours_by_the_name_we_gave_it() {
+        let summary = |kind: &str, tags: &[&str]| models::ImageSummary {
+            id: "sha256:0".to_owned(),
+            repo_tags: tags.iter().map(|t| (*t).to_owned()).collect(),
+            labels: [(LABEL_KIND, kind), (LABEL_IMAGE, "hob-x/y")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            ..Default::default()
+        };
+        let ours = Some(Some("hob-x/y".to_owned()));
+        for (kind, tags, expect) in [
+            ("image", &["hob-x/y:latest"][..], ours.clone()),
+            ("image", &["mine:1", "hob-x/y:latest"], ours),
+            ("image", &["mine:1"], None),
+            ("image", &[], None),
+            ("image", &["<none>:<none>"], None),
+            (KIND_STAGE, &[], Some(None)),
+            (KIND_STAGE, &["<none>:<none>"], Some(None)),
+            (KIND_STAGE, &["mine:1"], None),
+        ] {
+            let found = owned_image(summary(kind, tags)).map(|image| image.name);
+            assert_eq!(found, expect, "{kind} {tags:?}");
         }
     }
 

@@ -3,21 +3,24 @@
 //! No sandbox and no limits: what it starts runs with the rights of the test. Faults are played on demand.
 
 use super::{
-    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, ImageInfo, OwnedContainer,
-    WorkerSpec,
+    BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
+    OwnedContainer, OwnedImage, Printed, WorkerSpec,
 };
-use crate::domain::WorkerId;
+use crate::domain::{Cpu, WorkerId};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Marks every process of a worker, however far it forked, so that the whole worker can be ended.
 const MARK: &str = "HOB_FAKE_WORKER";
@@ -31,6 +34,15 @@ pub struct FakeEngine {
     shared: Arc<Shared>,
     down: watch::Sender<bool>,
     hanging: watch::Sender<bool>,
+    building: watch::Sender<BuildsHeld>,
+}
+
+/// Whether builds wait, and how many are under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct BuildsHeld {
+    held: bool,
+    n_running: usize,
+    most: usize,
 }
 
 /// What was asked, in numbers; a call that failed counts too, one that met an engine that is down does not.
@@ -38,6 +50,8 @@ pub struct FakeEngine {
 pub struct Counts {
     /// `start_worker`.
     pub starts: u64,
+    /// `start_guest`.
+    pub guests: u64,
     /// `set_memory`.
     pub memory_changes: u64,
     /// `kill`.
@@ -65,11 +79,18 @@ struct State {
     n_started: u64,
     workers: BTreeMap<ContainerId, Worker>,
     images: BTreeMap<String, ImageInfo>,
+    /// By image: what its containers run.
+    programs: BTreeMap<String, Vec<String>>,
     next_starts: VecDeque<Error>,
     next_builds: VecDeque<Error>,
+    /// Names that builds gave, in order.
+    made: Vec<String>,
+    build_output: Vec<String>,
+    image_bytes: u64,
     delay: Duration,
     counts: Counts,
     specs: Vec<WorkerSpec>,
+    guests: Vec<GuestSpec>,
     builds: Vec<BuildRequest>,
     reapers: Vec<JoinHandle<()>>,
 }
@@ -79,6 +100,7 @@ struct Worker {
     spec: WorkerSpec,
     child: Option<Child>,
     memory_bytes: u64,
+    cpu: Option<Cpu>,
     exit: Option<i64>,
 }
 
@@ -105,6 +127,7 @@ impl FakeEngine {
             shared: Arc::new(shared),
             down: watch::Sender::new(false),
             hanging: watch::Sender::new(false),
+            building: watch::Sender::default(),
         }
     }
 
@@ -126,6 +149,39 @@ impl FakeEngine {
     /// While true, starts wait.
     pub fn hang_starts(&self, hang: bool) {
         self.hanging.send_replace(hang);
+    }
+
+    /// While true, builds say what they have to say and then wait.
+    pub fn hang_builds(&self, hang: bool) {
+        self.building.send_modify(|b| b.held = hang);
+    }
+
+    /// Builds that are under way, and the most that ever were at once.
+    #[must_use]
+    pub fn builds_running(&self) -> (usize, usize) {
+        let builds = *self.building.borrow();
+        (builds.n_running, builds.most)
+    }
+
+    /// What every further build says.
+    pub fn say_in_builds(&self, lines: &[&str]) {
+        self.shared.state().build_output = lines.iter().map(|l| (*l).to_owned()).collect();
+    }
+
+    /// How large every further build's image is. Unit: bytes.
+    pub fn size_images(&self, bytes: u64) {
+        self.shared.state().image_bytes = bytes;
+    }
+
+    /// The engine loses an image, whoever made it.
+    pub fn lose_image(&self, name: &str) {
+        self.shared.state().images.remove(name);
+    }
+
+    /// The names of all images.
+    #[must_use]
+    pub fn image_names(&self) -> Vec<String> {
+        self.shared.state().images.keys().cloned().collect()
     }
 
     /// Every call takes this much longer, by tokio's clock.
@@ -150,6 +206,12 @@ impl FakeEngine {
         self.shared.state().images.insert(name.to_owned(), info);
     }
 
+    /// The engine has this image from now on, and its containers run `program`.
+    pub fn add_program(&self, name: &str, program: Vec<String>) {
+        self.add_image(name, BTreeMap::new());
+        self.shared.state().programs.insert(name.to_owned(), program);
+    }
+
     /// What was asked so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -160,6 +222,20 @@ impl FakeEngine {
     #[must_use]
     pub fn started(&self) -> Vec<WorkerSpec> {
         self.shared.state().specs.clone()
+    }
+
+    /// Every spec given to `start_guest`, in order.
+    #[must_use]
+    pub fn guests(&self) -> Vec<GuestSpec> {
+        self.shared.state().guests.clone()
+    }
+
+    /// The limit of processor time of a worker that is there and has one.
+    #[must_use]
+    pub fn cpu_of(&self, worker: WorkerId) -> Option<Cpu> {
+        let state = self.shared.state();
+        let found = state.workers.values().find(|w| w.spec.worker == worker);
+        found.and_then(|w| w.cpu)
     }
 
     /// Every build asked for, in order.
@@ -219,9 +295,14 @@ impl FakeEngine {
         if let Some(error) = state.next_starts.pop_front() {
             return Err(error);
         }
+        let child = self.spawn(spec)?;
+        Ok(self.keep(state, spec, child, None))
+    }
+
+    /// Takes a worker in; its process, if it has one, is waited for.
+    fn keep(&self, state: &mut State, spec: &WorkerSpec, child: Option<Child>, cpu: Option<Cpu>) -> ContainerId {
         state.n_started += 1;
         let id = ContainerId::ours(format!("fake-{}", state.n_started));
-        let child = self.spawn(spec)?;
         if let Some(child) = &child {
             let (shared, id, pid) = (Arc::clone(&self.shared), id.clone(), pid_of(child));
             let reaper = std::thread::spawn(move || shared.reap(&id, pid));
@@ -231,10 +312,31 @@ impl FakeEngine {
             spec: spec.clone(),
             child,
             memory_bytes: spec.memory.bytes(),
+            cpu,
             exit: None,
         };
         state.workers.insert(id.clone(), worker);
-        Ok(id)
+        id
+    }
+
+    /// All containers share the machine's ports, so each gets one of its own, in `PORT`.
+    fn start_program(&self, state: &mut State, spec: &GuestSpec) -> Result<Guest, Error> {
+        state.counts.guests += 1;
+        state.guests.push(spec.clone());
+        if let Some(error) = state.next_starts.pop_front() {
+            return Err(error);
+        }
+        let image = spec.base.image.clone();
+        let program = state.programs.get(&image).cloned();
+        let program = program.ok_or(Error::ImageMissing { image })?;
+        let address = spec.port.map(|_| free_address()).transpose()?;
+        let mut child = spawn_program(spec, &program, address)?;
+        let output = output_of(&mut child, &log_path(&spec.base.directory));
+        Ok(Guest {
+            id: self.keep(state, &spec.base, Some(child), spec.cpu),
+            address,
+            output,
+        })
     }
 }
 
@@ -300,6 +402,22 @@ impl Engine for FakeEngine {
         self.start(&mut *self.ready().await?, spec)
     }
 
+    async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error> {
+        self.released().await;
+        self.start_program(&mut *self.ready().await?, spec)
+    }
+
+    async fn wait(&self, id: &ContainerId) -> Result<ContainerStatus, Error> {
+        let mut exits = self.exits().await?;
+        loop {
+            let status = self.inspect(id).await?.ok_or_else(|| missing(id))?;
+            if !status.running {
+                return Ok(status);
+            }
+            exits.next().await.ok_or_else(unreachable)??;
+        }
+    }
+
     fn worker_path(&self, spec_dir: &Path) -> PathBuf {
         spec_dir.to_owned()
     }
@@ -309,6 +427,12 @@ impl Engine for FakeEngine {
         state.counts.memory_changes += 1;
         let worker = state.workers.get_mut(id).ok_or_else(|| missing(id))?;
         worker.memory_bytes = bytes;
+        Ok(())
+    }
+
+    async fn set_cpu(&self, id: &ContainerId, cpu: Cpu) -> Result<(), Error> {
+        let mut state = self.ready().await?;
+        state.workers.get_mut(id).ok_or_else(|| missing(id))?.cpu = Some(cpu);
         Ok(())
     }
 
@@ -382,15 +506,27 @@ impl Engine for FakeEngine {
         request: BuildRequest,
         log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
     ) -> Result<String, Error> {
-        let mut state = self.ready().await?;
-        state.counts.builds += 1;
-        state.builds.push(request.clone());
-        if let Some(error) = state.next_builds.pop_front() {
+        let _running = Running::begin(&self.building);
+        let failure = {
+            let mut state = self.ready().await?;
+            state.counts.builds += 1;
+            state.builds.push(request.clone());
+            state.build_output.iter().for_each(|line| log(line));
+            state.next_builds.pop_front()
+        };
+        let mut held = self.building.subscribe();
+        // The sender lives as long as we do.
+        let _ = held.wait_for(|b| !b.held).await;
+        if let Some(error) = failure {
             return Err(error);
         }
-        let info = image_info(&request.tag, request.labels);
+        let mut state = self.ready().await?;
+        let mut info = image_info(&request.tag, request.labels);
+        info.size_bytes = state.image_bytes;
         let id = info.id.clone();
         state.images.insert(request.tag.clone(), info);
+        state.made.retain(|made| *made != request.tag);
+        state.made.push(request.tag.clone());
         drop(state);
         log(&format!("Successfully tagged {}", request.tag));
         Ok(id)
@@ -414,11 +550,78 @@ impl Engine for FakeEngine {
         self.ready().await.map(drop)
     }
 
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error> {
+        let state = self.ready().await?;
+        let made = (0_i64..).zip(&state.made);
+        let owned = made.filter_map(|(order, name)| {
+            let info = state.images.get(name)?;
+            Some(OwnedImage {
+                id: info.id.clone(),
+                name: Some(name.clone()),
+                size_bytes: info.size_bytes,
+                created_at_seconds: order,
+                labels: info.labels.clone(),
+            })
+        });
+        Ok(owned.collect())
+    }
+
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error> {
+        let mut state = self.ready().await?;
+        let name = image.name.as_deref().unwrap_or_default();
+        if state.workers.values().any(|w| w.spec.image == name && w.exit.is_none()) {
+            return Ok(false);
+        }
+        state.images.remove(name);
+        state.made.retain(|made| made != name);
+        Ok(true)
+    }
+
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error> {
+        let mut state = self.ready().await?;
+        let info = state.images.get(image).cloned();
+        let info = info.ok_or_else(|| Error::ImageMissing {
+            image: image.to_owned(),
+        })?;
+        state.images.insert(name.to_owned(), info);
+        Ok(())
+    }
+
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let state = self.ready().await?;
+        let info = state.images.get(image);
+        let info = info.ok_or_else(|| Error::ImageMissing {
+            image: image.to_owned(),
+        })?;
+        let parts = [info.id.clone(), "\n".to_owned()].map(|part| Ok(Bytes::from(part)));
+        Ok(stream::iter(parts).boxed())
+    }
+
     async fn remove_images(&self) -> Result<u64, Error> {
         let mut state = self.ready().await?;
         let n_removed = state.images.len() as u64;
         state.images.clear();
+        state.made.clear();
         Ok(n_removed)
+    }
+}
+
+/// Counts a build for as long as it is under way, however it ends.
+struct Running<'a>(&'a watch::Sender<BuildsHeld>);
+
+impl<'a> Running<'a> {
+    fn begin(builds: &'a watch::Sender<BuildsHeld>) -> Self {
+        builds.send_modify(|b| {
+            b.n_running += 1;
+            b.most = b.most.max(b.n_running);
+        });
+        Self(builds)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|b| b.n_running -= 1);
     }
 }
 
@@ -470,6 +673,59 @@ fn sweep(worker: WorkerId) {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
     }
+}
+
+fn spawn_program(spec: &GuestSpec, program: &[String], address: Option<SocketAddr>) -> Result<Child, Error> {
+    let (program, arguments) = program.split_first().ok_or_else(|| refused("an empty program"))?;
+    Command::new(program)
+        .args(arguments)
+        .args(spec.arguments.iter().flatten())
+        .envs(spec.base.env.iter().cloned())
+        .envs(address.map(|a| ("PORT", a.port().to_string())))
+        .env(MARK, spec.base.worker.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| refused(&format!("{program}: {e}")))
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> Result<SocketAddr, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|e| refused(&e.to_string()))
+}
+
+/// Both streams of a process as they come, kept in its log too.
+fn output_of(child: &mut Child, log: &Path) -> BoxStream<'static, Result<Printed, Error>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    if let Some(stdout) = child.stdout.take() {
+        tell(stdout, true, log, sender.clone());
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tell(stderr, false, log, sender);
+    }
+    let next = |mut pieces: mpsc::UnboundedReceiver<Printed>| async move {
+        let piece = pieces.recv().await?;
+        Some((Ok(piece), pieces))
+    };
+    stream::unfold(receiver, next).boxed()
+}
+
+/// Reads a stream to its end, in a thread of its own.
+fn tell(mut stream: impl Read + Send + 'static, is_stdout: bool, log: &Path, to: mpsc::UnboundedSender<Printed>) {
+    let log = log.to_owned();
+    std::thread::spawn(move || {
+        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).ok();
+        let mut buffer = vec![0; 32 * 1024];
+        while let Ok(n @ 1..) = stream.read(&mut buffer) {
+            let bytes = bytes::Bytes::copy_from_slice(&buffer[..n]);
+            // The log and the reader are a test's: both may be gone before the process is.
+            let _ = log.as_mut().map(|log| log.write_all(&bytes));
+            let _ = to.send(Printed { is_stdout, bytes });
+        }
+    });
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {
@@ -593,6 +849,35 @@ mod tests {
         let status = engine.inspect(&id).await.expect("up").expect("there");
         assert_eq!((status.running, status.exit_code), (false, Some(3)));
         assert_eq!(engine.log_tail(&id, 1).await.expect("there"), "hello\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_is_told_its_port_and_arguments_and_heard_to_its_end() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let engine = FakeEngine::silent();
+        let script = r#"echo "$PORT $1"; echo oops >&2; exit 3"#;
+        engine.add_program("p", ["/bin/sh", "-c", script, "sh"].map(str::to_owned).to_vec());
+        let mut spec = GuestSpec {
+            base: spec(home.path()),
+            port: Some(8080),
+            arguments: Some(vec!["one".to_owned()]),
+            rights: crate::engine::Rights::default(),
+            cpu: None,
+        };
+        let unknown = engine.start_guest(&spec).await.expect_err("nobody added it");
+        assert!(matches!(unknown, Error::ImageMissing { .. }));
+        spec.base.image = "p".to_owned();
+        let guest = engine.start_guest(&spec).await.expect("started");
+        let output: Vec<_> = soon(guest.output.map(|p| p.expect("heard")).collect()).await;
+        let of = |is_stdout| -> Vec<u8> {
+            let pieces = output.iter().filter(|p| p.is_stdout == is_stdout);
+            pieces.flat_map(|p| p.bytes.to_vec()).collect()
+        };
+        let port = guest.address.expect("it has a port").port();
+        assert_eq!(of(true), format!("{port} one\n").into_bytes());
+        assert_eq!(of(false), b"oops\n");
+        let status = soon(engine.wait(&guest.id)).await.expect("there");
+        assert_eq!((status.running, status.exit_code), (false, Some(3)));
     }
 
     #[tokio::test]

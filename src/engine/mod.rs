@@ -6,6 +6,7 @@
 //! the sandbox of a worker is not an option; nothing waits longer than its deadline.
 
 mod docker;
+mod docker_guest;
 mod error;
 pub mod fake;
 mod holders;
@@ -15,10 +16,11 @@ pub use docker::{Docker, Options};
 pub use error::Error;
 pub use futures_util::stream::BoxStream;
 
-use crate::domain::{Memory, Network, WorkerId};
+use crate::domain::{Cpu, Memory, Network, WorkerId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,8 +28,13 @@ use std::time::Duration;
 pub const LABEL_INSTANCE: &str = "hob.instance";
 /// The label that says which worker a container is: the worker's id.
 pub const LABEL_WORKER: &str = "hob.worker";
-/// The label that says what an object is: `worker`, `holder`, `image` or `network`.
+/// The label that says what an object is: `worker`, `holder`, `image`, `network` or `network-inside`.
 pub const LABEL_KIND: &str = "hob.kind";
+
+/// The label that holds the name we gave an image: what else it is called is the user's affair.
+pub const LABEL_IMAGE: &str = "hob.image";
+/// The kind of what an unfinished or many-staged build leaves without a name; of an image the kind is `image`.
+pub const KIND_STAGE: &str = "stage";
 
 /// A container engine. Every call may answer [`Error::Unreachable`] and works again once the engine is back.
 #[async_trait]
@@ -45,6 +52,19 @@ pub trait Engine: Send + Sync + 'static {
     /// `ImageMissing`, `Conflict` when the worker has a container already, `OutOfDisk`, `Timeout`, `Refused`.
     async fn start_worker(&self, spec: &WorkerSpec) -> Result<ContainerId, Error>;
 
+    /// Creates and starts a container of an image that brings everything. When the start fails, nothing of it is left.
+    ///
+    /// Dropping the future may leave a container behind; `list` tells of it.
+    /// # Errors
+    /// As [`Engine::start_worker`]; `Refused` too when it has a port and cannot be dialled.
+    async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error>;
+
+    /// Waits until a container does not run, and says how it ended. Waits without a deadline: that is the caller's.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unreachable`.
+    async fn wait(&self, id: &ContainerId) -> Result<ContainerStatus, Error>;
+
     /// Where the worker finds the directory `spec_dir` of the host.
     fn worker_path(&self, spec_dir: &Path) -> PathBuf;
 
@@ -54,6 +74,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`; `Refused` when more is in use already.
     async fn set_memory(&self, id: &ContainerId, bytes: u64) -> Result<(), Error>;
+
+    /// Limits the processor time of a running worker.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unreachable`, `Timeout`, `Refused`.
+    async fn set_cpu(&self, id: &ContainerId, cpu: Cpu) -> Result<(), Error>;
 
     /// Ends a worker with SIGKILL. One that is gone or not running is fine.
     ///
@@ -139,11 +165,46 @@ pub trait Engine: Send + Sync + 'static {
     /// `Refused` while a worker is on one, `Unreachable`, `Timeout`.
     async fn remove_networks(&self) -> Result<(), Error>;
 
+    /// The images of this instance: those that still have the name we gave them, and what builds left without one.
+    ///
+    /// An image that only has names of the user's is not among them.
+    /// # Errors
+    /// `Unreachable`, `Timeout`.
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error>;
+
+    /// Takes our name from an image, and removes it when it has no other; `false` when something uses it.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error>;
+
+    /// Gives an image one more name. Whatever had that name loses it.
+    ///
+    /// # Errors
+    /// `ImageMissing`; `Refused` when the name is not one.
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error>;
+
+    /// An image as a tar archive that an engine can load.
+    ///
+    /// # Errors
+    /// `ImageMissing`, `Unreachable`, `Timeout`; the stream ends with an error when the engine goes away.
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error>;
+
     /// Removes the images of this instance that nobody uses, and answers how many went.
     ///
     /// # Errors
     /// `Unreachable`, `Timeout`.
     async fn remove_images(&self) -> Result<u64, Error>;
+}
+
+/// Whether an image may be called so: registry, path, tag and digest, and nothing that climbs out of a path.
+#[must_use]
+pub fn is_image_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+    !name.is_empty()
+        && name.len() <= 512
+        && name.bytes().all(allowed)
+        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
 }
 
 /// A container of this instance. Only an engine makes one, so nobody else's container can be meant.
@@ -222,6 +283,56 @@ pub struct WorkerSpec {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What a container of a user's image is started with: a worker's sandbox, loosened by exactly what is named here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestSpec {
+    /// Image, environment, limits and network. Its directory stays on the host. With [`Network::None`] and a port, the
+    /// container is on a network without an outside, on which only the host can dial it.
+    pub base: WorkerSpec,
+    /// Where it answers; `None` for a program that nobody dials.
+    pub port: Option<u16>,
+    /// In place of the image's own arguments; its entry point stays.
+    pub arguments: Option<Vec<String>>,
+    /// What users of images may loosen.
+    pub rights: Rights,
+    /// Processor time from the start on.
+    pub cpu: Option<Cpu>,
+}
+
+/// What a user's image may do that a shim may not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// `UID:GID`; `None`: the image's own, or 1000:1000 where that is root.
+    pub user: Option<String>,
+    /// Write to the root file system, which is the container's own and goes with it.
+    pub writable_root: bool,
+}
+
+/// A container of a user's image that has been started.
+pub struct Guest {
+    /// Which container.
+    pub id: ContainerId,
+    /// Where to dial it, if it has a port.
+    pub address: Option<SocketAddr>,
+    /// What it prints, from its first byte on; ends when both its streams are closed. Not read, it stalls the container.
+    pub output: BoxStream<'static, Result<Printed, Error>>,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guest").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A piece of what a container printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// Standard output; else standard error.
+    pub is_stdout: bool,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
 /// How a container stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerStatus {
@@ -253,6 +364,21 @@ pub struct ImageInfo {
     pub architecture: String,
     /// Unit: bytes, all layers.
     pub size_bytes: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image of this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedImage {
+    /// `sha256:` and 64 digits.
+    pub id: String,
+    /// The name we gave it; `None`: left by a build.
+    pub name: Option<String>,
+    /// Unit: bytes, all layers, those of its base too.
+    pub size_bytes: u64,
+    /// When it was made. Unit: UTC seconds.
+    pub created_at_seconds: i64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -76,7 +76,7 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
 }
 
 /// Ends the record with a function's failure or the platform's.
-async fn settle(
+pub(super) async fn settle(
     failure: Result<Failure, Error>,
     id: crate::domain::ExecutionId,
     version: u32,
@@ -104,7 +104,7 @@ async fn converse(
     record: &mut Record,
     deadline: Instant,
 ) -> Result<(ReplyHeader, Bytes), Broken> {
-    let connection = lease.connection();
+    let connection = lease.shim().map_err(Broken::Wire)?;
     let id = call.id.to_string();
     let headers: Vec<_> = call.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let (first, rest) = match call.body {
@@ -247,7 +247,7 @@ fn slot_death(exited: &Exited, limit: Duration) -> Failure {
     }
 }
 
-fn failure(kind: &'static str, message: String) -> Failure {
+pub(super) fn failure(kind: &'static str, message: String) -> Failure {
     Failure {
         kind,
         error_type: String::new(),
@@ -256,7 +256,7 @@ fn failure(kind: &'static str, message: String) -> Failure {
     }
 }
 
-fn timeout_message(limit: Duration) -> String {
+pub(super) fn timeout_message(limit: Duration) -> String {
     format!(
         "the function took longer than its timeout of {} ms: raise it (`--timeout`), or do less",
         limit.as_millis()
@@ -300,7 +300,8 @@ impl Streaming {
         let Some(record) = self.record.as_mut().filter(|_| !self.over) else {
             return Ok(None);
         };
-        let frame = next_frame(&mut self.lease.connection().incoming, record);
+        let shim = self.lease.shim().map_err(Broken::Wire)?;
+        let frame = next_frame(&mut shim.incoming, record);
         let frame = timeout_at(self.deadline, frame)
             .await
             .map_err(|_| Broken::Deadline)?

@@ -5,16 +5,19 @@
 mod exchange;
 mod live;
 mod metrics;
+mod program;
 mod record;
+mod server;
 
 pub use live::{LogChunk, LogHub};
 pub use metrics::metrics;
 
-use crate::domain::{Error, ExecutionId, FunctionId, Outcome, Temperature, Timestamp, Timings};
-use crate::pool::{self, FunctionError, Pool, Target};
-use crate::store::Store;
+use crate::domain::{Error, ExecutionId, FunctionId, Outcome, Selector, Temperature, Timestamp, Timings};
+use crate::pool::{self, FunctionError, Line, Pool, Target};
+use crate::store::{AsyncInput, Store};
 use crate::task::{Clock, Supervisor};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use record::Record;
 use std::io;
@@ -30,6 +33,18 @@ pub enum Body {
     Whole(Bytes),
     /// Any number of bytes, as they come.
     Stream(BoxStream<'static, io::Result<Bytes>>),
+}
+
+impl Body {
+    /// These bytes, however many they are.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let bytes = Bytes::from(bytes);
+        if bytes.len() <= pool::INLINE_BODY {
+            return Self::Whole(bytes);
+        }
+        Self::Stream(futures_util::stream::iter([Ok(bytes)]).boxed())
+    }
 }
 
 impl std::fmt::Debug for Body {
@@ -62,6 +77,28 @@ pub struct Call {
     pub body: Body,
     /// Accepted and claimed before: its record exists.
     pub asynchronous: bool,
+    /// What is written down of it beside how it went.
+    pub note: Note,
+}
+
+/// What is written down of a call beside how it went.
+#[derive(Debug, Clone, Default)]
+pub struct Note {
+    /// What the caller asked for.
+    pub selector: Selector,
+    /// What the caller wrote about it; may be empty.
+    pub description: String,
+    /// What it is called with, where that is to be kept and is not yet.
+    pub input: Option<Box<AsyncInput>>,
+    /// Whether its answer is kept.
+    pub keep_result: bool,
+}
+
+impl Note {
+    /// Whether somebody wants to read it later.
+    fn is_wanted(&self) -> bool {
+        self.keep_result || self.input.is_some()
+    }
 }
 
 /// How a call went, as far as the platform is concerned: well.
@@ -120,7 +157,7 @@ pub struct Invoker {
 }
 
 impl Invoker {
-    /// `recorded`: whether synchronous calls leave a record.
+    /// `recorded`: whether synchronous calls leave a record even if nobody asked to keep something of them.
     #[must_use]
     pub fn new(pool: Pool, store: Store, clock: Clock, supervisor: Supervisor, recorded: bool) -> Self {
         Self {
@@ -143,13 +180,14 @@ impl Invoker {
     ///
     /// # Errors
     /// What the platform could not do; a function that fails is an [`Answer`].
-    pub async fn invoke(&self, call: Call) -> Result<Answer, Error> {
+    pub async fn invoke(&self, mut call: Call) -> Result<Answer, Error> {
         let begun = Instant::now();
-        let mut record = Record::new(self, &call, self.log_limit());
-        self.record_start(&record).await?;
+        let note = std::mem::take(&mut call.note);
+        let mut record = Record::new(self, &call, &note, self.log_limit());
+        self.record_start(&record, note).await?;
         let acquired = self.pool.acquire(&call.target).await;
         record.timings.queue_us = micros(begun.elapsed());
-        let lease = match acquired {
+        let mut lease = match acquired {
             Ok(lease) => lease,
             Err(pool::Error::Load(error, log)) => {
                 return Ok(load_failure(call.target.version, record, error, &log).await);
@@ -158,15 +196,20 @@ impl Invoker {
         };
         record.temperature = Some(lease.temperature());
         record.timings.load_us = micros(lease.load_time());
-        exchange::run(call, lease, record, self.pool.options().grace).await
+        let grace = self.pool.options().grace;
+        match lease.line() {
+            Line::Shim(_) => exchange::run(call, lease, record, grace).await,
+            Line::Server(_) => server::run(call, lease, record, grace).await,
+            Line::Program(_) => program::run(call, lease, record).await,
+        }
     }
 
     fn log_limit(&self) -> usize {
         usize::try_from(self.pool.options().log_limit).unwrap_or(usize::MAX)
     }
 
-    async fn record_start(&self, record: &Record) -> Result<(), Error> {
-        let Some(started) = record.started().filter(|_| self.recorded) else {
+    async fn record_start(&self, record: &Record, note: Note) -> Result<(), Error> {
+        let Some(started) = record.started(note) else {
             return Ok(());
         };
         Ok(self.store.record_started(started).await?)

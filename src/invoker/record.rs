@@ -1,6 +1,6 @@
 //! The record of one call, kept while it runs and written once when it ends, however it ends.
 
-use super::{Call, Failure, Invoker, LogChunk, RESULT_LIMIT, micros};
+use super::{Call, Failure, Invoker, LogChunk, Note, RESULT_LIMIT, micros};
 use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
 use crate::store::Started;
 use crate::task::TaskKind;
@@ -22,11 +22,12 @@ pub(super) struct Record {
     dropped: usize,
     result: Option<Vec<u8>>,
     asynchronous: bool,
+    recorded: bool,
     ended: bool,
 }
 
 impl Record {
-    pub(super) fn new(invoker: &Invoker, call: &Call, log_limit: usize) -> Self {
+    pub(super) fn new(invoker: &Invoker, call: &Call, note: &Note, log_limit: usize) -> Self {
         Self {
             invoker: invoker.clone(),
             id: call.id,
@@ -39,22 +40,26 @@ impl Record {
             log: Vec::new(),
             log_limit,
             dropped: 0,
-            result: call.asynchronous.then(Vec::new),
+            result: note.keep_result.then(Vec::new),
             asynchronous: call.asynchronous,
+            recorded: invoker.recorded || note.is_wanted(),
             ended: false,
         }
     }
 
     /// What is written down when it starts; an asynchronous call has been written down before.
-    pub(super) fn started(&self) -> Option<Started> {
+    pub(super) fn started(&self, note: Note) -> Option<Started> {
         let started = Started {
             id: self.id,
             function: self.function,
             revision: self.revision,
+            selector: note.selector,
+            description: note.description,
+            input: note.input,
             created_at: self.started_at,
             started_at: self.started_at,
         };
-        (!self.asynchronous).then_some(started)
+        (self.recorded && !self.asynchronous).then_some(started)
     }
 
     /// Keeps what the call printed, up to the bound, and shows it to watchers. The shim's own note of a cut fits always.
@@ -89,6 +94,17 @@ impl Record {
         }
     }
 
+    /// Bytes that were printed and never came here.
+    pub(super) fn cut(&mut self, bytes: u64) {
+        self.dropped += usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+
+    /// Ends it in the background, as soon as `ending` is done with it.
+    pub(super) fn end_later<F: Future<Output = ()> + Send + 'static>(self, ending: impl FnOnce(Self) -> F) {
+        let supervisor = self.invoker.supervisor.clone();
+        supervisor.spawn(TaskKind::Record, ending(self));
+    }
+
     pub(super) fn log_limit(&self) -> u64 {
         self.log_limit as u64
     }
@@ -120,7 +136,7 @@ impl Record {
     async fn end(mut self, outcome: Outcome) {
         self.ended = true;
         let ending = self.ending(outcome);
-        write(&self.invoker, self.id, ending, self.asynchronous).await;
+        write(&self.invoker, self.id, ending, self.asynchronous, self.recorded).await;
     }
 
     fn ending(&mut self, outcome: Outcome) -> Ending {
@@ -151,16 +167,17 @@ impl Drop for Record {
             return;
         }
         let ending = self.ending(Outcome::Cancelled);
-        let (invoker, id, asynchronous) = (self.invoker.clone(), self.id, self.asynchronous);
+        let (invoker, id) = (self.invoker.clone(), self.id);
+        let (asynchronous, recorded) = (self.asynchronous, self.recorded);
         let supervisor = invoker.supervisor.clone();
         supervisor.spawn(TaskKind::Record, async move {
-            write(&invoker, id, ending, asynchronous).await
+            write(&invoker, id, ending, asynchronous, recorded).await
         });
     }
 }
 
-async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous: bool) {
-    let written = match (asynchronous, invoker.recorded) {
+async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous: bool, recorded: bool) {
+    let written = match (asynchronous, recorded) {
         (true, _) => invoker.store.end_async(id, ending).await.map(|_| ()),
         (false, true) => invoker.store.record_ended(id, ending).await,
         (false, false) => Ok(()),

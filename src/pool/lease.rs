@@ -1,10 +1,12 @@
 //! A slot in use. Giving it back is explicit; dropping it destroys the slot.
 
 use super::frame::{Connection, Exited};
+use super::guest::{Caller, Program};
 use super::state::Event;
 use super::worker::{Order, WorkerHandle};
 use super::{Handed, Shared};
 use crate::domain::{Temperature, WorkerId};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +17,29 @@ pub struct Lease {
     slot: u16,
     temperature: Temperature,
     handle: WorkerHandle,
-    connection: Option<Connection>,
+    line: Option<Line>,
     /// The slot's process has ended: cancelling would hit its replacement.
     dead: bool,
+}
+
+/// The way to what runs in a slot.
+#[derive(Debug)]
+pub enum Line {
+    /// A shim: frames.
+    Shim(Connection),
+    /// A server: HTTP.
+    Server(Caller),
+    /// A place for a program that runs once.
+    Program(Program),
+}
+
+impl Line {
+    fn is_quiet(&self) -> bool {
+        match self {
+            Self::Shim(connection) => connection.is_quiet(),
+            Self::Server(_) | Self::Program(_) => true,
+        }
+    }
 }
 
 /// Why a slot stopped answering.
@@ -44,7 +66,7 @@ impl Lease {
             worker,
             slot,
             temperature,
-            connection,
+            line,
             handle,
         } = handed;
         Self {
@@ -53,7 +75,7 @@ impl Lease {
             slot,
             temperature,
             handle,
-            connection: Some(connection),
+            line: Some(line),
             dead: false,
         }
     }
@@ -79,29 +101,62 @@ impl Lease {
         self.worker
     }
 
-    /// The slot's connection.
+    /// The way to what runs in the slot.
     ///
     /// # Panics
-    /// Never: only giving the lease back takes the connection.
-    pub fn connection(&mut self) -> &mut Connection {
-        self.connection
+    /// Never: only giving the lease back takes the line.
+    pub fn line(&mut self) -> &mut Line {
+        self.line
             .as_mut()
-            .expect("a lease holds its connection until it is given back")
+            .expect("a lease holds its line until it is given back")
+    }
+
+    /// The connection to the slot's shim.
+    ///
+    /// # Errors
+    /// `InvalidData` when no shim runs in it.
+    pub fn shim(&mut self) -> io::Result<&mut Connection> {
+        match self.line() {
+            Line::Shim(connection) => Ok(connection),
+            Line::Server(_) | Line::Program(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it has no shim")),
+        }
     }
 
     /// Gives the slot back after a call that ended cleanly.
     pub fn give_back(mut self) {
-        let Some(connection) = self.connection.take() else {
+        let Some(line) = self.line.take() else {
             return;
         };
-        if !connection.is_quiet() {
+        if !line.is_quiet() {
             return self.destroy();
         }
-        self.shared.lock().slots.insert((self.worker, self.slot), connection);
-        self.shared.apply(Event::Released {
+        let (worker, slot) = (self.worker, self.slot);
+        let mut inner = self.shared.lock();
+        // A worker that is gone by now needs no lines.
+        if inner.state.is_busy(worker, slot) {
+            inner.slots.insert((worker, slot), line);
+        }
+        let reusable = true;
+        self.shared
+            .apply_to(&mut inner, Event::Released { worker, slot, reusable });
+    }
+
+    /// Waits at most `grace` for the end of what ran in the slot, and then looks what became of it.
+    pub async fn find_out(&mut self, grace: Duration) -> Death {
+        if let Ok(death) = tokio::time::timeout(grace, self.handle.death(self.slot)).await {
+            return death;
+        }
+        self.handle.order(Order::Examine(self.slot));
+        self.cause_of_death(grace).await
+    }
+
+    /// Lets the worker serve the calls that run in it, and then no more: what ran here could not be stopped alone.
+    pub fn drain_worker(&mut self) {
+        self.dead = true;
+        self.handle.order(Order::Drain);
+        self.shared.apply(Event::Gone {
             worker: self.worker,
-            slot: self.slot,
-            reusable: true,
+            fatal: false,
         });
     }
 
@@ -147,7 +202,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.connection.take().is_some() {
+        if self.line.take().is_some() {
             self.destroy();
         }
     }

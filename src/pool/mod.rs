@@ -4,6 +4,7 @@
 //! `staging` the code trees on their way. Does not know what a call means, nor records it.
 
 mod frame;
+mod guest;
 mod lease;
 mod staging;
 mod state;
@@ -13,11 +14,12 @@ pub use frame::{
     BodyHeader, Connection, Exited, Frame, FunctionError, INLINE_BODY, Incoming, InvokeHeader, Kind, Outgoing,
     ReplyHeader,
 };
-pub use lease::{Death, Lease};
+pub use guest::{ARGUMENTS_LIMIT, CallError, Caller, Exit, Listener, News, Program, RequestBody, Running, port};
+pub use lease::{Death, Lease, Line};
 pub use state::{Class, Demand, Policy, WorkerView};
 
 use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Temperature, WorkerId};
-use crate::engine::Engine;
+use crate::engine::{Engine, Rights};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use staging::Staging;
 use state::{CallId, Command, Event, Refusal, State};
@@ -65,6 +67,12 @@ pub struct Target {
     pub demand: Arc<Demand>,
     /// The extracted code; `None` when the image brings it.
     pub tree: Option<PathBuf>,
+    /// Where the image has the code when it brings it.
+    pub inside: Option<String>,
+    /// A link that the placed code gets unless it has something of that name: the name at its top, and what it leads to.
+    pub link: Option<(String, String)>,
+    /// What the containers of a user's image may do; `None` where a shim loads the code.
+    pub rights: Option<Rights>,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -77,6 +85,27 @@ pub struct Target {
     pub namespace: String,
     /// The revision's number.
     pub version: u32,
+}
+
+/// How many workers to keep, from those there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rescale {
+    /// So many.
+    To(u16),
+    /// So many more.
+    Up(u16),
+    /// So many fewer, at least none.
+    Down(u16),
+}
+
+impl Rescale {
+    fn from(self, now: u16) -> u16 {
+        match self {
+            Self::To(count) => count,
+            Self::Up(more) => now.saturating_add(more),
+            Self::Down(fewer) => now.saturating_sub(fewer),
+        }
+    }
 }
 
 /// Why no slot could be had.
@@ -138,11 +167,13 @@ struct Shared {
 struct Inner {
     state: State,
     calls: HashMap<CallId, oneshot::Sender<Result<Handed, Error>>>,
-    slots: HashMap<(WorkerId, u16), Connection>,
+    slots: HashMap<(WorkerId, u16), Line>,
     workers: HashMap<WorkerId, WorkerHandle>,
     targets: HashMap<RevisionId, Arc<Target>>,
     images: BTreeMap<RuntimeRef, String>,
     failures: HashMap<RevisionId, Failure>,
+    /// Containers that run for one call each, and the way to end them.
+    one_shots: HashMap<WorkerId, Arc<Notify>>,
     next_call: u64,
     stopping: bool,
 }
@@ -152,7 +183,7 @@ struct Handed {
     worker: WorkerId,
     slot: u16,
     temperature: Temperature,
-    connection: Connection,
+    line: Line,
     handle: WorkerHandle,
 }
 
@@ -189,6 +220,7 @@ impl Pool {
             targets: HashMap::new(),
             images: BTreeMap::new(),
             failures: HashMap::new(),
+            one_shots: HashMap::new(),
             next_call: 0,
             stopping: false,
         };
@@ -235,8 +267,8 @@ impl Pool {
     /// Lays a copy of the target's code ready, so that the next worker loads it by a rename.
     pub async fn stage(&self, target: &Target) {
         let Some(tree) = target.tree.clone() else { return };
-        let (shared, revision) = (Arc::clone(&self.0), target.demand.revision);
-        let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree)).await;
+        let (shared, revision, link) = (Arc::clone(&self.0), target.demand.revision, target.link.clone());
+        let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree, link.as_ref())).await;
         if let Ok(Err(e)) = done {
             tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
         }
@@ -250,6 +282,34 @@ impl Pool {
         inner.failures.remove(&revision);
         drop(inner);
         self.0.staging.forget(revision);
+    }
+
+    /// Keeps so many workers of the target from now on, at most its maximum, until the daemon ends. Missing ones are
+    /// started in the background, idle ones above leave. Returns how many are kept.
+    pub fn scale(&self, target: &Arc<Target>, change: Rescale) -> u16 {
+        let (demand, max) = (target.demand.clone(), target.demand.limits.scale.max());
+        let mut inner = self.0.lock();
+        if inner.stopping {
+            return 0;
+        }
+        let now = u16::try_from(inner.state.workers_of(demand.revision)).unwrap_or(max);
+        let count = change.from(now).min(max);
+        inner
+            .targets
+            .entry(demand.revision)
+            .or_insert_with(|| Arc::clone(target));
+        self.0.apply_to(&mut inner, Event::Keep { demand, count });
+        count
+    }
+
+    /// Keeps no worker of this revision any more; those there are leave as they grow old.
+    pub fn relax(&self, revision: RevisionId) {
+        self.0.apply(Event::Relax { revision });
+    }
+
+    /// Sends every worker of this revision away: idle ones now, busy ones when their calls are over.
+    pub fn detach(&self, revision: RevisionId) {
+        self.0.apply(Event::Detach { revision });
     }
 
     /// Every worker, for people.
@@ -323,6 +383,7 @@ impl Pool {
             let mut inner = self.0.lock();
             inner.stopping = true;
             inner.calls.clear();
+            inner.one_shots.values().for_each(|end| end.notify_one());
             inner.workers.drain().map(|(_, handle)| handle).collect()
         };
         for handle in handles {
@@ -333,13 +394,9 @@ impl Pool {
     /// Removes containers of our instance that no worker stands for: what a crash or a lost answer left.
     async fn sweep(&self) {
         let Ok(found) = self.0.engine.list().await else { return };
-        let known: HashSet<WorkerId> = self.0.lock().state.workers().iter().map(|w| w.worker).collect();
-        let ending: HashSet<WorkerId> = self.0.lock().workers.keys().copied().collect();
+        let known = self.0.lock().known();
         for container in found {
-            let stands = container
-                .worker
-                .is_some_and(|w| known.contains(&w) || ending.contains(&w));
-            if !stands {
+            if !container.worker.is_some_and(|w| known.contains(&w)) {
                 tracing::info!(container.id = %container.id, "Removing a container left by an earlier run");
                 let _ = self.0.engine.remove(&container.id).await;
             }
@@ -467,22 +524,42 @@ impl Shared {
             .image
             .clone()
             .or_else(|| inner.images.get(&class.runtime).cloned());
-        let life = worker::live(Arc::clone(self), worker, class, memory, image, handle, orders);
-        self.supervisor.spawn(TaskKind::Worker, life);
+        let guest = inner.target_of(worker).filter(|target| target.rights.is_some());
+        let shared = Arc::clone(self);
+        match guest {
+            Some(target) => guest::start(shared, worker, target, handle, orders),
+            None => {
+                let life = worker::live(shared, worker, class, memory, image, handle, orders);
+                self.supervisor.spawn(TaskKind::Worker, life);
+            }
+        }
     }
 }
 
 impl Inner {
+    /// Whoever may have a container: workers, those that end, and those for one call.
+    fn known(&self) -> HashSet<WorkerId> {
+        let workers = self.state.workers().into_iter().map(|w| w.worker);
+        let others = self.workers.keys().chain(self.one_shots.keys()).copied();
+        workers.chain(others).collect()
+    }
+
     fn take_slot(&mut self, worker: WorkerId, slot: u16, temperature: Temperature) -> Option<Handed> {
         let handle = self.workers.get(&worker)?.clone();
-        let connection = self.slots.remove(&(worker, slot))?;
+        let line = self.slots.remove(&(worker, slot))?;
         Some(Handed {
             worker,
             slot,
             temperature,
-            connection,
+            line,
             handle,
         })
+    }
+
+    /// What the worker was started for; `None` for one that waits.
+    fn target_of(&self, worker: WorkerId) -> Option<Arc<Target>> {
+        let revision = self.state.revision_of(worker)?;
+        self.targets.get(&revision).cloned()
     }
 
     /// Hands the slot over; when the call is gone by now, the slot comes back.
@@ -497,7 +574,7 @@ impl Inner {
             Some(sender) => sender.send(Ok(handed)).err().and_then(Result::ok),
             None => Some(handed),
         };
-        self.slots.insert((worker, slot), refused?.connection);
+        self.slots.insert((worker, slot), refused?.line);
         Some(Event::Released {
             worker,
             slot,
@@ -576,6 +653,7 @@ mod tests {
             concurrency: Concurrency::new(1).expect("in range"),
             scale: Scale::new(0, 1).expect("in range"),
             network: Network::Outbound,
+            cpu: None,
         };
         Arc::new(Target {
             demand: Arc::new(Demand {
@@ -584,6 +662,9 @@ mod tests {
                 limits,
             }),
             tree: None,
+            inside: None,
+            link: None,
+            rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,
             env: BTreeMap::new(),

@@ -6,10 +6,10 @@ use super::frame::{
     CancelHeader, Connection, Exited, Frame, FunctionError, FunctionHeader, Hello, Kind, LoadHeader, Loaded, PROTOCOL,
     SlotsHeader,
 };
-use super::lease::Death;
+use super::lease::{Death, Line};
 use super::state::{Class, Event};
 use super::{Failure, Shared, Target};
-use crate::domain::{Memory, RevisionId, WorkerId};
+use crate::domain::{Memory, WorkerId};
 use crate::engine::{self, ContainerId, WorkerSpec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -40,6 +40,10 @@ const SOCKET_PATH: usize = 104;
 pub(super) enum Order {
     Load(Arc<Target>),
     Cancel(u16),
+    /// Say by the board what became of the slot's call.
+    Examine(u16),
+    /// Serve the calls that run, and then no more.
+    Drain,
     Remove,
 }
 
@@ -73,6 +77,16 @@ impl WorkerHandle {
     /// A worker that has ended needs no orders.
     pub(super) fn order(&self, order: Order) {
         let _ = self.orders.send(order);
+    }
+
+    pub(super) fn set_load_time(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.board.load_us.store(micros, Ordering::Relaxed);
+    }
+
+    /// Tells whoever waits for the slot how its call ended.
+    pub(super) fn slot_died(&self, exited: Exited) {
+        self.board.slot_died(exited);
     }
 
     pub(super) fn load_time(&self) -> Duration {
@@ -118,7 +132,7 @@ impl Board {
 }
 
 /// Why a worker's life ends.
-enum End {
+pub(super) enum End {
     /// Told to.
     Removed,
     /// Its user code does not load.
@@ -147,6 +161,7 @@ pub(super) async fn live(
         token: uuid::Uuid::new_v4().to_string(),
         container: None,
         target: None,
+        cpu_limited: false,
         idle: HashMap::new(),
         loading: FuturesUnordered::new(),
         in_load: HashSet::new(),
@@ -155,7 +170,7 @@ pub(super) async fn live(
         orders,
     };
     let end = life.run(class, memory, image).await;
-    life.report(end).await;
+    report(&shared, id, &handle, end);
     let container = life.container.take();
     drop(life);
     if let Some(container) = container {
@@ -165,7 +180,7 @@ pub(super) async fn live(
     shared.lock().workers.remove(&id);
 }
 
-async fn remove(shared: &Shared, container: &ContainerId) {
+pub(super) async fn remove(shared: &Shared, container: &ContainerId) {
     for _ in 0..REMOVALS {
         match shared.engine.remove(container).await {
             Ok(()) => return,
@@ -185,6 +200,7 @@ struct Life {
     token: String,
     container: Option<ContainerId>,
     target: Option<Arc<Target>>,
+    cpu_limited: bool,
     /// Slots that have said hello and not been loaded.
     idle: HashMap<u16, Connection>,
     loading: FuturesUnordered<Loading>,
@@ -325,7 +341,9 @@ impl Life {
 
     async fn obey(&mut self, order: Order, control: &mut Connection, memory: Memory) -> Result<(), End> {
         match order {
-            Order::Remove => Err(End::Removed),
+            // A slot of a shim ends alone: there is never a reason to drain or to examine.
+            Order::Remove | Order::Drain => Err(End::Removed),
+            Order::Examine(_) => Ok(()),
             Order::Cancel(slot) => send(control, Kind::Cancel, &CancelHeader { slot }).await,
             Order::Load(target) => self.load(target, control, memory).await,
         }
@@ -367,14 +385,25 @@ impl Life {
             .map_err(start_failed)
     }
 
+    /// Once the first slot has loaded: importing is not what the limit is meant for.
+    async fn limit_cpu(&mut self) -> Result<(), End> {
+        let limit = self.target.as_ref().and_then(|t| t.demand.limits.cpu);
+        let (Some(cpu), Some(container), false) = (limit, &self.container, self.cpu_limited) else {
+            return Ok(());
+        };
+        self.cpu_limited = true;
+        self.shared.engine.set_cpu(container, cpu).await.map_err(start_failed)
+    }
+
     async fn place_code(&mut self, target: &Arc<Target>) -> Result<(), End> {
         let Some(tree) = target.tree.clone() else {
             return Ok(());
         };
         let (shared, place) = (Arc::clone(&self.shared), self.directory.join("code"));
-        let (revision, again) = (target.demand.revision, tree.clone());
-        let placed = tokio::task::spawn_blocking(move || shared.staging.place(revision, &tree, &place)).await;
-        self.stage_again(revision, again);
+        let (revision, link) = (target.demand.revision, target.link.clone());
+        let placing = move || shared.staging.place(revision, &tree, link.as_ref(), &place);
+        let placed = tokio::task::spawn_blocking(placing).await;
+        self.stage_again(target);
         match placed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(End::StartFailed(
@@ -386,10 +415,12 @@ impl Life {
     }
 
     /// Lays the next copy ready while the user's code is imported.
-    fn stage_again(&self, revision: RevisionId, tree: PathBuf) {
-        let shared = Arc::clone(&self.shared);
+    fn stage_again(&self, target: &Arc<Target>) {
+        let (shared, target) = (Arc::clone(&self.shared), Arc::clone(target));
         drop(tokio::task::spawn_blocking(move || {
-            shared.staging.prepare(revision, &tree)
+            let tree = target.tree.as_deref()?;
+            let (revision, link) = (target.demand.revision, target.link.as_ref());
+            Some(shared.staging.prepare(revision, tree, link))
         }));
     }
 
@@ -398,13 +429,11 @@ impl Life {
             self.idle.insert(slot, connection);
             return;
         };
-        let path = self
-            .shared
-            .engine
-            .worker_path(&self.directory)
-            .join("code")
-            .display()
-            .to_string();
+        let placed = || {
+            let inside = self.shared.engine.worker_path(&self.directory);
+            inside.join("code").display().to_string()
+        };
+        let path = target.inside.clone().unwrap_or_else(placed);
         let (limit, grace) = (self.shared.options.load_timeout, self.shared.options.grace);
         let log_limit = self.shared.options.log_limit;
         self.in_load.insert(slot);
@@ -428,8 +457,10 @@ impl Life {
                 },
                 _,
             )) => {
+                self.limit_cpu().await?;
                 self.handle.board.load_us.store(duration_us, Ordering::Relaxed);
-                self.shared.lock().slots.insert((self.id, slot), connection);
+                let line = Line::Shim(connection);
+                self.shared.lock().slots.insert((self.id, slot), line);
                 self.shared.apply(Event::SlotReady { worker: self.id, slot });
                 Ok(())
             }
@@ -503,40 +534,27 @@ impl Life {
             _ => String::new(),
         }
     }
+}
 
-    /// Tells the policy and the calls that wait why it ended.
-    async fn report(&mut self, end: End) {
-        let (why, fatal) = match end {
-            End::Removed => ("it was removed".to_owned(), false),
-            End::Broke(why) => (why, false),
-            End::LoadFailed(error, log) => {
-                let message = error.message.clone();
-                self.fail(Failure::Load(error, log));
-                (message, true)
-            }
-            End::StartFailed(message, source) => {
-                self.fail(Failure::Start {
-                    message: message.clone(),
-                    source,
-                });
-                (message, true)
-            }
-        };
-        if fatal {
-            tracing::warn!(worker.id = %self.id, "A worker could not serve: {why}");
-        }
-        self.handle.board.worker_gone(why);
-        let mut inner = self.shared.lock();
-        inner.slots.retain(|(owner, _), _| *owner != self.id);
-        self.shared.apply_to(&mut inner, Event::Gone { worker: self.id, fatal });
+/// Tells the policy and the calls that wait why a worker ended.
+pub(super) fn report(shared: &Arc<Shared>, id: WorkerId, handle: &WorkerHandle, end: End) {
+    let (why, failure) = match end {
+        End::Removed => ("it was removed".to_owned(), None),
+        End::Broke(why) => (why, None),
+        End::LoadFailed(error, log) => (error.message.clone(), Some(Failure::Load(error, log))),
+        End::StartFailed(message, source) => (message.clone(), Some(Failure::Start { message, source })),
+    };
+    let fatal = failure.is_some();
+    if fatal {
+        tracing::warn!(worker.id = %id, "A worker could not serve: {why}");
     }
-
-    fn fail(&self, failure: Failure) {
-        let mut inner = self.shared.lock();
-        if let Some(revision) = inner.state.revision_of(self.id) {
-            inner.failures.insert(revision, failure);
-        }
+    handle.board.worker_gone(why);
+    let mut inner = shared.lock();
+    if let (Some(failure), Some(revision)) = (failure, inner.state.revision_of(id)) {
+        inner.failures.insert(revision, failure);
     }
+    inner.slots.retain(|(owner, _), _| *owner != id);
+    shared.apply_to(&mut inner, Event::Gone { worker: id, fatal });
 }
 
 async fn send<T: serde::Serialize>(control: &mut Connection, kind: Kind, header: &T) -> Result<(), End> {
@@ -609,12 +627,12 @@ fn keep(log: &mut Vec<u8>, bytes: &[u8]) {
     log.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
-fn start_failed(error: engine::Error) -> End {
+pub(super) fn start_failed(error: engine::Error) -> End {
     let error = Arc::new(error);
     End::StartFailed(error.to_string(), Some(error))
 }
 
-fn function_error(message: String) -> FunctionError {
+pub(super) fn function_error(message: String) -> FunctionError {
     FunctionError {
         kind: "load".to_owned(),
         error_type: String::new(),

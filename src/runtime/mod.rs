@@ -2,9 +2,19 @@
 //!
 //! Knows no language by name; adding one is adding a folder. Builds nothing: the builder does.
 
+mod resolve;
+
+pub use resolve::numbers;
+
 use crate::domain::{Convention, RuntimeRef};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Where an image has what was built for the function: its dependencies, or its program.
+pub const DEPENDENCIES: &str = "/opt/hob/deps";
+/// Where an image has the function's code, when it brings it.
+pub const FUNCTION: &str = "/opt/hob/function";
 
 /// One language environment, as its `runtime.toml` says.
 #[derive(Debug, Clone)]
@@ -33,18 +43,23 @@ pub struct Manifest {
     /// What there is.
     pub version: Vec<Version>,
     /// The image `scripts/setup` makes from the distribution's packages where no registry answers.
+    #[serde(default)]
     pub local_base: String,
     /// The version in `local_base`.
+    #[serde(default)]
     pub local_version: String,
     /// Where the shim lies in the image.
+    #[serde(default)]
     pub shim: String,
     /// Conventions by name.
     conventions: Vec<String>,
     /// The convention taken when none is said.
     default_convention: String,
     /// Where code begins when none is said.
+    #[serde(default)]
     pub default_entry: String,
     /// What a single source file ends with.
+    #[serde(default)]
     pub extension: String,
     /// Files that name dependencies.
     #[serde(default)]
@@ -62,6 +77,12 @@ pub struct Manifest {
     /// The image is the user's: there is no Dockerfile and no shim here.
     #[serde(default)]
     pub bring_image: bool,
+    /// Containers may write to their root file system. For images of users only.
+    #[serde(default)]
+    pub writable_root: bool,
+    /// `UID:GID` of its containers. Empty: the image's own, or 1000:1000 where that is root. For images of users only.
+    #[serde(default)]
+    pub user: String,
 }
 
 /// How a runtime builds what a function brings.
@@ -83,6 +104,13 @@ pub struct Build {
     /// The image with the tools that `scripts/setup` makes of the distribution's packages.
     #[serde(default)]
     pub local_builder: String,
+    /// A name at the top of the code that becomes a link to the same name in [`DEPENDENCIES`], unless the user brought
+    /// one: then the dependencies are the user's, and none are installed.
+    #[serde(default)]
+    pub link: String,
+    /// Environment of the user's own build commands, so that what they install ends up in [`DEPENDENCIES`].
+    #[serde(default)]
+    pub command_environment: BTreeMap<String, String>,
 }
 
 /// When something is built.
@@ -112,6 +140,7 @@ pub struct Version {
     /// Its name, as in `family:name`.
     pub name: String,
     /// The ordinary base image, pulled where a registry answers.
+    #[serde(default)]
     pub base: String,
 }
 
@@ -162,15 +191,12 @@ impl Runtimes {
         &self.0
     }
 
-    /// Finds `family` or `family:version`, by name or alias.
+    /// Finds what is meant by `family`, `family:1.2`, `family@1.2`, `family1.2` or `family12`, by name or alias.
     ///
     /// # Errors
     /// `Unknown`, with the names there are.
     pub fn resolve(&self, asked: &str) -> Result<(&Family, RuntimeRef), Error> {
-        let (name, version) = asked.split_once(':').map_or((asked, None), |(n, v)| (n, Some(v)));
-        let family = self.0.iter().find(|f| f.is_called(name));
-        let found = family.and_then(|f| f.version(version).map(|v| (f, v)));
-        let (family, version) = found.ok_or_else(|| Error::Unknown {
+        let (family, version) = resolve::find(&self.0, asked).ok_or_else(|| Error::Unknown {
             asked: asked.to_owned(),
             known: self.names(),
         })?;
@@ -179,6 +205,12 @@ impl Runtimes {
             version: version.name.clone(),
         };
         Ok((family, reference))
+    }
+
+    /// The family whose functions are images, if there is one.
+    #[must_use]
+    pub fn for_images(&self) -> Option<&Family> {
+        self.0.iter().find(|f| f.manifest.bring_image)
     }
 
     /// The family of a reference that was resolved before.
@@ -213,13 +245,14 @@ impl Family {
         format!("main{}", self.manifest.extension)
     }
 
-    fn is_called(&self, name: &str) -> bool {
-        self.manifest.name == name || self.manifest.aliases.iter().any(|a| a == name)
+    /// Its name, and what else it is called.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let name = std::iter::once(&self.manifest.name);
+        name.chain(&self.manifest.aliases).map(String::as_str)
     }
 
-    fn version(&self, asked: Option<&str>) -> Option<&Version> {
-        let name = asked.unwrap_or(&self.manifest.default_version);
-        self.manifest.version.iter().find(|v| v.name == name)
+    fn version(&self, wanted: &str) -> Option<&Version> {
+        resolve::version(&self.manifest.version, &self.manifest.default_version, wanted)
     }
 }
 
@@ -231,6 +264,7 @@ fn read_family(directory: &Path) -> Result<Family, Error> {
     if !manifest.version.iter().any(|v| v.name == manifest.default_version) {
         return Err(bad("its default_version is none of its [[version]]".to_owned()));
     }
+    check_kind(&manifest).map_err(bad)?;
     let convention = |name: &String| Convention::parse(name).map_err(|e| bad(e.to_string()));
     let conventions = manifest
         .conventions
@@ -246,9 +280,46 @@ fn read_family(directory: &Path) -> Result<Family, Error> {
     })
 }
 
+/// What a language needs, a user's image does not have, and the other way round.
+fn check_kind(manifest: &Manifest) -> Result<(), String> {
+    let of_a_language = [
+        ("shim", &manifest.shim),
+        ("local_base", &manifest.local_base),
+        ("local_version", &manifest.local_version),
+        ("default_entry", &manifest.default_entry),
+        ("extension", &manifest.extension),
+    ];
+    if manifest.bring_image {
+        let given = of_a_language.iter().find(|(_, value)| !value.is_empty());
+        return given.map_or(Ok(()), |(key, _)| Err(format!("with bring_image it has no {key}")));
+    }
+    if manifest.writable_root || !manifest.user.is_empty() {
+        return Err("writable_root and user are for runtimes with bring_image".to_owned());
+    }
+    let lacking = of_a_language.iter().find(|(_, value)| value.is_empty());
+    lacking.map_or(Ok(()), |(key, _)| Err(format!("it has no {key}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_manifest_is_of_a_language_or_of_images() {
+        let manifest = |keys: &str| {
+            let head = "name = 'x'\ndefault_version = '1'\nconventions = []\ndefault_convention = 'http'\nmemory_mib = 64\nprewarm = 0\n";
+            let read = toml::from_str::<Manifest>(&format!("{head}{keys}\n[[version]]\nname = '1'"));
+            check_kind(&read.expect("a manifest"))
+        };
+        assert_eq!(manifest("bring_image = true\nwritable_root = true"), Ok(()));
+        for (keys, named) in [
+            ("bring_image = true\nshim = 's'", "shim"),
+            ("shim = 's'", "local_base"),
+            ("writable_root = true", "writable_root"),
+        ] {
+            assert!(manifest(keys).expect_err("refused").contains(named), "{keys}");
+        }
+    }
 
     fn runtimes() -> Runtimes {
         Runtimes::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes")).unwrap()
@@ -259,8 +330,21 @@ mod tests {
         let all = runtimes();
         assert!(!all.families().is_empty());
         for family in all.families() {
-            for name in std::iter::once(&family.manifest.name).chain(&family.manifest.aliases) {
-                assert_eq!(all.resolve(name).unwrap().1.family, family.manifest.name);
+            for name in family.names() {
+                let default = all.resolve(name).unwrap().1;
+                assert_eq!(default.family, family.manifest.name);
+                assert_eq!(default.version, family.manifest.default_version);
+                for version in &family.manifest.version {
+                    for written in [":", "@", ""].map(|sign| format!("{name}{sign}{}", version.name)) {
+                        // Without a sign between them, the digits are the version.
+                        let digit = |c: char| c.is_ascii_digit();
+                        let signed = written.contains([':', '@']);
+                        if !signed && (name.ends_with(digit) || !version.name.starts_with(digit)) {
+                            continue;
+                        }
+                        assert_eq!(all.resolve(&written).unwrap().1.version, version.name, "{written}");
+                    }
+                }
             }
             assert!(family.conventions.contains(&family.default_convention));
         }

@@ -4,7 +4,8 @@
 
 use super::{Error, Store, row};
 use crate::domain::{ExecutionId, FunctionId, RevisionId};
-use rusqlite::named_params;
+use rusqlite::{Connection, named_params};
+use std::collections::HashMap;
 
 /// What an annotation is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +36,15 @@ impl Subject {
     }
 }
 
+/// A dialect's text on its way to what it is attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// Whose.
+    pub dialect: String,
+    /// What is attached.
+    pub text: String,
+}
+
 /// A document's name: whose it is, what it is, which one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DocumentKey {
@@ -54,12 +64,25 @@ impl Store {
     pub async fn annotate(&self, subject: Subject, dialect: &str, text: String) -> Result<(), Error> {
         let dialect = dialect.to_owned();
         self.write("write an annotation", move |c| {
-            let sql = "insert into annotation (kind, id, dialect, text)
-                       values (:kind, :id, :dialect, :text)
-                       on conflict do update set text = excluded.text";
-            let row = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect, ":text": text};
-            row::change(c, sql, row)?;
-            Ok(())
+            Ok(attach(c, subject, &Annotation { dialect, text })?)
+        })
+        .await
+    }
+
+    /// What the dialect attached to each of these, where it did; those without are left out. One trip to the database.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn annotations(&self, dialect: &str, subjects: Vec<Subject>) -> Result<HashMap<Subject, String>, Error> {
+        let dialect = dialect.to_owned();
+        self.read("read annotations", move |c| {
+            let mut found = HashMap::new();
+            for subject in subjects {
+                if let Some(text) = attached(c, subject, &dialect)? {
+                    found.insert(subject, text);
+                }
+            }
+            Ok(found)
         })
         .await
     }
@@ -70,13 +93,8 @@ impl Store {
     /// When the database cannot be read.
     pub async fn annotation(&self, subject: Subject, dialect: &str) -> Result<Option<String>, Error> {
         let dialect = dialect.to_owned();
-        self.read("read an annotation", move |c| {
-            let sql = "select text from annotation
-                       where kind = :kind and id = :id and dialect = :dialect";
-            let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
-            row::maybe(c, sql, key, |r| r.get("text"))
-        })
-        .await
+        self.read("read an annotation", move |c| attached(c, subject, &dialect))
+            .await
     }
 
     /// Takes the dialect's text away; `false` when there was none.
@@ -167,4 +185,24 @@ impl Store {
         })
         .await
     }
+}
+
+/// Attaches a text within a transaction of somebody else's.
+pub(super) fn attach(c: &Connection, subject: Subject, annotation: &Annotation) -> rusqlite::Result<()> {
+    let sql = "insert into annotation (kind, id, dialect, text)
+               values (:kind, :id, :dialect, :text)
+               on conflict do update set text = excluded.text";
+    let row = named_params! {
+        ":kind": subject.kind(),
+        ":id": subject.id(),
+        ":dialect": annotation.dialect,
+        ":text": annotation.text,
+    };
+    row::change(c, sql, row).map(drop)
+}
+
+fn attached(c: &Connection, subject: Subject, dialect: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "select text from annotation where kind = :kind and id = :id and dialect = :dialect";
+    let key = named_params! {":kind": subject.kind(), ":id": subject.id(), ":dialect": dialect};
+    row::maybe(c, sql, key, |r| r.get("text"))
 }

@@ -34,6 +34,14 @@ pub enum Error {
         /// What has to be unique, in words.
         constraint: &'static str,
     },
+    /// Something else leads to it.
+    #[error("{what} is used by {by}: change or remove that first")]
+    InUse {
+        /// What was to be removed.
+        what: String,
+        /// What needs it.
+        by: String,
+    },
     /// There is no such thing.
     #[error("there is no {what}")]
     NotFound {
@@ -127,7 +135,7 @@ impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Duplicate { .. } => Self::Conflict(message),
+            Error::Duplicate { .. } | Error::InUse { .. } => Self::Conflict(message),
             Error::NotFound { .. } => Self::NotFound(message),
             Error::TooLarge { .. } => Self::TooLarge(message),
             Error::DiskFull => Self::DiskFull(message),
@@ -151,7 +159,7 @@ fn constraint(error: &rusqlite::Error) -> Option<Error> {
         return None;
     };
     if code.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY {
-        let what = "such function, revision or execution any more".to_owned();
+        let what = "such function, revision, version or execution".to_owned();
         return Some(Error::NotFound { what });
     }
     let columns = message.strip_prefix("UNIQUE constraint failed: ")?;
@@ -162,6 +170,8 @@ fn constraint(error: &rusqlite::Error) -> Option<Error> {
         "revision.function, revision.number" => "revision number",
         "execution.id" => "execution id",
         "token.name" => "token name",
+        "alias.namespace, alias.name" => "alias name",
+        "webhook.id" => "webhook id",
         "document.dialect, document.kind, document.key" => "document",
         _ => return None,
     };

@@ -5,18 +5,17 @@
 use super::writer::Writer;
 use super::{Error, Store, row};
 use crate::domain::{
-    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings,
+    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Selector, Temperature, Timestamp,
+    Timings,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
 
-const COLUMNS: &str = "id, function, revision, state, asynchronous, created_at_ms, started_at_ms,
-    ended_at_ms, status, failure, message, temperature, queue_us, load_us, run_us, total_us";
+/// What a row of an execution is read from.
+pub(super) const COLUMNS: &str = "id, function, revision, selector, description, state, asynchronous, created_at_ms,
+    started_at_ms, ended_at_ms, status, failure, message, temperature, queue_us, load_us, run_us, total_us";
 
-/// Rows removed in one transaction, so that pruning never holds others up for long.
-const PRUNE_CHUNK: usize = 500;
-
-/// What an asynchronous execution is called with, kept until it runs and for replays.
+/// What an execution is called with: kept of every asynchronous one, and of those who asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsyncInput {
     /// HTTP method.
@@ -31,6 +30,21 @@ pub struct AsyncInput {
     pub body: Vec<u8>,
 }
 
+/// An asynchronous execution to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The call.
+    pub id: ExecutionId,
+    /// Which function.
+    pub function: FunctionId,
+    /// Which revision of it, found out when it runs.
+    pub selector: Selector,
+    /// What the caller wrote about it; may be empty.
+    pub description: String,
+    /// What it is called with.
+    pub input: AsyncInput,
+}
+
 /// The start of a synchronous call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
@@ -40,23 +54,16 @@ pub struct Started {
     pub function: FunctionId,
     /// Which revision serves it.
     pub revision: RevisionId,
+    /// What the caller asked for.
+    pub selector: Selector,
+    /// What the caller wrote about it; may be empty.
+    pub description: String,
+    /// What it is called with, where that is to be kept.
+    pub input: Option<Box<AsyncInput>>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it started.
     pub started_at: Timestamp,
-}
-
-/// Which executions to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExecutionFilter {
-    /// Of this function only.
-    pub function: Option<FunctionId>,
-    /// In this state only.
-    pub state: Option<ExecutionState>,
-    /// Older than this one only: the last of the page before.
-    pub before: Option<ExecutionId>,
-    /// At most so many.
-    pub limit: u32,
 }
 
 /// What one execution printed.
@@ -98,27 +105,36 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` when the function is gone, `Duplicate` when the id is taken.
-    pub async fn accept_async(
-        &self,
-        id: ExecutionId,
-        function: FunctionId,
-        input: AsyncInput,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub async fn accept_async(&self, acceptance: Acceptance, now: Timestamp) -> Result<(), Error> {
         self.write("accept an execution", move |c| {
-            accept(c, id, function, now)?;
-            Ok(insert_input(c, id, &input)?)
+            let new = acceptance;
+            accept(c, new.id, new.function, &new.selector, &new.description, now)?;
+            Ok(insert_input(c, new.id, &new.input)?)
         })
         .await
     }
 
-    /// Takes queued executions to run them; each is handed out once, and runs on its function's current revision.
+    /// Takes queued executions to run them; each is handed out once. Those meant for what serves get the revision that
+    /// does; the others get theirs by [`Store::place_execution`].
     /// Order: oldest first.
     ///
     /// # Errors
     /// When the database cannot be written; nothing is taken then.
     pub async fn claim_queued(&self, limit: u32, now: Timestamp) -> Result<Vec<(Execution, AsyncInput)>, Error> {
         self.write("claim executions", move |c| Ok(claim(c, limit, now)?)).await
+    }
+
+    /// Notes which revision serves a running execution; `false` when it has ended, or is gone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn place_execution(&self, id: ExecutionId, revision: RevisionId) -> Result<bool, Error> {
+        self.write("place an execution", move |c| {
+            let sql = "update execution set revision = :revision where id = :id and state = 'running'";
+            let params = named_params! {":id": id.as_bytes(), ":revision": revision.as_bytes()};
+            Ok(row::change(c, sql, params)? > 0)
+        })
+        .await
     }
 
     /// Ends an execution and waits for the commit. `false` when it had ended already, or is gone.
@@ -179,37 +195,12 @@ impl Store {
         .await
     }
 
-    /// What an asynchronous execution was called with.
+    /// What an execution was called with, where that was kept.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn execution_input(&self, id: ExecutionId) -> Result<Option<AsyncInput>, Error> {
         self.read("read an input", move |c| input(c, id)).await
-    }
-
-    /// How many executions there are, by state; states without any are left out.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn count_executions(&self) -> Result<Vec<(ExecutionState, u64)>, Error> {
-        let sql = "select state, count(*) from execution group by state";
-        self.read("count executions", move |c| {
-            let mut statement = c.prepare_cached(sql)?;
-            let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?)))?;
-            let rows = rows.collect::<Result<Vec<(String, i64)>, _>>()?;
-            let known =
-                |(state, n): (String, i64)| ExecutionState::parse(&state).map(|s| (s, u64::try_from(n).unwrap_or(0)));
-            Ok(rows.into_iter().filter_map(known).collect())
-        })
-        .await
-    }
-
-    /// A page of executions. Order: newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
-        self.read("list executions", move |c| list(c, &filter)).await
     }
 
     /// Ends what was running when the daemon stopped, as an error with this message; what is queued stays.
@@ -240,23 +231,6 @@ impl Store {
     ) -> Result<Vec<LogEntry>, Error> {
         self.read("read a function's log", move |c| log_since(c, function, after, limit))
             .await
-    }
-
-    /// Removes ended executions that were accepted before `keep_before`, or that are not among the newest
-    /// `keep_count` of their function. What is queued or running stays. Returns how many went.
-    ///
-    /// # Errors
-    /// When the database cannot be written; those removed until then stay removed.
-    pub async fn prune_executions(&self, keep_count: u32, keep_before: Timestamp) -> Result<usize, Error> {
-        let query = move |c: &Connection| prunable(c, keep_count, keep_before);
-        let ids = self.read("find old executions", query).await?;
-        let mut n_removed = 0;
-        for chunk in ids.chunks(PRUNE_CHUNK) {
-            let chunk = chunk.to_vec();
-            let work = move |c: &Connection| Ok(remove_ended(c, &chunk)?);
-            n_removed += self.write("remove old executions", work).await?;
-        }
-        Ok(n_removed)
     }
 
     fn writer(&self) -> &Writer {
@@ -313,23 +287,26 @@ fn apply(connection: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {
 
 fn insert_running(connection: &Connection, started: &Started) -> rusqlite::Result<()> {
     let sql = "insert into execution
-                   (id, function, revision, state, asynchronous, created_at_ms, started_at_ms)
-               values (:id, :function, :revision, 'running', 0, :created_at, :started_at)";
+                   (id, function, revision, selector, description, state, asynchronous, created_at_ms, started_at_ms)
+               values (:id, :function, :revision, :selector, :description, 'running', 0, :created_at, :started_at)";
     let params = named_params! {
         ":id": started.id.as_bytes(),
         ":function": started.function.as_bytes(),
         ":revision": started.revision.as_bytes(),
+        ":selector": selector_column(&started.selector),
+        ":description": description_column(&started.description),
         ":created_at": started.created_at.as_millis(),
         ":started_at": started.started_at.as_millis(),
     };
-    row::change(connection, sql, params).map(drop)
+    row::change(connection, sql, params)?;
+    keep_input(connection, started)
 }
 
 fn insert_whole(c: &Connection, started: &Started, ending: &Ending) -> rusqlite::Result<()> {
-    let sql = "insert into execution (id, function, revision, state, asynchronous, created_at_ms,
-                   started_at_ms, ended_at_ms, status, failure, message, temperature,
+    let sql = "insert into execution (id, function, revision, selector, description, state, asynchronous,
+                   created_at_ms, started_at_ms, ended_at_ms, status, failure, message, temperature,
                    queue_us, load_us, run_us, total_us)
-               values (:id, :function, :revision, :state, 0, :created_at,
+               values (:id, :function, :revision, :selector, :description, :state, 0, :created_at,
                    :started_at, :ended_at, :status, :failure, :message, :temperature,
                    :queue_us, :load_us, :run_us, :total_us)";
     let end = EndColumns::of(ending);
@@ -337,6 +314,8 @@ fn insert_whole(c: &Connection, started: &Started, ending: &Ending) -> rusqlite:
         ":id": started.id.as_bytes(),
         ":function": started.function.as_bytes(),
         ":revision": started.revision.as_bytes(),
+        ":selector": selector_column(&started.selector),
+        ":description": description_column(&started.description),
         ":state": ending.outcome.state().as_str(),
         ":created_at": started.created_at.as_millis(),
         ":started_at": started.started_at.as_millis(),
@@ -351,6 +330,7 @@ fn insert_whole(c: &Connection, started: &Started, ending: &Ending) -> rusqlite:
         ":total_us": micros(ending.timings.total_us),
     };
     row::change(c, sql, params)?;
+    keep_input(c, started)?;
     keep_output(c, started.id, ending)
 }
 
@@ -379,6 +359,22 @@ fn end(connection: &Connection, id: ExecutionId, ending: &Ending) -> rusqlite::R
         keep_output(connection, id, ending)?;
     }
     Ok(ended)
+}
+
+/// What nearly every call has is stored as nothing.
+fn selector_column(selector: &Selector) -> Option<String> {
+    (*selector != Selector::Current).then(|| selector.to_string())
+}
+
+fn description_column(description: &str) -> Option<&str> {
+    (!description.is_empty()).then_some(description)
+}
+
+fn keep_input(c: &Connection, started: &Started) -> rusqlite::Result<()> {
+    started
+        .input
+        .as_ref()
+        .map_or(Ok(()), |input| insert_input(c, started.id, input))
 }
 
 fn keep_output(c: &Connection, id: ExecutionId, ending: &Ending) -> rusqlite::Result<()> {
@@ -424,10 +420,24 @@ impl<'a> EndColumns<'a> {
     }
 }
 
-pub(super) fn accept(c: &Connection, id: ExecutionId, function: FunctionId, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "insert into execution (id, function, state, asynchronous, created_at_ms)
-               values (:id, :function, 'queued', 1, :now)";
-    let params = named_params! {":id": id.as_bytes(), ":function": function.as_bytes(), ":now": now.as_millis()};
+/// Writes a queued execution; its input is for the caller to write beside it, in the same transaction.
+pub(super) fn accept(
+    c: &Connection,
+    id: ExecutionId,
+    function: FunctionId,
+    selector: &Selector,
+    description: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "insert into execution (id, function, selector, description, state, asynchronous, created_at_ms)
+               values (:id, :function, :selector, :description, 'queued', 1, :now)";
+    let params = named_params! {
+        ":id": id.as_bytes(),
+        ":function": function.as_bytes(),
+        ":selector": selector_column(selector),
+        ":description": description_column(description),
+        ":now": now.as_millis(),
+    };
     row::change(c, sql, params).map(drop)
 }
 
@@ -448,7 +458,8 @@ fn insert_input(c: &Connection, id: ExecutionId, input: &AsyncInput) -> rusqlite
 fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Execution, AsyncInput)>> {
     let sql = format!(
         "update execution set state = 'running', started_at_ms = :now,
-             revision = (select current from function where function.id = execution.function)
+             revision = (select current from function
+                         where function.id = execution.function and execution.selector is null)
          where state = 'queued' and id in (
              select id from execution
              where state in ('queued', 'running') and state = 'queued' order by id limit :limit)
@@ -486,35 +497,6 @@ pub(super) fn headers_text(headers: &[(String, String)]) -> rusqlite::Result<Str
     serde_json::to_string(headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-/// A condition that is left out still names its parameter, so that all texts take the same ones.
-fn list(connection: &Connection, filter: &ExecutionFilter) -> rusqlite::Result<Vec<Execution>> {
-    let function = match filter.function {
-        Some(_) => "function = :function",
-        None => ":function is null",
-    };
-    let state = match filter.state {
-        // Says what the partial index says, or SQLite would not use it.
-        Some(s) if !s.is_terminal() => "state in ('queued', 'running') and state = :state",
-        Some(_) => "state = :state",
-        None => ":state is null",
-    };
-    let before = match filter.before {
-        Some(_) => "id < :before",
-        None => ":before is null",
-    };
-    let sql = format!(
-        "select {COLUMNS} from execution where {function} and {state} and {before}
-         order by id desc limit :limit"
-    );
-    let params = named_params! {
-        ":function": filter.function.as_ref().map(FunctionId::as_bytes),
-        ":state": filter.state.map(ExecutionState::as_str),
-        ":before": filter.before.as_ref().map(ExecutionId::as_bytes),
-        ":limit": filter.limit,
-    };
-    row::all(connection, &sql, params, read)
-}
-
 fn log_since(
     connection: &Connection,
     function: FunctionId,
@@ -540,31 +522,16 @@ fn log_since(
     Ok(entries)
 }
 
-fn prunable(connection: &Connection, keep_count: u32, keep_before: Timestamp) -> rusqlite::Result<Vec<ExecutionId>> {
-    let sql = "select id from (
-                   select id, state, created_at_ms,
-                       row_number() over (partition by function order by id desc) as place
-                   from execution)
-               where state not in ('queued', 'running')
-                   and (place > :keep_count or created_at_ms < :keep_before)";
-    let params = named_params! {":keep_count": keep_count, ":keep_before": keep_before.as_millis()};
-    row::all(connection, sql, params, |r| row::id(r, "id", ExecutionId::from_bytes))
-}
-
-fn remove_ended(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<usize> {
-    let sql = "delete from execution where id = :id and state not in ('queued', 'running')";
-    let mut n_removed = 0;
-    for id in ids {
-        n_removed += row::change(connection, sql, named_params! {":id": id.as_bytes()})?;
-    }
-    Ok(n_removed)
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
+/// One row of [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
     Ok(Execution {
         id: row::id(row, "id", ExecutionId::from_bytes)?,
         function: row::id(row, "function", FunctionId::from_bytes)?,
         revision: row::maybe_id(row, "revision", RevisionId::from_bytes)?,
+        selector: row::checked(row, "selector", |t: Option<String>| {
+            t.as_deref().map_or(Ok(Selector::Current), Selector::parse)
+        })?,
+        description: row.get::<_, Option<String>>("description")?.unwrap_or_default(),
         state: row::checked(row, "state", |t: String| {
             ExecutionState::parse(&t).ok_or_else(|| format!("no such state: {t}"))
         })?,

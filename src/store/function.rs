@@ -6,6 +6,28 @@ use rusqlite::{Connection, Row, named_params};
 
 const COLUMNS: &str = "id, namespace, name, current, created_at_ms, updated_at_ms";
 
+/// Which functions to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionFilter {
+    /// Of this namespace only.
+    pub namespace: Option<Namespace>,
+    /// So many are passed over.
+    pub offset: u32,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for FunctionFilter {
+    /// All functions of all namespaces.
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            offset: 0,
+            limit: u32::MAX,
+        }
+    }
+}
+
 impl Store {
     /// Writes a new function down.
     ///
@@ -43,19 +65,33 @@ impl Store {
         .await
     }
 
-    /// The functions of a namespace, or all of them. Order: namespace, then name.
+    /// A page of functions. Order: namespace, then name.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn list_functions(&self, namespace: Option<&Namespace>) -> Result<Vec<Function>, Error> {
-        let namespace = namespace.map(|n| n.as_str().to_owned());
-        let filter = match namespace {
-            Some(_) => "namespace = :namespace",
-            None => ":namespace is null",
-        };
-        let sql = format!("select {COLUMNS} from function where {filter} order by namespace, name");
+    pub async fn list_functions(&self, filter: FunctionFilter) -> Result<Vec<Function>, Error> {
+        let sql = format!(
+            "select {COLUMNS} from function where namespace = coalesce(:namespace, namespace)
+             order by namespace, name limit :limit offset :offset"
+        );
         self.read("list functions", move |c| {
-            row::all(c, &sql, named_params! {":namespace": namespace}, read)
+            let namespace = filter.namespace.as_ref().map(Namespace::as_str);
+            let page = named_params! {":namespace": namespace, ":limit": filter.limit, ":offset": filter.offset};
+            row::all(c, &sql, page, read)
+        })
+        .await
+    }
+
+    /// Gives a function another name; `false` when there is no such function.
+    ///
+    /// # Errors
+    /// `Duplicate` when the namespace has a function of that name.
+    pub async fn rename_function(&self, id: FunctionId, name: &FunctionName, now: Timestamp) -> Result<bool, Error> {
+        let name = name.clone();
+        self.write("rename a function", move |c| {
+            let sql = "update function set name = :name, updated_at_ms = :now where id = :id";
+            let params = named_params! {":id": id.as_bytes(), ":name": name.as_str(), ":now": now.as_millis()};
+            Ok(row::change(c, sql, params)? > 0)
         })
         .await
     }

@@ -4,10 +4,12 @@
 //! Invariants: one daemon per data directory; one thread writes; what is acknowledged is committed;
 //! a terminal state is written once; a revision's number is never given twice.
 
+mod alias;
 mod annotations;
 mod blobs;
 mod error;
 mod execution;
+mod executions;
 mod function;
 mod instance;
 mod job;
@@ -17,15 +19,19 @@ mod reader;
 mod revision;
 mod row;
 mod token;
+mod version;
+mod webhook;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{DocumentKey, Subject};
+pub use annotations::{Annotation, DocumentKey, Subject};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
-pub use execution::{AsyncInput, ExecutionFilter, LogEntry, Started};
+pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
+pub use executions::{ExecutionFilter, Order};
+pub use function::FunctionFilter;
 pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
 pub use token::StoredToken;

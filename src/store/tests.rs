@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::domain::{
-    Code, Concurrency, Convention, Digest, Ending, ExecutionId, ExecutionState, Function, FunctionName, Limits, Memory,
-    Namespace, Network, Outcome, Revision, RevisionId, RuntimeRef, Scale, Timeout, Timestamp, Timings,
+    Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
+    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
+    Selector, Timeout, Timestamp, Timings,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -38,6 +39,7 @@ fn new_revision() -> NewRevision {
         convention: Convention::Kwargs,
         code: Code::Package(Digest::parse(&"a".repeat(64)).expect("digest")),
         runtime_image: None,
+        build_commands: vec!["make all".to_owned()],
         env: BTreeMap::from([("K".into(), "v".into())]),
         limits: Limits {
             memory: Memory::from_mib(128).expect("memory"),
@@ -45,6 +47,7 @@ fn new_revision() -> NewRevision {
             concurrency: Concurrency::new(2).expect("concurrency"),
             scale: Scale::new(0, 3).expect("scale"),
             network: Network::None,
+            cpu: Some(Cpu::from_millis(250).expect("cpu")),
         },
     }
 }
@@ -52,7 +55,7 @@ fn new_revision() -> NewRevision {
 pub(super) async fn deployed(store: &Store, name: &str) -> (Function, Revision) {
     let name = FunctionName::parse(name).expect("name");
     let namespace = Namespace::default_namespace();
-    let deploy = store.deploy(&namespace, &name, at(1), new_revision());
+    let deploy = store.deploy(&namespace, &name, at(1), new_revision(), None);
     deploy.await.expect("deploy")
 }
 
@@ -61,6 +64,9 @@ fn started(revision: &Revision) -> Started {
         id: ExecutionId::generate(),
         function: revision.function,
         revision: revision.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: None,
         created_at: at(10),
         started_at: at(11),
     }
@@ -91,12 +97,20 @@ fn input() -> AsyncInput {
     }
 }
 
+fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+    Acceptance {
+        id,
+        function: function.id,
+        selector: Selector::Current,
+        description: String::new(),
+        input: input(),
+    }
+}
+
 fn everything() -> ExecutionFilter {
     ExecutionFilter {
-        function: None,
-        state: None,
-        before: None,
         limit: 1000,
+        ..ExecutionFilter::default()
     }
 }
 
@@ -182,7 +196,14 @@ async fn commands_that_meet_share_a_commit_and_fail_alone() {
             .flat_map(|r| r.as_ref().err())
             .all(|e| { matches!(e, Error::Duplicate { constraint } if *constraint == "function name") })
     );
-    assert_eq!(store.list_functions(None).await.expect("list").len(), 16);
+    assert_eq!(
+        store
+            .list_functions(FunctionFilter::default())
+            .await
+            .expect("list")
+            .len(),
+        16
+    );
     assert!(store.commits() - before <= 3, "{}", store.commits() - before);
 }
 
@@ -213,7 +234,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let running = started(&revision);
     store.record_started(running.clone()).await.expect("start");
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(5));
+    let accepted = store.accept_async(acceptance(queued, &function), at(5));
     accepted.await.expect("accept");
     store.inner.writer.kill();
     drop(store);
@@ -290,7 +311,7 @@ async fn an_execution_ends_once_whatever_comes_in_whatever_order() {
     let mut seed = 7_u64;
     for _ in 0..40 {
         let id = ExecutionId::generate();
-        let accepted = store.accept_async(id, function.id, input(), at(1));
+        let accepted = store.accept_async(acceptance(id, &function), at(1));
         accepted.await.expect("accept");
         let mut n_ends = 0;
         for _ in 0..8 {
@@ -345,7 +366,7 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let (_directory, store) = opened(64);
     let (function, revision) = deployed(&store, "hello").await;
     let queued = ExecutionId::generate();
-    let accepted = store.accept_async(queued, function.id, input(), at(1));
+    let accepted = store.accept_async(acceptance(queued, &function), at(1));
     accepted.await.expect("accept");
     store.record_started(started(&revision)).await.expect("open");
     for _ in 0..5 {
@@ -359,6 +380,67 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let rows = store.list_executions(everything()).await.expect("list");
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| !row.state.is_terminal()));
+}
+
+#[tokio::test]
+async fn what_was_built_is_kept_apart_from_the_image_to_carry_elsewhere() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    assert_eq!(revision.build_commands, ["make all"]);
+    let read = store.revision(revision.id).await.expect("read").expect("there");
+    assert_eq!(read, revision, "what was written is what is read");
+    let built = store.set_build(revision.id, Some("deps:1".into()), "log".into());
+    built.await.expect("build");
+    store.set_image(revision.id, "function:1".into()).await.expect("image");
+    let build = store.build(revision.id).await.expect("read").expect("there");
+    assert_eq!(
+        (
+            build.image.as_deref(),
+            build.worker_image.as_deref(),
+            build.log.as_str()
+        ),
+        (Some("function:1"), Some("deps:1"), "log")
+    );
+}
+
+#[tokio::test]
+async fn images_are_live_as_long_as_their_revision_serves_or_is_about_to() {
+    let (_directory, store) = opened(64);
+    let mut revisions = Vec::new();
+    for number in 1..=3 {
+        let (_, revision) = deployed(&store, "hello").await;
+        let image = Some(format!("deps:{number}"));
+        store.set_build(revision.id, image, String::new()).await.expect("build");
+        store
+            .set_image(revision.id, format!("function:{number}"))
+            .await
+            .expect("image");
+        revisions.push(revision.id);
+    }
+    store.mark_ready(revisions[0], at(1)).await.expect("ready");
+    store.mark_ready(revisions[1], at(2)).await.expect("ready");
+    let live = store.live_images().await.expect("read");
+    let expect = ["deps:2", "deps:3", "function:2", "function:3"];
+    assert_eq!(live, expect.map(str::to_owned).into());
+    store.mark_failed(revisions[2], "no".into()).await.expect("failed");
+    assert_eq!(store.live_images().await.expect("read").len(), 2);
+}
+
+#[tokio::test]
+async fn only_a_pending_revision_settles_on_another_version() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    let runtime = RuntimeRef {
+        family: "f".into(),
+        version: "0".into(),
+    };
+    let settled = store.settle_runtime(revision.id, runtime.clone(), "nearest".into());
+    assert!(settled.await.expect("written"));
+    let read = store.revision(revision.id).await.expect("read").expect("there");
+    assert_eq!((read.runtime, read.notice.as_deref()), (runtime, Some("nearest")));
+    store.mark_ready(revision.id, at(2)).await.expect("ready");
+    let late = store.settle_runtime(revision.id, revision.runtime, "late".into());
+    assert!(!late.await.expect("written"));
 }
 
 #[tokio::test]
@@ -384,4 +466,138 @@ async fn a_function_takes_everything_of_its_own_with_it() {
     assert_eq!(store.build(revision.id).await.expect("read"), None);
     let left = store.annotation(Subject::Revision(revision.id), "d").await;
     assert_eq!(left.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_published_revision_stays_until_its_function_goes_with_all_that_leads_to_it() {
+    let (_directory, store) = opened(8);
+    let (function, revision) = deployed(&store, "hello").await;
+    let published = store.publish(function.id, revision.id, "first".into(), at(2)).await;
+    let (version, before) = published.expect("publish");
+    assert_eq!((version.number.get(), before), (1, None));
+    assert!(store.delete_revision(revision.id).await.is_err(), "a version holds it");
+    let alias = Alias {
+        namespace: function.namespace.clone(),
+        name: AliasName::parse("live").expect("a name"),
+        function: function.id,
+        pointer: Pointer::Version(version.number),
+        canary: None,
+        description: String::new(),
+        created_at: at(3),
+        updated_at: at(3),
+    };
+    store.create_alias(&alias).await.expect("create");
+    assert!(matches!(store.create_alias(&alias).await, Err(Error::Duplicate { .. })));
+    let found = store.alias(&alias.namespace, &alias.name).await;
+    assert_eq!(found.expect("read"), Some(alias.clone()));
+    let refused = store.delete_version(function.id, version.number).await;
+    assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
+    assert!(store.delete_function(function.id).await.expect("delete"));
+    assert!(store.list_versions(function.id).await.expect("list").is_empty());
+    assert!(store.list_aliases(None, None).await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn executions_are_found_by_namespace_and_page_and_only_ended_ones_go() {
+    let (_directory, store) = opened(64);
+    let (function, revision) = deployed(&store, "hello").await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let call = started(&revision);
+        ids.push(call.id);
+        store.record_started(call.clone()).await.expect("start");
+        store.record_ended(call.id, succeeded()).await.expect("end");
+    }
+    let queued = ExecutionId::generate();
+    let accepted = store.accept_async(acceptance(queued, &function), at(50));
+    accepted.await.expect("accept");
+    store.flush().await.expect("flush");
+    let other = Namespace::parse("other").expect("a name");
+    let table = [
+        (
+            ExecutionFilter {
+                namespace: Some(function.namespace.clone()),
+                ..everything()
+            },
+            5,
+        ),
+        (
+            ExecutionFilter {
+                namespace: Some(other),
+                ..everything()
+            },
+            0,
+        ),
+        (
+            ExecutionFilter {
+                asynchronous: Some(true),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_from: Some(at(50)),
+                ..everything()
+            },
+            1,
+        ),
+        (
+            ExecutionFilter {
+                created_before: Some(at(50)),
+                ..everything()
+            },
+            4,
+        ),
+        (
+            ExecutionFilter {
+                state: Some(ExecutionState::Queued),
+                ..everything()
+            },
+            1,
+        ),
+    ];
+    for (filter, expect) in table {
+        assert_eq!(store.list_executions(filter.clone()).await.expect("list").len(), expect);
+        assert_eq!(
+            store.count_matching_executions(filter).await.expect("count"),
+            expect as u64
+        );
+    }
+    let page = ExecutionFilter {
+        order: Order::OldestFirst,
+        marker: Some(ids[0]),
+        limit: 2,
+        ..everything()
+    };
+    let page: Vec<_> = store
+        .list_executions(page)
+        .await
+        .expect("list")
+        .iter()
+        .map(|e| e.id)
+        .collect();
+    assert_eq!(page, ids[1..3]);
+    assert!(!store.delete_execution(queued).await.expect("delete"), "it waits");
+    assert!(store.delete_execution(ids[0]).await.expect("delete"));
+    assert_eq!(store.execution_log(ids[0]).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn what_a_dialect_attaches_comes_with_the_deploy_and_is_read_for_many_at_once() {
+    let (_directory, store) = opened(8);
+    let (plain, _) = deployed(&store, "plain").await;
+    let annotation = Annotation {
+        dialect: "d".into(),
+        text: "{}".into(),
+    };
+    let name = FunctionName::parse("noted").expect("name");
+    let deploy = store.deploy(&plain.namespace, &name, at(1), new_revision(), Some(annotation));
+    let (noted, _) = deploy.await.expect("deploy");
+    let subjects = [plain.id, noted.id].map(Subject::Function).to_vec();
+    let found = store.annotations("d", subjects).await.expect("read");
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [(Subject::Function(noted.id), "{}".to_owned())]
+    );
 }

@@ -6,10 +6,12 @@
     reason = "tests have no supervisor, and find the engine as the program does"
 )]
 
+mod builds;
 mod cli;
 mod engine;
 mod faults;
 mod helpers;
+mod images;
 mod sandbox;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]

@@ -20,7 +20,7 @@ const LISTENER: &str = "import builtins, socket\ndef main(**_):\n    builtins.ke
 const DIAL: &str = "import socket\ndef main(address, **_):\n    try:\n        socket.create_connection(tuple(address), timeout=2)\n    except OSError as error:\n        return type(error).__name__\n    return 'reached'\n";
 const LINKS: &str = "import socket\ndef main(**_):\n    return [name for _, name in socket.if_nameindex()]\n";
 
-fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
+pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::Engine> {
     let variable = |name| std::env::var(name).ok();
     Arc::new(Docker::connect(Options {
         host: None,

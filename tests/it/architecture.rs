@@ -56,7 +56,7 @@ const ALSO: &[(&str, &[&str])] = &[("ingress", &["api", "kit"])];
 
 /// Crates and the only files or folders that may name them.
 const CRATE_HOMES: &[(&str, &[&str])] = &[
-    ("bollard", &["src/engine/docker.rs"]),
+    ("bollard", &["src/engine/docker.rs", "src/engine/docker_guest.rs"]),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     ("r2d2_sqlite", &["src/store/"]),
@@ -71,8 +71,9 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("croner", &["src/domain/schedule/"]),
     ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
+    ("hmac", &["src/app/"]),
+    ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
-    ("getrandom", &["src/app/"]),
     ("subtle", &["src/app/"]),
     ("base64", &["src/api/"]),
 ];

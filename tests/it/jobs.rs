@@ -248,7 +248,7 @@ async fn what_cannot_be_a_job_is_refused() {
         (json!({"function": "f", "every_ms": 1_000, "missed": "twice"}), 400),
         (
             json!({"function": "f", "every_ms": 1_000, "selector": "alias:live"}),
-            400,
+            404,
         ),
         (json!({"function": "f", "every_ms": 1_000, "name": "a\nb"}), 400),
         (json!({"function": "f", "every_ms": 1_000, "input": {"path": "x"}}), 400),

@@ -11,10 +11,13 @@ mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
+mod builds;
 mod calls;
 mod deploys;
 mod exchanges;
+mod images;
 mod jobs;
+mod published;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

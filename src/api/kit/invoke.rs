@@ -1,8 +1,8 @@
 //! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
 
 use super::problem;
-use crate::app::{App, Incoming, InvokeOptions};
-use crate::domain::{Error, ExecutionId, Temperature};
+use crate::app::{App, Callee, Incoming, InvokeOptions};
+use crate::domain::{Error, ExecutionId, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -15,8 +15,10 @@ use std::io;
 use std::time::Instant;
 
 /// Headers that belong to one connection, not to the message.
-const HOP_BY_HOP: [HeaderName; 6] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::TRANSFER_ENCODING,
     header::CONTENT_LENGTH,
     header::UPGRADE,
@@ -40,13 +42,34 @@ pub struct CallParts {
 }
 
 /// Calls a function and answers with what it said, or how it or the platform failed.
-pub async fn invoke(app: &App, namespace: &str, name: &str, call: CallParts, body: HttpBody) -> Response {
-    let begun = Instant::now();
+pub async fn invoke(
+    app: &App,
+    callee: Callee<'_>,
+    options: InvokeOptions,
+    call: CallParts,
+    body: HttpBody,
+) -> Response {
+    let id = options.id;
+    answer(id, async {
+        let incoming = incoming(call, body).await?;
+        app.invoke(callee, options, incoming).await
+    })
+    .await
+}
+
+/// Calls what a webhook leads to, and answers as [`invoke`] does.
+pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: HttpBody) -> Response {
     let id = ExecutionId::generate();
-    let answered = match incoming(call, body).await {
-        Ok(incoming) => app.invoke(namespace, name, InvokeOptions { id }, incoming).await,
-        Err(e) => Err(e),
-    };
+    answer(id, async {
+        let incoming = incoming(call, body).await?;
+        app.call_webhook(webhook, id, incoming).await
+    })
+    .await
+}
+
+async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error>>) -> Response {
+    let begun = Instant::now();
+    let answered = call.await;
     let mut response = match answered {
         Ok(answer) => respond(answer),
         Err(e) => problem::answer(&e, Some(&id.to_string())),
@@ -66,6 +89,11 @@ pub async fn invoke(app: &App, namespace: &str, name: &str, call: CallParts, bod
 /// # Errors
 /// `TooLarge` when the body is over the limit, `Invalid` when it cannot be read.
 pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error> {
+    if wants_web_socket(&call.headers) {
+        return Err(Error::invalid(
+            "a WebSocket cannot be opened through Hob: a function answers requests, use a stream of events instead",
+        ));
+    }
     let size = body.size_hint();
     let limit = call.body_limit;
     if size.lower() > limit {
@@ -77,7 +105,9 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
     } else {
         Body::Stream(bounded(body, limit))
     };
-    let headers = call.headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
+    let named = named_by_connection(&call.headers);
+    let of_the_connection = |name: &HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
+    let headers = call.headers.iter().filter(|(name, _)| !of_the_connection(name));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Incoming {
         method: call.method.as_str().to_owned(),
@@ -88,6 +118,20 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
             .collect(),
         body,
     })
+}
+
+/// The headers that the client says are meant for us only.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    names.filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+fn wants_web_socket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE).map(HeaderValue::as_bytes);
+    upgrade.is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
 }
 
 async fn read_small(body: HttpBody) -> Result<Body, Error> {

@@ -8,7 +8,7 @@ use super::wire::BASE;
 use crate::api::kit::guard::Door;
 use crate::api::kit::problem;
 use crate::app::App;
-use crate::domain::{Error, ExecutionId, JobId, Namespace, Principal, Role};
+use crate::domain::{Error, ExecutionId, JobId, Namespace, Principal, Role, WebhookId};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -87,6 +87,10 @@ async fn owner(app: &App, kind: &str, id: &str) -> Result<Option<Namespace>, Err
         },
         "jobs" => match JobId::parse(id) {
             Some(id) => Ok(Some(app.job(id).await?.namespace)),
+            None => Ok(None),
+        },
+        "webhooks" => match WebhookId::parse(id) {
+            Some(id) => app.namespace_of(app.webhook(id).await?.function).await.map(Some),
             None => Ok(None),
         },
         // Closed until somebody says here whose it is.

@@ -4,7 +4,7 @@ use super::wire::{BASE, code};
 use crate::api::kit::problem;
 use crate::domain::Error;
 use crate::telemetry;
-use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
@@ -70,6 +70,42 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// The two variable segments of the path.
+pub(super) struct Pair(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Pair {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.map_err(|e| Error::invalid(format!("the path is not text: {e}")))?;
+        let mut values = params.iter().map(|(_, value)| value.to_owned());
+        let pair = values.next().zip(values.next());
+        let (first, second) = pair.ok_or_else(|| Error::invalid("the path lacks a name"))?;
+        Ok(Self(first, second))
+    }
+}
+
+/// Largest JSON document sent to us. Unit: bytes.
+const LARGEST_DOCUMENT: usize = 64 * 1024;
+
+/// A JSON document that was sent; nothing at all is an empty object.
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = axum::body::to_bytes(request.into_body(), LARGEST_DOCUMENT).await;
+        let bytes = bytes.map_err(|e| Error::invalid(format!("the body cannot be read: {}", telemetry::chain(&e))))?;
+        let text = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+        let read = serde_json::from_slice(text);
+        Ok(Self(read.map_err(|e| {
+            Error::invalid(format!("the body is not what it should be: {e}"))
+        })?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::wire::{ErrorBody, header};
@@ -88,6 +124,7 @@ mod tests {
             (Error::Invalid(text()), 400, "invalid"),
             (Error::NotFound(text()), 404, "not_found"),
             (Error::Conflict(text()), 409, "conflict"),
+            (Error::Denied(text()), 401, "denied"),
             (Error::TooLarge(text()), 413, "too_large"),
             (Error::NotReady(text()), 503, "not_ready"),
             (

@@ -2,14 +2,15 @@
 
 use super::error::{Params, Problem, Segment};
 use super::functions::{find, namespace};
-use super::wire::{ErrorBody, ExecutionList, ExecutionView, ExecutionsQuery};
+use super::wire::{self, ErrorBody, ExecutionList, ExecutionView, ExecutionsQuery};
 use super::{NativeState, map};
 use crate::app::App;
-use crate::domain::{Error, Execution, ExecutionId, Function, FunctionId, Revision};
-use crate::store::ExecutionFilter;
+use crate::domain::{Error, Execution, ExecutionId, Function, FunctionId, Revision, Timestamp};
+use crate::store::{ExecutionFilter, Order};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -72,7 +73,7 @@ pub(super) fn bound(text: Option<&str>) -> Result<Option<ExecutionId>, Error> {
     text.map(|t| ExecutionId::parse(t).ok_or_else(|| wrong(t))).transpose()
 }
 
-/// Executions, newest first.
+/// A page of a namespace's executions.
 #[utoipa::path(get, path = "/hob/v1/executions", params(ExecutionsQuery), responses(
     (status = 200, body = ExecutionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn list(
@@ -84,45 +85,41 @@ pub(super) async fn list(
         Some(name) => Some(find(app, query.namespace.as_deref(), name).await?.id),
         None => None,
     };
-    let filter = ExecutionFilter {
-        function,
-        state: query.state.map(map::execution_state_from),
-        before: bound(query.before.as_deref())?,
-        limit: query.limit.unwrap_or(LIMIT).min(LARGEST_LIMIT),
+    let filter = filter(&query, function)?;
+    let total = match query.count {
+        Some(true) => Some(app.count_matching_executions(filter.clone()).await?),
+        _ => None,
     };
-    let namespace = namespace(query.namespace.as_deref())?;
     let mut names = Names::read(app).await?;
     let mut executions = Vec::new();
-    for execution in page(app, &names, namespace.as_str(), filter).await? {
+    for execution in app.list_executions(filter).await? {
         executions.push(names.view(app, execution).await?);
     }
-    Ok(Json(ExecutionList { executions }))
+    Ok(Json(ExecutionList { executions, total }))
 }
 
-/// The store knows no namespaces: looks on until enough are of this one, or no more come.
-async fn page(app: &App, names: &Names, namespace: &str, mut filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
-    let wanted = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let ours = |e: &Execution| {
-        names
-            .functions
-            .get(&e.function)
-            .is_some_and(|f| f.namespace.as_str() == namespace)
-    };
-    let mut found = Vec::new();
-    if wanted == 0 || !names.functions.values().any(|f| f.namespace.as_str() == namespace) {
-        return Ok(found);
-    }
-    filter.limit = filter.limit.max(LIMIT);
-    loop {
-        let some = app.list_executions(filter).await?;
-        let more = some.len() == usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        filter.before = some.last().map(|e| e.id);
-        found.extend(some.into_iter().filter(ours));
-        if !more || found.len() >= wanted {
-            found.truncate(wanted);
-            return Ok(found);
+fn filter(query: &ExecutionsQuery, function: Option<FunctionId>) -> Result<ExecutionFilter, Error> {
+    let (order, marker) = match (query.order, query.before.as_deref(), query.after.as_deref()) {
+        (None | Some(wire::Order::Newest), before, None) => (Order::NewestFirst, before),
+        (None | Some(wire::Order::Oldest), None, after) => (Order::OldestFirst, after),
+        _ => {
+            return Err(Error::invalid(
+                "`before` goes with the newest first, `after` with the oldest first, and not both",
+            ));
         }
-    }
+    };
+    Ok(ExecutionFilter {
+        namespace: Some(namespace(query.namespace.as_deref())?),
+        function,
+        state: query.state.map(map::execution_state_from),
+        asynchronous: query.asynchronous,
+        created_from: query.created_from_ms.map(Timestamp::from_millis),
+        created_before: query.created_before_ms.map(Timestamp::from_millis),
+        marker: bound(marker)?,
+        order,
+        offset: query.offset.unwrap_or(0),
+        limit: query.limit.unwrap_or(LIMIT).min(LARGEST_LIMIT),
+    })
 }
 
 /// One execution.
@@ -145,19 +142,39 @@ pub(super) async fn log(State(state): State<NativeState>, Segment(text): Segment
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], detail.log).into_response())
 }
 
-/// What an asynchronous execution answered.
+/// What an execution answered, where that was kept.
 #[utoipa::path(get, path = "/hob/v1/executions/{id}/result", params(("id" = String, Path)), responses(
     (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
     (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn result(State(state): State<NativeState>, Segment(text): Segment) -> Result<Response, Problem> {
     let body = state.app.execution_result(id(&text)?).await?;
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
-    let kind = if is_json {
+    Ok(([(CONTENT_TYPE, kind_of(&body))], body).into_response())
+}
+
+/// What an execution was called with, where that was kept.
+#[utoipa::path(get, path = "/hob/v1/executions/{id}/input", params(("id" = String, Path)), responses(
+    (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn input(State(state): State<NativeState>, Segment(text): Segment) -> Result<Response, Problem> {
+    let input = state.app.execution_input(id(&text)?).await?;
+    Ok(([(CONTENT_TYPE, kind_of(&input.body))], input.body).into_response())
+}
+
+fn kind_of(body: &[u8]) -> &'static str {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    if is_json {
         "application/json"
     } else {
         "application/octet-stream"
-    };
-    Ok(([(CONTENT_TYPE, kind)], body).into_response())
+    }
+}
+
+/// Deletes the record of an execution that has ended.
+#[utoipa::path(delete, path = "/hob/v1/executions/{id}", params(("id" = String, Path)), responses(
+    (status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn remove(State(state): State<NativeState>, Segment(text): Segment) -> Result<StatusCode, Problem> {
+    state.app.delete_execution(id(&text)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends an asynchronous execution.

@@ -2,15 +2,16 @@
 //!
 //! Does not make calls itself: those go through the kit, as the ingress's do.
 
-use super::error::{Params, Problem, Segment};
+use super::error::{Params, Problem, Segment, Sent};
+use super::webhooks::selector;
 use super::wire::{
     BASE, DeployForm, DeployQuery, DeployState, ErrorBody, ExecutionView, FunctionList, FunctionView, InvokeQuery,
-    NamespaceQuery, RevisionList, RevisionView,
+    NamespaceQuery, RenameRequest, RevisionList, RevisionView,
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
-use crate::app::{App, Deploy, NewCode};
-use crate::domain::{Error, Function, FunctionName, Namespace, Revision};
+use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
+use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Revision};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -77,7 +78,8 @@ pub(super) async fn deploy(
         namespace,
         name,
         settings: form.settings,
-        code: form.code.map(NewCode::Package),
+        code: form.code,
+        annotation: None,
     };
     let deployed = state.app.deploy(deploy).await?;
     let wait = Duration::from_secs(query.wait.unwrap_or(WAIT).min(LONGEST_WAIT).into());
@@ -113,6 +115,22 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Gives a function another name; calls by the old one are not found from now on.
+#[utoipa::path(post, path = "/hob/v1/functions/{name}/rename", params(("name" = String, Path), NamespaceQuery),
+    request_body = RenameRequest, responses((status = 200, body = FunctionView),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn rename(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+    Sent(request): Sent<RenameRequest>,
+) -> Result<Json<FunctionView>, Problem> {
+    let function = find(&state.app, query.namespace.as_deref(), &name).await?;
+    let name = FunctionName::parse(&request.name)?;
+    let renamed = state.app.rename_function(function.id, &name).await?;
+    Ok(Json(view(&state, &renamed).await?))
+}
+
 /// A function's revisions, newest first.
 #[utoipa::path(get, path = "/hob/v1/functions/{name}/revisions", params(("name" = String, Path), NamespaceQuery),
     responses((status = 200, body = RevisionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
@@ -144,21 +162,39 @@ pub(super) async fn invoke(
 ) -> Result<Response, Problem> {
     let namespace = namespace(query.namespace.as_deref())?;
     let parts = call_parts(&query, headers, state.body_limit)?;
+    let callee = Callee::Named {
+        namespace: namespace.as_str(),
+        name: &name,
+    };
+    let options = options(&query)?;
     if query.r#async == Some(true) {
-        return invoke_later(&state, namespace.as_str(), &name, parts, body).await;
+        return invoke_later(&state, callee, options, parts, body).await;
     }
-    Ok(kit::invoke(&state.app, namespace.as_str(), &name, parts, body).await)
+    Ok(kit::invoke(&state.app, callee, options, parts, body).await)
+}
+
+fn options(query: &InvokeQuery) -> Result<InvokeOptions, Error> {
+    let keep = query.keep == Some(true);
+    Ok(InvokeOptions {
+        selector: selector(query.selector.as_deref())?.unwrap_or_default(),
+        keep: Keep {
+            input: keep,
+            result: keep,
+        },
+        description: query.description.clone().unwrap_or_default(),
+        ..InvokeOptions::new(ExecutionId::generate())
+    })
 }
 
 async fn invoke_later(
     state: &NativeState,
-    namespace: &str,
-    name: &str,
+    callee: Callee<'_>,
+    options: InvokeOptions,
     parts: CallParts,
     body: Body,
 ) -> Result<Response, Problem> {
     let incoming = kit::incoming(parts, body).await?;
-    let id = state.app.invoke_later(namespace, name, incoming).await?;
+    let id = state.app.invoke_later(callee, options, incoming).await?;
     let view = executions::view(&state.app, state.app.execution(id).await?).await?;
     let location = [(http::header::LOCATION, format!("{BASE}/executions/{id}"))];
     Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
@@ -195,9 +231,10 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
     Ok(map::function(function, current, latest, &state.base_url))
 }
 
-async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
-    let image = app.build_of(revision.id).await?.and_then(|build| build.image);
-    Ok(map::revision(revision, image))
+/// A revision with its build.
+pub(super) async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
+    let built = app.build_of(revision.id).await?;
+    Ok(map::revision(revision, built))
 }
 
 #[cfg(test)]

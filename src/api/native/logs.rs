@@ -105,8 +105,8 @@ async fn running(app: &App, function: FunctionId) -> Result<BTreeMap<ExecutionId
     let filter = ExecutionFilter {
         function: Some(function),
         state,
-        before: None,
         limit: LARGEST_LIMIT,
+        ..ExecutionFilter::default()
     };
     let executions = app.list_executions(filter).await?;
     Ok(executions.into_iter().map(|e| (e.id, 0)).collect())

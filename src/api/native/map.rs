@@ -6,11 +6,12 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Concurrency, Convention, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Revision, RevisionId,
-    RevisionState, Temperature, Timeout,
+    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
+    Revision, RevisionId, RevisionState, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
+use crate::store::Build;
 use std::collections::BTreeMap;
 
 /// What a deploy asks for, checked.
@@ -18,6 +19,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
         runtime_image: None,
+        build_commands: sent.build_commands,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
         env: sent.env,
@@ -27,8 +29,14 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         min_workers: sent.min_workers,
         max_workers: sent.max_workers,
         network: sent.network.map(network_from),
+        cpu: sent.cpu_millis.map(cpu).transpose()?,
         preload: sent.preload,
     })
+}
+
+/// Zero is no limit.
+fn cpu(millis: u32) -> Result<Option<Cpu>, Error> {
+    (millis > 0).then(|| Cpu::from_millis(millis)).transpose()
 }
 
 fn network_from(network: wire::Network) -> Network {
@@ -53,6 +61,7 @@ fn limits(limits: Limits) -> wire::LimitsView {
         min_workers: limits.scale.min(),
         max_workers: limits.scale.max(),
         network: network(limits.network),
+        cpu_millis: limits.cpu.map(Cpu::millis),
     }
 }
 
@@ -64,8 +73,10 @@ fn deploy_state(state: RevisionState) -> (wire::DeployState, Option<String>) {
     }
 }
 
-/// A revision; `image` is its own, once made.
-pub(super) fn revision(revision: Revision, image: Option<String>) -> wire::RevisionView {
+/// A revision, and the images made of it.
+pub(super) fn revision(revision: Revision, built: Option<Build>) -> wire::RevisionView {
+    let (made, worker_image) = built.map_or((None, None), |b| (b.image, b.worker_image));
+    let image = revision.code.image().map(str::to_owned).or(made);
     let (state, error) = deploy_state(revision.state);
     wire::RevisionView {
         id: revision.id.to_string(),
@@ -76,6 +87,9 @@ pub(super) fn revision(revision: Revision, image: Option<String>) -> wire::Revis
         entry: revision.entry,
         convention: revision.convention.as_str().to_owned(),
         code_sha256: revision.code.digest().map(ToString::to_string),
+        build_commands: revision.build_commands,
+        notice: revision.notice,
+        worker_image,
         env: revision.env,
         limits: limits(revision.limits),
         image,
@@ -168,6 +182,8 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         function: named.function.unwrap_or_else(|| execution.function.to_string()),
         namespace: named.namespace,
         version: named.version,
+        selector: execution.selector.to_string(),
+        description: execution.description,
         state: execution_state(execution.state),
         asynchronous: execution.asynchronous,
         created_at_ms: execution.created_at.as_millis(),
@@ -181,6 +197,46 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         load_us: execution.timings.load_us,
         run_us: execution.timings.run_us,
         total_us: execution.timings.total_us,
+    }
+}
+
+/// An alias of the function of that name.
+pub(super) fn alias(alias: Alias, function: String) -> wire::AliasView {
+    wire::AliasView {
+        name: alias.name.to_string(),
+        namespace: alias.namespace.to_string(),
+        function,
+        version: pointer(alias.pointer),
+        canary: alias.canary.map(|canary| wire::CanaryView {
+            version: pointer(canary.pointer),
+            percent: canary.share.percent(),
+        }),
+        description: alias.description,
+        created_at_ms: alias.created_at.as_millis(),
+        updated_at_ms: alias.updated_at.as_millis(),
+    }
+}
+
+fn pointer(pointer: Pointer) -> Option<u32> {
+    match pointer {
+        Pointer::Latest => None,
+        Pointer::Version(number) => Some(number.get()),
+    }
+}
+
+/// A webhook of a function, without its secret.
+pub(super) fn webhook(webhook: &Webhook, function: &Function, url: String) -> wire::WebhookView {
+    wire::WebhookView {
+        id: webhook.id.to_string(),
+        url,
+        namespace: function.namespace.to_string(),
+        function: function.name.to_string(),
+        selector: webhook.selector.to_string(),
+        description: webhook.description.clone(),
+        signature: webhook.signing.as_ref().map(|s| s.scheme.as_str().to_owned()),
+        secret: None,
+        created_at_ms: webhook.created_at.as_millis(),
+        updated_at_ms: webhook.updated_at.as_millis(),
     }
 }
 
@@ -243,10 +299,13 @@ pub(super) fn runtime(family: &Family, engine_up: bool, state: impl Fn(&str) -> 
             .map(|v| version(&v.name, &v.base, state(&v.name), engine_up))
             .collect(),
         conventions: conventions.iter().map(|c| c.as_str().to_owned()).collect(),
-        default_entry: Some(manifest.default_entry.clone()),
+        default_entry: Some(manifest.default_entry.clone()).filter(|entry| !entry.is_empty()),
         detect: wire::DetectView {
             files: manifest.dependency_files.clone(),
-            extensions: vec![manifest.extension.trim_start_matches('.').to_owned()],
+            extensions: Some(manifest.extension.trim_start_matches('.').to_owned())
+                .filter(|extension| !extension.is_empty())
+                .into_iter()
+                .collect(),
         },
     }
 }
@@ -269,7 +328,7 @@ fn version(name: &str, base: &str, state: ImageState, engine_up: bool) -> wire::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ExecutionId, FunctionId, FunctionName, Namespace, Timestamp, Timings};
+    use crate::domain::{ExecutionId, FunctionId, FunctionName, Namespace, Selector, Timestamp, Timings};
 
     fn a_function(namespace: &str) -> Function {
         Function {
@@ -301,6 +360,13 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(settings(lazy).expect("good").preload, Some(false));
+    }
+
+    #[test]
+    fn no_processor_time_is_no_limit() {
+        assert_eq!(cpu(0).expect("no limit"), None);
+        assert_eq!(cpu(500).expect("a limit").map(Cpu::millis), Some(500));
+        assert!(cpu(5).is_err());
     }
 
     #[test]
@@ -336,6 +402,8 @@ mod tests {
             id: ExecutionId::generate(),
             function: FunctionId::generate(),
             revision: None,
+            selector: Selector::Current,
+            description: "d".to_owned(),
             state: ExecutionState::Queued,
             asynchronous: true,
             created_at: Timestamp::from_millis(5),

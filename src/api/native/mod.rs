@@ -3,6 +3,7 @@
 //! Holds no rules: each handler asks the application and shows what it says in the types of `wire`.
 
 mod access;
+mod builds;
 mod error;
 mod executions;
 mod functions;
@@ -11,10 +12,13 @@ pub mod job_wire;
 mod jobs;
 mod logs;
 mod map;
+mod scale;
 mod system;
 pub mod token_wire;
 mod tokens;
 mod upload;
+mod versions;
+mod webhooks;
 pub mod wire;
 
 pub(super) use access::door;
@@ -79,13 +83,18 @@ fn unbound() -> Router<NativeState> {
 
 fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
     let mut all = function_routes();
+    all.extend(published_routes());
     all.extend(job_routes());
     all.extend([
         (Method::GET, "/executions", get(executions::list)),
         (Method::GET, "/executions/{id}", get(executions::show)),
+        (Method::DELETE, "/executions/{id}", delete(executions::remove)),
+        (Method::GET, "/executions/{id}/input", get(executions::input)),
         (Method::GET, "/executions/{id}/log", get(executions::log)),
         (Method::GET, "/executions/{id}/result", get(executions::result)),
         (Method::POST, "/executions/{id}/cancel", post(executions::cancel)),
+        (Method::GET, "/disk", get(builds::disk)),
+        (Method::POST, "/gc", post(builds::clean)),
         (Method::GET, "/status", get(system::status)),
         (Method::GET, "/runtimes", get(system::runtimes)),
         (Method::POST, "/stop", post(system::stop)),
@@ -107,6 +116,32 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/functions/{name}/revisions", get(functions::revisions)),
         (Method::POST, "/functions/{name}/invoke", post(functions::invoke)),
         (Method::GET, "/functions/{name}/logs", get(logs::logs)),
+        (Method::POST, "/functions/{name}/rename", post(functions::rename)),
+        (Method::POST, "/functions/{name}/scale", post(scale::scale)),
+        (Method::POST, "/functions/{name}/detach", post(scale::detach)),
+        (Method::GET, "/functions/{name}/workers", get(scale::workers)),
+        (Method::GET, "/functions/{name}/build", get(builds::build)),
+        (Method::POST, "/functions/{name}/export", post(builds::export)),
+    ]
+}
+
+fn published_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
+    let version = "/functions/{name}/versions/{number}";
+    vec![
+        (Method::GET, "/functions/{name}/versions", get(versions::list)),
+        (Method::POST, "/functions/{name}/versions", post(versions::publish)),
+        (Method::GET, version, get(versions::show)),
+        (Method::DELETE, version, delete(versions::remove)),
+        (Method::GET, "/aliases", get(versions::aliases)),
+        (Method::GET, "/aliases/{name}", get(versions::alias)),
+        (Method::PUT, "/aliases/{name}", put(versions::set_alias)),
+        (Method::DELETE, "/aliases/{name}", delete(versions::remove_alias)),
+        (Method::GET, "/webhooks", get(webhooks::list)),
+        (Method::POST, "/webhooks", post(webhooks::create)),
+        (Method::GET, "/webhooks/{id}", get(webhooks::show)),
+        (Method::PATCH, "/webhooks/{id}", patch(webhooks::change)),
+        (Method::DELETE, "/webhooks/{id}", delete(webhooks::remove)),
+        (Method::POST, "/webhooks/{id}/rotate", post(webhooks::rotate)),
     ]
 }
 
@@ -137,11 +172,35 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         functions::revisions,
         functions::invoke,
         logs::logs,
+        builds::build,
+        builds::export,
+        builds::disk,
+        builds::clean,
         executions::list,
         executions::show,
         executions::log,
         executions::result,
         executions::cancel,
+        executions::remove,
+        executions::input,
+        functions::rename,
+        scale::scale,
+        scale::detach,
+        scale::workers,
+        versions::list,
+        versions::publish,
+        versions::show,
+        versions::remove,
+        versions::aliases,
+        versions::alias,
+        versions::set_alias,
+        versions::remove_alias,
+        webhooks::list,
+        webhooks::create,
+        webhooks::show,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::rotate,
         jobs::list,
         jobs::create,
         jobs::show,
@@ -160,7 +219,7 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         tokens::create,
         tokens::revoke
     ),
-    components(schemas(wire::ErrorBody, wire::LogEntry))
+    components(schemas(wire::ErrorBody, wire::LogEntry, wire::Order))
 )]
 struct Document;
 

@@ -5,7 +5,7 @@
 use super::error::Problem;
 use super::map;
 use super::wire::DeploySettings;
-use crate::app::{App, Settings, Upload};
+use crate::app::{App, NewCode, Settings, Upload};
 use crate::domain::Error;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
@@ -18,8 +18,8 @@ const SETTINGS_LIMIT: usize = 1024 * 1024;
 pub(super) struct Form {
     /// Empty when there was no such part.
     pub(super) settings: Settings,
-    /// Stored already.
-    pub(super) code: Option<Upload>,
+    /// A package has been stored already.
+    pub(super) code: Option<NewCode>,
 }
 
 /// Reads the whole form; the parts may come in any order, each at most once.
@@ -36,10 +36,20 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Form, Problem> {
             name => return Err(refused("is not known: send `settings` and `code`", name)),
         }
     }
-    Ok(Form {
-        settings: settings.unwrap_or_default(),
-        code,
-    })
+    let mut settings: DeploySettings = settings.unwrap_or_default();
+    let code = new_code(code, settings.image.take())?;
+    let settings = map::settings(settings)?;
+    Ok(Form { settings, code })
+}
+
+fn new_code(package: Option<Upload>, image: Option<String>) -> Result<Option<NewCode>, Error> {
+    match (package, image) {
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "a function is made of code or of an image: send the part `code` or the setting `image`",
+        )),
+        (Some(package), None) => Ok(Some(NewCode::Package(package))),
+        (None, image) => Ok(image.map(NewCode::Image)),
+    }
 }
 
 fn refused(why: &str, name: &str) -> Problem {
@@ -53,7 +63,7 @@ fn broken(error: MultipartError) -> Problem {
     )))
 }
 
-async fn read_settings(mut field: Field<'_>) -> Result<Settings, Problem> {
+async fn read_settings(mut field: Field<'_>) -> Result<DeploySettings, Problem> {
     let mut text = Vec::new();
     while let Some(piece) = field.chunk().await.map_err(broken)? {
         if text.len() + piece.len() > SETTINGS_LIMIT {
@@ -63,7 +73,7 @@ async fn read_settings(mut field: Field<'_>) -> Result<Settings, Problem> {
         }
         text.extend_from_slice(&piece);
     }
-    Ok(map::settings(parse(&text)?)?)
+    Ok(parse(&text)?)
 }
 
 fn parse(text: &[u8]) -> Result<DeploySettings, Error> {
@@ -84,6 +94,21 @@ async fn store_code(app: &App, mut field: Field<'_>) -> Result<Upload, Problem> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_and_an_image_together_are_refused() {
+        let package = || Upload {
+            digest: crate::domain::Digest::parse(&"a".repeat(64)).expect("a digest"),
+            file_name: None,
+        };
+        assert!(new_code(Some(package()), Some("i".to_owned())).is_err());
+        assert!(matches!(new_code(Some(package()), None), Ok(Some(NewCode::Package(_)))));
+        assert!(matches!(
+            new_code(None, Some("i".to_owned())),
+            Ok(Some(NewCode::Image(_)))
+        ));
+        assert!(matches!(new_code(None, None), Ok(None)));
+    }
 
     #[test]
     fn settings_with_unknown_words_are_refused_by_name() {

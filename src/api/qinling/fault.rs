@@ -61,6 +61,7 @@ impl From<Error> for Fault {
             Error::Invalid(_) => StatusCode::BAD_REQUEST,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Denied(_) => StatusCode::UNAUTHORIZED,
             Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::NotReady(_) | Error::NoCapacity { .. } | Error::Engine { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -8,17 +8,26 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::multipart;
 use crate::cli::package::Package;
+use crate::domain::FunctionName;
 use http::{HeaderValue, Method};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the daemon holds the answer. Unit: seconds.
 const HELD: &str = "30";
+/// On a terminal: what takes longer is watched. Unit: seconds.
+const SHORTLY_HELD: &str = "1";
 const UPLOAD: Duration = Duration::from_secs(15 * 60);
 const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
-    let path = args.source.clone();
+    if let Some(image) = &args.image {
+        return deploy_image(context, image, &args).await;
+    }
+    let Some(path) = source(&args) else {
+        return change(context, &args).await;
+    };
     let packing = tokio::task::spawn_blocking(move || Package::open(&path));
     let package = packing
         .await
@@ -31,20 +40,78 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     if settings.runtime.is_none() && is_new(context, &name).await? {
         settings.runtime = Some(detected(context, &package).await?);
     }
-    let function = send(context, &name, &settings, package, args.no_wait).await?;
-    let function = if args.no_wait {
-        function
-    } else {
-        settled(context, function).await?
+    put(context, &name, &settings, Some(package), args.no_wait).await
+}
+
+async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
+    let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
+    put(context, &name, &settings(args), None, args.no_wait).await
+}
+
+/// The last part of the image's name, without tag and digest.
+fn name_of_image(image: &str) -> Result<String, Failure> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let name = last.split([':', '@']).next().unwrap_or_default();
+    FunctionName::parse(name)
+        .map(|name| name.as_str().to_owned())
+        .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
+}
+
+/// Where the code is; `None` when only settings change: no code is named, or something that is not there and is the
+/// name of a function.
+fn source(args: &DeployArgs) -> Option<PathBuf> {
+    let path = args.source.clone()?;
+    let may_be_a_name = args.name.is_none() && path.to_str().is_some_and(|t| FunctionName::parse(t).is_ok());
+    (path.exists() || !may_be_a_name).then_some(path)
+}
+
+/// Changes the settings of a function that is there, and keeps its code.
+async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
+    let named = args.source.as_ref().map(|path| path.display().to_string());
+    let name = args.name.clone().or(named).unwrap_or_default();
+    let settings = settings(args);
+    if settings == DeploySettings::default() {
+        return Err(Failure::usage(format!(
+            "`{name}` is no file or directory here, and no setting is given"
+        ))
+        .hint("name its code, or say what changes: --memory, --timeout, --env, …"));
+    }
+    if is_new(context, &name).await? {
+        let message = format!("there is no file or directory `{name}` here, and no function of that name");
+        return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
+            .hint("name the code of a new function: `hob deploy DIR`"));
+    }
+    put(context, &name, &settings, None, args.no_wait).await
+}
+
+/// Sends a deploy, watches what is built, and says how the function stands then.
+async fn put(
+    context: &mut Context<'_>,
+    name: &str,
+    settings: &DeploySettings,
+    package: Option<Package>,
+    no_wait: bool,
+) -> Result<Exit, Failure> {
+    let hold = match (no_wait, context.output.is_terminal()) {
+        (true, _) => "0",
+        (false, true) => SHORTLY_HELD,
+        (false, false) => HELD,
     };
+    let mut function = send(context, name, settings, package, hold).await?;
+    if !no_wait {
+        watch_build(context, &function).await?;
+        function = settled(context, function).await?;
+    }
     say(context, &function)
 }
 
 fn settings(args: &DeployArgs) -> DeploySettings {
     DeploySettings {
         runtime: args.runtime.clone(),
+        image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
+        build_commands: build_commands(args),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
         memory_mib: args.memory,
         timeout_ms: args.timeout,
@@ -55,9 +122,16 @@ fn settings(args: &DeployArgs) -> DeploySettings {
             Reach::Outbound => Network::Outbound,
             Reach::None => Network::None,
         }),
+        cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
     }
+}
+
+/// None said: as before. One that is empty: none any more.
+fn build_commands(args: &DeployArgs) -> Option<Vec<String>> {
+    let said = args.build.iter().filter(|command| !command.trim().is_empty());
+    (!args.build.is_empty()).then(|| said.cloned().collect())
 }
 
 /// An existing function keeps its runtime; only a new one has to be told.
@@ -82,14 +156,16 @@ async fn send(
     context: &Context<'_>,
     name: &str,
     settings: &DeploySettings,
-    package: Package,
-    no_wait: bool,
+    package: Option<Package>,
+    hold: &str,
 ) -> Result<FunctionView, Failure> {
-    let wait = if no_wait { "0" } else { HELD };
-    let path = context.function_path(name, &[], &[("wait", Some(wait))]);
+    let path = context.function_path(name, &[], &[("wait", Some(hold))]);
     let settings =
         serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
-    let form = multipart::form(&settings, &package.file_name, package.file, package.length);
+    let form = match package {
+        Some(package) => multipart::form(&settings, &package.file_name, package.file, package.length),
+        None => multipart::settings_form(&settings),
+    };
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
     let call = Call::new(Method::PUT, path)
@@ -97,6 +173,19 @@ async fn send(
         .body(form.body, Some(form.length))
         .patience(UPLOAD);
     context.client.ask(call).await?.document().await
+}
+
+/// On a terminal, shows what the build says as long as it goes on.
+async fn watch_build(context: &mut Context<'_>, function: &FunctionView) -> Result<(), Failure> {
+    if function.state != DeployState::Pending || !context.output.is_terminal() {
+        return Ok(());
+    }
+    let path = context.function_path(&function.name, &["build"], &[("follow", Some("true"))]);
+    let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
+    while let Some(piece) = answer.piece().await? {
+        context.output.note_bytes(&piece);
+    }
+    Ok(())
 }
 
 /// Asks again until the function is ready or has failed.
@@ -127,6 +216,9 @@ fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failu
         DeployState::Pending => format!("{name} version {number} is being made"),
         _ => format!("{name} version {number} is ready at {}", function.url),
     })?;
+    if let Some(notice) = &function.latest.notice {
+        context.output.note(&format!("note: {notice}"));
+    }
     let next = match function.state {
         DeployState::Pending => format!("see when it is ready with `hob get {name}`"),
         _ => format!("call it with `hob invoke {name}`"),

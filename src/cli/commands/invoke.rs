@@ -40,10 +40,14 @@ fn call(context: &Context<'_>, args: &InvokeArgs) -> Result<Call, Failure> {
         length,
         body,
     } = input(args.data.as_deref(), &args.field, typed)?;
+    let selector = args.select.selector();
     let pairs = [
         ("path", args.path.as_deref()),
         ("method", args.method.as_ref().map(Method::as_str)),
         ("async", args.asynchronous.then_some("true")),
+        ("selector", selector.as_deref()),
+        ("keep", args.keep.then_some("true")),
+        ("description", args.description.as_deref()),
     ];
     let path = context.function_path(&args.name, &["invoke"], &pairs);
     let mut call = Call::new(Method::POST, path).patience(PATIENCE);

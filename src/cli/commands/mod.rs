@@ -3,13 +3,17 @@
 mod daemon;
 mod deploy;
 mod functions;
+mod images;
 mod invoke;
 mod jobs;
 mod logs;
+mod published;
 mod runs;
+mod scale;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod webhooks;
 
 use super::args::{Arguments, Command, RunsCommand};
 use super::client::{Client, path, query};
@@ -40,7 +44,7 @@ impl Context<'_> {
 pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exit, Failure> {
     let Arguments { global, command } = arguments;
     let mut context = Context {
-        client: Client::new(&global.url, global.token)?,
+        client: Client::new(&global.url)?.with_token(global.token.as_deref())?,
         namespace: global.namespace,
         output,
     };
@@ -53,11 +57,21 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Get { name } => functions::get(context, &name).await,
         Command::Rm { names } => functions::remove(context, &names).await,
         Command::Logs(args) => logs::logs(context, &args).await,
+        Command::Export(args) => images::export(context, &args).await,
+        Command::Df => images::disk(context).await,
+        Command::Gc => images::clean(context).await,
         Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
         Command::Token(command) => tokens::tokens(context, command).await,
+        Command::Runs(RunsCommand::Rm { ids }) => runs::remove(context, &ids).await,
+        Command::Versions(command) => published::versions(context, command).await,
+        Command::Alias(command) => published::alias(context, command).await,
+        Command::Webhook(command) => webhooks::webhook(context, command).await,
+        Command::Scale(args) => scale::scale(context, args).await,
+        Command::Detach { name, select } => scale::detach(context, &name, &select).await,
+        Command::Rename { name, new } => scale::rename(context, &name, new).await,
         Command::Runtimes => daemon::runtimes(context).await,
         Command::Status => daemon::status(context).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,

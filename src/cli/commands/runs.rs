@@ -1,4 +1,4 @@
-//! `runs list`, `runs show`, `runs cancel`.
+//! `runs list`, `runs show`, `runs rm`, `runs cancel`.
 
 use super::Context;
 use crate::api::native::wire::{ExecutionList, ExecutionView};
@@ -10,7 +10,7 @@ use crate::cli::show;
 use http::Method;
 
 pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Result<Exit, Failure> {
-    let limit = args.limit.to_string();
+    let (limit, offset) = (args.limit.to_string(), args.offset.to_string());
     let path = query(
         "/executions".to_owned(),
         &[
@@ -18,6 +18,8 @@ pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Resu
             ("function", args.name.as_deref()),
             ("state", args.state.as_deref()),
             ("limit", Some(&limit)),
+            ("offset", (args.offset > 0).then_some(offset.as_str())),
+            ("order", args.oldest.then_some("oldest")),
         ],
     );
     let list: ExecutionList = context.client.get(path).await?;
@@ -47,6 +49,22 @@ pub(super) async fn show(context: &mut Context<'_>, id: &str) -> Result<Exit, Fa
         context.output.bytes(&piece)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Removes what can be removed; the first failure is the exit code.
+pub(super) async fn remove(context: &mut Context<'_>, ids: &[String]) -> Result<Exit, Failure> {
+    let mut first = Exit::Ok;
+    for id in ids {
+        let call = Call::new(Method::DELETE, path(&["executions", id]));
+        match context.client.ask(call).await {
+            Ok(_) => context.output.note(&format!("removed call {id}")),
+            Err(failure) => {
+                let exit = context.output.failed(&failure);
+                first = if first == Exit::Ok { exit } else { first };
+            }
+        }
+    }
+    Ok(first)
 }
 
 pub(super) async fn cancel(context: &mut Context<'_>, id: &str) -> Result<Exit, Failure> {

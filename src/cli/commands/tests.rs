@@ -45,9 +45,9 @@ fn function(state: &str, error: Option<&str>) -> Value {
             "entry": "main.main", "convention": "kwargs", "code_sha256": "0", "env": {},
             "limits": {
                 "memory_mib": 128, "timeout_ms": 1000, "concurrency": 1,
-                "min_workers": 0, "max_workers": 1, "network": "outbound"
+                "min_workers": 0, "max_workers": 1, "network": "outbound", "cpu_millis": null
             },
-            "image": null, "created_at_ms": 0
+            "image": null, "worker_image": null, "build_commands": [], "notice": null, "created_at_ms": 0
         }
     })
 }
@@ -210,6 +210,39 @@ async fn a_status_the_function_chose_keeps_its_body() {
     let ran = hob(&["invoke", "hello"], move |_| respond(404, &headers, "nope")).await;
     assert_eq!((ran.exit, ran.out.text()), (Exit::Function, "nope".to_owned()));
     assert!(ran.err.contains("404"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_name_and_settings_change_a_function_without_code() {
+    let answer = |_: &Asked| json(200, &function("ready", None));
+    let ran = hob(&["deploy", "hello-not-a-file", "--memory", "256"], answer).await;
+    assert_eq!(ran.exit, Exit::Ok, "{}", ran.err);
+    let put = ran.asked.last().expect("a request");
+    assert!(
+        put.line.starts_with("PUT /hob/v1/functions/hello-not-a-file?"),
+        "{}",
+        put.line
+    );
+    let body = String::from_utf8_lossy(&put.body);
+    assert!(
+        body.contains(r#"{"memory_mib":256}"#) && !body.contains("\"code\""),
+        "{body}"
+    );
+    let ran = hob(&["deploy", "hello-not-a-file"], answer).await;
+    assert_eq!((ran.exit, ran.asked.len()), (Exit::Usage, 0));
+    let ran = hob(&["deploy", "hello-not-a-file", "--memory", "256"], |_| not_found()).await;
+    assert_eq!((ran.exit, ran.asked.len()), (Exit::NotFound, 1));
+}
+
+#[tokio::test]
+async fn a_call_says_which_version_or_alias_is_meant() {
+    for (flag, value, expect) in [
+        ("--version", "3", "selector=version%3A3"),
+        ("--alias", "a b", "selector=alias%3Aa%20b"),
+    ] {
+        let ran = hob(&["invoke", "hello", flag, value], |_| respond(200, &[], "")).await;
+        assert!(ran.asked[0].line.contains(expect), "{}", ran.asked[0].line);
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod scale;
+
 /// One waiting or running call, as the pool knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CallId(pub(super) u64);
@@ -111,6 +113,23 @@ pub(super) enum Event {
         /// Which revision.
         revision: RevisionId,
     },
+    /// So many workers of a revision are kept from now on, at most its maximum; idle ones above that leave.
+    Keep {
+        /// Which revision.
+        demand: Arc<Demand>,
+        /// How many.
+        count: u16,
+    },
+    /// No worker of this revision is kept any more; calls are welcome all the same.
+    Relax {
+        /// Which revision.
+        revision: RevisionId,
+    },
+    /// All workers of this revision leave now, busy ones when their calls are over; later calls get new ones.
+    Detach {
+        /// Which revision.
+        revision: RevisionId,
+    },
     /// How many stay pre-warmed in a class from now on.
     Prewarm {
         /// Which class.
@@ -203,6 +222,8 @@ struct Worker {
     origin: Temperature,
     slots: Vec<Slot>,
     idle_since: Timestamp,
+    /// Takes no new call, and goes when those it has are over.
+    leaving: bool,
 }
 
 impl Worker {
@@ -228,7 +249,22 @@ struct Group {
     idle: Vec<(WorkerId, u16)>,
     waiting: VecDeque<Waiting>,
     workers: BTreeSet<WorkerId>,
+    /// Workers kept even when idle.
+    floor: u16,
     retired: bool,
+}
+
+impl Group {
+    fn new(demand: Arc<Demand>) -> Self {
+        Self {
+            floor: demand.limits.scale.min(),
+            demand,
+            idle: Vec::new(),
+            waiting: VecDeque::new(),
+            workers: BTreeSet::new(),
+            retired: false,
+        }
+    }
 }
 
 /// One worker, for people.
@@ -290,6 +326,9 @@ impl State {
             Event::SlotLost { worker, slot } => self.slot_lost(worker, slot),
             Event::Gone { worker, fatal } => self.gone(worker, fatal, now, &mut out),
             Event::Retire { revision } => self.retire(revision, &mut out),
+            Event::Keep { demand, count } => self.keep(demand, count, &mut out),
+            Event::Relax { revision } => self.relax(revision),
+            Event::Detach { revision } => self.detach(revision, &mut out),
             Event::Prewarm { class, count } => {
                 self.policy.prewarm.insert(class, count);
                 self.refill(now, &mut out);
@@ -335,17 +374,12 @@ impl State {
                 why: Refusal::OverBudget,
             });
         }
-        let group = self.groups.entry(revision).or_insert_with(|| Group {
-            demand,
-            idle: Vec::new(),
-            waiting: VecDeque::new(),
-            workers: BTreeSet::new(),
-            retired: false,
-        });
+        let bound = self.policy.queue_bound;
+        let group = self.group_of(demand);
         if let Some((worker, slot)) = group.idle.pop() {
             return self.hand(call, worker, slot, Temperature::Warm, out);
         }
-        if group.waiting.len() >= self.policy.queue_bound {
+        if group.waiting.len() >= bound {
             return out.push(Command::Refuse {
                 call,
                 why: Refusal::QueueFull,
@@ -383,7 +417,7 @@ impl State {
         if idle {
             self.offer(revision, id, slot, Temperature::Warm, out);
         }
-        self.leave_if_retired(revision, id, out);
+        self.leave_if_told(revision, id, out);
         self.feed(out);
     }
 
@@ -427,7 +461,7 @@ impl State {
                 worker.idle_since = now;
                 let met = if first { worker.origin } else { Temperature::Warm };
                 self.offer(revision, id, slot, met, out);
-                self.leave_if_retired(revision, id, out);
+                self.leave_if_told(revision, id, out);
                 self.feed(out);
             }
         }
@@ -471,7 +505,7 @@ impl State {
         };
         group.retired = true;
         for id in group.workers.clone() {
-            self.leave_if_retired(revision, id, out);
+            self.leave_if_told(revision, id, out);
         }
         self.forget_if_over(revision);
         self.feed(out);
@@ -487,7 +521,8 @@ impl State {
 
     /// Gives a free slot to the call that waits longest, or lays it aside.
     fn offer(&mut self, revision: RevisionId, id: WorkerId, slot: u16, met: Temperature, out: &mut Vec<Command>) {
-        let Some(group) = self.groups.get_mut(&revision) else {
+        let leaving = self.workers.get(&id).is_some_and(|w| w.leaving);
+        let Some(group) = self.groups.get_mut(&revision).filter(|_| !leaving) else {
             return;
         };
         let next = group.waiting.pop_front();
@@ -582,6 +617,7 @@ impl State {
             origin: Temperature::Cold,
             slots: Vec::new(),
             idle_since: Timestamp::from_millis(0),
+            leaving: false,
         };
         self.workers.insert(id, worker);
         out.push(Command::Start {
@@ -639,7 +675,7 @@ impl State {
             return true;
         };
         let staying = group.workers.iter().filter(|id| !leaving.contains(id)).count();
-        group.retired || staying > usize::from(group.demand.limits.scale.min())
+        group.retired || staying > usize::from(group.floor)
     }
 
     /// A worker that serves a revision, or a pre-warmed one above the number to keep.
@@ -680,18 +716,20 @@ impl State {
         }
     }
 
-    fn leave_if_retired(&mut self, revision: RevisionId, id: WorkerId, out: &mut Vec<Command>) {
+    /// A worker goes when it falls idle and its revision is retired, or it has been sent away itself.
+    fn leave_if_told(&mut self, revision: RevisionId, id: WorkerId, out: &mut Vec<Command>) {
         let retired = self
             .groups
             .get(&revision)
             .is_some_and(|g| g.retired && g.waiting.is_empty());
-        if retired && self.workers.get(&id).is_some_and(Worker::is_idle) {
+        let goes = |w: &Worker| w.is_idle() && (retired || w.leaving);
+        if self.workers.get(&id).is_some_and(goes) {
             self.remove(id, out);
         }
     }
 
     fn forget_if_over(&mut self, revision: RevisionId) {
-        let needed = |g: &Group| !g.retired && g.demand.limits.scale.min() > 0;
+        let needed = |g: &Group| !g.retired && g.floor > 0;
         let over = |g: &Group| g.workers.is_empty() && g.waiting.is_empty() && !needed(g);
         if self.groups.get(&revision).is_some_and(over) {
             self.groups.remove(&revision);
@@ -739,13 +777,9 @@ impl State {
     }
 
     fn keep_min(&mut self, out: &mut Vec<Command>) {
-        let low = |g: &&Group| !g.retired && g.workers.len() < usize::from(g.demand.limits.scale.min());
-        let demands: Vec<_> = self
-            .groups
-            .values()
-            .filter(low)
-            .map(|g| Arc::clone(&g.demand))
-            .collect();
+        let low = |g: &&Group| !g.retired && g.workers.len() < usize::from(g.floor);
+        let low = self.groups.values().filter(low);
+        let demands: Vec<_> = low.map(|g| Arc::clone(&g.demand)).collect();
         for demand in demands {
             if !self.take_generic(&demand, out) {
                 self.start_for(&demand, out);
@@ -789,6 +823,9 @@ impl State {
 }
 
 fn coming_slots(worker: &Worker) -> usize {
+    if worker.leaving {
+        return 0;
+    }
     match worker.phase {
         Phase::Starting | Phase::Loading => worker.slots.len(),
         Phase::Serving => worker.slots.iter().filter(|s| **s == Slot::Absent).count(),

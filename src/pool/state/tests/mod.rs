@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::{Concurrency, Scale, Timeout};
 
 mod random;
+mod scale;
 
 /// One step of a table. Workers are numbered from 1 in the order of their start, revisions are letters.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,9 @@ enum Do {
     Fail(usize),
     Die(usize),
     Retire(char),
+    Keep(char, u16),
+    Relax(char),
+    Detach(char),
     Prewarm(usize),
     /// So many milliseconds pass, then a tick.
     After(u64),
@@ -125,6 +129,7 @@ fn demand(letter: char, size: u32, slots: u16, (min, max): (u16, u16)) -> Demand
         concurrency: Concurrency::new(slots).expect("within range"),
         scale: Scale::new(min, max).expect("within range"),
         network: Network::Outbound,
+        cpu: None,
     };
     Demand {
         revision: revision(letter),
@@ -190,6 +195,16 @@ impl Run {
                 fatal: false,
             },
             Retire(letter) => E::Retire {
+                revision: revision(letter),
+            },
+            Keep(letter, count) => E::Keep {
+                demand: Arc::new(self.pool.demand(letter)),
+                count,
+            },
+            Relax(letter) => E::Relax {
+                revision: revision(letter),
+            },
+            Detach(letter) => E::Detach {
                 revision: revision(letter),
             },
             Prewarm(count) => E::Prewarm {

@@ -6,6 +6,7 @@ use super::{class, demand, mib};
 use crate::domain::{Network, RevisionId, Temperature, Timestamp, WorkerId};
 use crate::pool::state::{CallId, Class, Command, Demand, Event, Memory, Policy, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 300;
@@ -48,6 +49,7 @@ struct Body {
     memory: Memory,
     started: bool,
     serves: Option<RevisionId>,
+    leaving: bool,
     slots: Vec<Process>,
 }
 
@@ -121,6 +123,7 @@ impl World {
                     memory,
                     started: false,
                     serves: None,
+                    leaving: false,
                     slots: Vec::new(),
                 };
                 assert!(
@@ -147,6 +150,7 @@ impl World {
             Some(call),
             "seed {seed}: {call:?} is not the first that waits ({met:?})"
         );
+        assert!(!body.leaving, "seed {seed}: {call:?} handed to {worker}, which leaves");
         let process = &mut body.slots[usize::from(slot)];
         assert_eq!(
             *process,
@@ -218,7 +222,9 @@ impl World {
             75..78 => self.break_something(),
             78..80 => self.retire(),
             80..82 => self.change_prewarm(),
-            82..92 => self.tick(50),
+            82..84 => self.keep(),
+            84..86 => self.detach(),
+            86..92 => self.tick(50),
             _ => self.tick(1500),
         }
     }
@@ -337,6 +343,32 @@ impl World {
         });
     }
 
+    fn keep(&mut self) {
+        let demand = self.dice.pick(&self.demands).expect("some demands");
+        let (revision, count) = (demand.revision, self.dice.below(5) as u16);
+        if self.dice.chance(30) {
+            return self.apply(Event::Relax { revision });
+        }
+        self.retired.remove(&revision);
+        self.apply(Event::Keep {
+            demand: Arc::new(demand),
+            count,
+        });
+    }
+
+    fn detach(&mut self) {
+        let revision = self.dice.pick(&self.demands).expect("some demands").revision;
+        let ours = |state: &State, id: &WorkerId| state.revision_of(*id) == Some(revision);
+        let sent: Vec<_> = self.bodies.keys().filter(|id| ours(&self.state, id)).copied().collect();
+        self.apply(Event::Detach { revision });
+        for id in sent {
+            let Some(body) = self.bodies.get_mut(&id) else { continue };
+            let busy = body.slots.iter().any(|s| in_call(*s).is_some());
+            assert!(busy, "seed {}: {id} stays idle after it was sent away", self.seed);
+            body.leaving = true;
+        }
+    }
+
     fn change_prewarm(&mut self) {
         let (class, count) = (some_class(&mut self.dice), self.dice.below(3) as usize);
         self.apply(Event::Prewarm { class, count });
@@ -366,6 +398,10 @@ impl World {
 
     fn end(&mut self) {
         let before = self.timed_out;
+        (0..3).for_each(|_| self.settle());
+        for revision in self.demands.iter().map(|d| d.revision).collect::<Vec<_>>() {
+            self.apply(Event::Relax { revision });
+        }
         (0..3).for_each(|_| self.settle());
         if self.demands.iter().all(|d| d.limits.scale.min() == 0) {
             self.nobody_waits("before time went by");

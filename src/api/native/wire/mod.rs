@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
+mod published;
+pub use published::*;
+
 /// Where the native API begins.
 pub const BASE: &str = "/hob/v1";
 
@@ -34,6 +37,8 @@ pub mod code {
     pub const NOT_FOUND: &str = "not_found";
     /// It contradicts what is there.
     pub const CONFLICT: &str = "conflict";
+    /// The caller has not shown that it may do this.
+    pub const DENIED: &str = "denied";
     /// A size limit was passed.
     pub const TOO_LARGE: &str = "too_large";
     /// It exists but cannot serve yet.
@@ -115,6 +120,22 @@ pub struct InvokeQuery {
     pub method: Option<String>,
     /// Accept the call, answer 202 with its [`ExecutionView`], run it later. Default: false.
     pub r#async: Option<bool>,
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
+    /// Keep what the function is called with and what it answers, as of asynchronous calls. Default: false.
+    pub keep: Option<bool>,
+    /// Written into the call's record.
+    pub description: Option<String>,
+}
+
+/// Which namespace, and which revision of the function.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SelectorQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
 }
 
 /// `GET /executions?…`.
@@ -129,8 +150,33 @@ pub struct ExecutionsQuery {
     pub state: Option<ExecutionState>,
     /// How many at most. Default: 50.
     pub limit: Option<u32>,
-    /// Only calls accepted before this one (an execution id): the next page.
+    /// Only calls accepted before this one (an execution id): the next page, newest first.
     pub before: Option<String>,
+    /// Only calls accepted after this one (an execution id): the next page, oldest first.
+    pub after: Option<String>,
+    /// Default: `newest` first.
+    pub order: Option<Order>,
+    /// So many are passed over. Default: 0.
+    pub offset: Option<u32>,
+    /// Only asynchronous calls, or only the others.
+    pub asynchronous: Option<bool>,
+    /// Only calls accepted at this time or later. UTC milliseconds.
+    pub created_from_ms: Option<i64>,
+    /// Only calls accepted before this time. UTC milliseconds.
+    pub created_before_ms: Option<i64>,
+    /// Also say how many there are in all. Default: false.
+    pub count: Option<bool>,
+}
+
+/// Which comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The newest.
+    #[default]
+    Newest,
+    /// The oldest.
+    Oldest,
 }
 
 /// `GET /functions/{name}/logs?…`.
@@ -147,6 +193,66 @@ pub struct LogsQuery {
     pub follow: Option<bool>,
 }
 
+/// `GET /functions/{name}/build?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BuildQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Stay and send what comes, until the latest revision is ready or has failed. Default: false.
+    pub follow: Option<bool>,
+}
+
+/// `POST /functions/{name}/export?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// A name the image gets, which is the user's from then on: `name` or `name:tag`.
+    pub tag: Option<String>,
+    /// Answer the image itself, as an archive that an engine can load, and not its name. Default: false.
+    pub save: Option<bool>,
+}
+
+/// An image that runs without Hob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExportView {
+    /// Its name here; cleaning up may remove it.
+    pub image: String,
+    /// The name that was asked for.
+    pub tag: Option<String>,
+}
+
+/// `GET /disk`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskView {
+    /// By kind.
+    pub kinds: Vec<DiskKindView>,
+}
+
+/// What things of one kind take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskKindView {
+    /// Images: `runtime`, `dependencies`, `commands` (what build commands made), `function`, `unfinished`.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// What they add to what they are made from. Unit: bytes.
+    pub bytes: u64,
+    /// The part of it that nothing refers to. Unit: bytes.
+    pub unused_bytes: u64,
+}
+
+/// `POST /gc`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CleanedView {
+    /// Images that were removed.
+    pub images: u64,
+    /// What they had added to what they were made from. Unit: bytes.
+    pub bytes: u64,
+}
+
 /// `POST /stop?…`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -159,15 +265,22 @@ pub struct StopQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeploySettings {
-    /// `family` or `family:version`. A new function needs it.
+    /// `family`, or with a version `family:1.2`, `family@1.2`, `family1.2`, `family12`. A new function needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+    /// An image that brings everything, in place of the part `code`: a server on `$PORT`, or with the convention
+    /// `command` a program that runs once for each call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Where the user's code begins, as the runtime writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// `kwargs`, `event-context`, `context-event` or `http`.
+    /// `kwargs`, `event-context`, `context-event`, `http` or `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convention: Option<String>,
+    /// Commands that a shell runs in the code before it is loaded; replaces all previous ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_commands: Option<Vec<String>>,
     /// Environment variables; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
@@ -189,6 +302,9 @@ pub struct DeploySettings {
     /// What it may reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Processor time of one worker while it serves. Unit: thousandths of a core, 10 to 64,000; 0 takes the limit away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_millis: Option<u32>,
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
@@ -199,7 +315,8 @@ pub struct DeploySettings {
 pub struct DeployForm {
     /// Comes first.
     pub settings: DeploySettings,
-    /// An archive or one source file: the part's file name tells which. Absent: the same code, other settings.
+    /// An archive or one source file: the part's file name tells which. Absent: the image of the settings, or the same
+    /// code as before.
     #[schema(value_type = Option<String>, format = Binary)]
     pub code: Option<Vec<u8>>,
 }
@@ -291,8 +408,17 @@ pub struct RevisionView {
     pub env: BTreeMap<String, String>,
     /// What it may use.
     pub limits: LimitsView,
-    /// Its image in the engine, once made.
+    /// Its image in the engine: the user's own, or the one made of its code, once made.
     pub image: Option<String>,
+    /// The image its workers run, when its dependencies or its program had to be built; else they run the runtime's.
+    #[serde(default)]
+    pub worker_image: Option<String>,
+    /// The user's own build commands.
+    #[serde(default)]
+    pub build_commands: Vec<String>,
+    /// What to know of this deploy: that another version is used than was asked for.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// UTC milliseconds.
     pub created_at_ms: i64,
 }
@@ -319,6 +445,9 @@ pub struct LimitsView {
     pub max_workers: u16,
     /// What it may reach.
     pub network: Network,
+    /// Processor time of one worker; `null` is no limit. Unit: thousandths of a core.
+    #[serde(default)]
+    pub cpu_millis: Option<u32>,
 }
 
 /// Where a call stands.
@@ -395,6 +524,12 @@ pub struct ExecutionView {
     pub namespace: String,
     /// The revision's number; absent while queued.
     pub version: Option<u32>,
+    /// What the caller asked for: `current`, `version:NUMBER` or `alias:NAME`.
+    #[serde(default)]
+    pub selector: String,
+    /// What the caller wrote about it; may be empty.
+    #[serde(default)]
+    pub description: String,
     /// Where it stands.
     pub state: ExecutionState,
     /// Accepted asynchronously.
@@ -426,8 +561,11 @@ pub struct ExecutionView {
 /// `GET /executions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionList {
-    /// Newest first.
+    /// In the order asked for.
     pub executions: Vec<ExecutionView>,
+    /// How many there are in all, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
 }
 
 /// One line of `GET /functions/{name}/logs`, which answers newline-delimited JSON.
@@ -487,6 +625,13 @@ pub struct EngineView {
     pub state: EngineState,
     /// Its name and version, or what is wrong and what to do.
     pub detail: Option<String>,
+}
+
+/// `GET /functions/{name}/workers`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerList {
+    /// Oldest first.
+    pub workers: Vec<WorkerView>,
 }
 
 /// One container.

@@ -1,10 +1,14 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
+mod published;
+pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks};
+
 use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
-    EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
+    DiskKindView, DiskView, EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView,
+    Status,
 };
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
@@ -116,7 +120,6 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("version", format!("{} ({})", r.number, r.state.as_str())),
         ("runtime", r.runtime.clone()),
-        ("entry", r.entry.clone()),
         ("convention", r.convention.clone()),
         ("memory", format!("{} MiB", l.memory_mib)),
         ("timeout", duration(u64::from(l.timeout_ms) * 1000)),
@@ -124,8 +127,20 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
         ("workers", format!("{} to {}", l.min_workers, l.max_workers)),
         ("network", network.to_owned()),
     ];
+    lines.extend(
+        Some(&r.entry)
+            .filter(|e| !e.is_empty())
+            .map(|entry| ("entry", entry.clone())),
+    );
+    lines.extend(
+        l.cpu_millis
+            .map(|millis| ("cpu", format!("{} cores", f64::from(millis) / 1000.0))),
+    );
     lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
+    lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
+    lines.extend(r.notice.iter().map(|notice| ("note", notice.clone())));
+    lines.extend(r.worker_image.iter().map(|image| ("runs in", image.clone())));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));
     lines.extend(r.error.iter().map(|error| ("error", lines_of(error))));
     lines
@@ -175,6 +190,9 @@ pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
         ("function", e.function.clone()),
         ("state", state(e.state.as_str(), colours)),
     ];
+    let chosen = !e.selector.is_empty() && e.selector != "current";
+    lines.extend(chosen.then(|| ("called", printable(&e.selector))));
+    lines.extend((!e.description.is_empty()).then(|| ("description", printable(&e.description))));
     lines.extend(e.version.map(|version| ("version", version.to_string())));
     lines.extend(e.status.map(|status| ("status", status.to_string())));
     lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
@@ -275,6 +293,21 @@ pub(crate) fn runtimes(list: &[RuntimeView], colours: bool) -> String {
     render(&["RUNTIME", "VERSION", "IMAGE", "CONVENTIONS", "ENTRY"], &rows, colours)
 }
 
+/// `hob df`.
+pub(crate) fn disk(usage: &DiskView, colours: bool) -> String {
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
+    let row = |kind: &DiskKindView| {
+        vec![
+            Cell::from(&kind.kind),
+            Cell::from(kind.count.to_string()),
+            Cell::from(mib(kind.bytes)),
+            Cell::from(mib(kind.unused_bytes)),
+        ]
+    };
+    let rows: Vec<_> = usage.kinds.iter().map(row).collect();
+    render(&["IMAGES", "COUNT", "SIZE", "UNUSED"], &rows, colours)
+}
+
 /// `hob status`.
 pub(crate) fn status(s: &Status, colours: bool) -> String {
     let engine = match s.engine.state {
@@ -371,6 +404,8 @@ mod tests {
     #[test]
     fn a_list_of_calls_fits_the_terminal() {
         let call = ExecutionView {
+            selector: "current".to_owned(),
+            description: String::new(),
             id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
             function: "f".repeat(63),
             namespace: "default".to_owned(),

@@ -1,10 +1,15 @@
 //! What can be typed. Reads words into values; does nothing with them.
 
 use super::job_args::JobsCommand;
-use super::token_args::{Token, TokenCommand, token};
-use crate::domain::{Concurrency, Convention, FunctionName, Memory, Namespace, Timeout};
+use super::token_args::TokenCommand;
+use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+mod published;
+pub(crate) use published::{
+    AliasCommand, AliasSetArgs, ScaleArgs, SelectArgs, VersionsCommand, WebhookCommand, WebhookCreateArgs,
+};
 
 const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
@@ -31,12 +36,12 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) url: String,
+    /// The access token; better set as HOB_TOKEN, which other users cannot see
+    #[arg(long, global = true, env = "HOB_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
     /// Whose functions [default: the token's, or `default`]
     #[arg(short, long, global = true, value_parser = namespace)]
     pub(crate) namespace: Option<String>,
-    /// The access token, where the daemon needs one; HOB_TOKEN keeps it out of the list of processes
-    #[arg(long, global = true, env = "HOB_TOKEN", hide_env_values = true, value_parser = token)]
-    pub(crate) token: Option<Token>,
     /// How data is printed
     #[arg(
         short,
@@ -65,7 +70,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run the daemon in the foreground
     Serve(ServeArgs),
-    /// Make or change a function from a directory, an archive or one source file
+    /// Make or change a function from a directory, an archive, one source file or an image; or only its settings
     Deploy(Box<DeployArgs>),
     /// Call a function and print its answer
     Invoke(Box<InvokeArgs>),
@@ -78,9 +83,41 @@ pub(crate) enum Command {
     },
     /// Show what a function printed
     Logs(LogsArgs),
+    /// Make an image of a function that runs anywhere, without Hob
+    Export(ExportArgs),
+    /// Show what images take on the disk
+    Df,
+    /// Remove images that nothing refers to
+    Gc,
     /// Look at past and running calls
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Freeze what serves under a number that stays callable
+    #[command(subcommand)]
+    Versions(VersionsCommand),
+    /// Names for versions, which can be moved
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Addresses by which the outside calls a function
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+    /// Say how many workers a function keeps, until the next deploy
+    Scale(ScaleArgs),
+    /// Send a function's workers away
+    Detach {
+        /// The function
+        name: String,
+        #[command(flatten)]
+        select: SelectArgs,
+    },
+    /// Give a function another name
+    Rename {
+        /// The function
+        name: String,
+        /// Its new name
+        #[arg(value_parser = function_name)]
+        new: String,
+    },
     /// Call functions on a schedule
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -126,19 +163,26 @@ pub struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file
-    #[arg(value_name = "DIR|ARCHIVE|FILE")]
-    pub(crate) source: PathBuf,
-    /// The function's name [default: that of the directory or file]
+    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its settings only
+    #[arg(
+        value_name = "DIR|ARCHIVE|FILE|NAME",
+        required_unless_present_any = ["name", "image"],
+        conflicts_with = "image"
+    )]
+    pub(crate) source: Option<PathBuf>,
+    /// An image in place of code: a server on $PORT, or with --convention command a program run for each call
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// The function's name [default: that of the directory, file or image]
     #[arg(long, value_parser = function_name)]
     pub(crate) name: Option<String>,
-    /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION
+    /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION, also FAMILY12 for FAMILY:1.2
     #[arg(long)]
     pub(crate) runtime: Option<String>,
     /// Where the code begins, as the runtime writes it
     #[arg(long)]
     pub(crate) entry: Option<String>,
-    /// How the code is called: kwargs, event-context, context-event, http
+    /// How the code is called: kwargs, event-context, context-event, http, command
     #[arg(long, value_parser = convention)]
     pub(crate) convention: Option<String>,
     /// Environment variable; may be repeated
@@ -162,6 +206,12 @@ pub(crate) struct DeployArgs {
     /// What it may reach
     #[arg(long)]
     pub(crate) network: Option<Reach>,
+    /// Command that a shell runs in the code before it is loaded; may be repeated; "" takes all back
+    #[arg(long = "build", value_name = "COMMAND")]
+    pub(crate) build: Vec<String>,
+    /// Processor time of one worker in cores, as 0.5 or 2; none takes the limit away
+    #[arg(long, value_name = "CORES|none", value_parser = cpu)]
+    pub(crate) cpu: Option<u32>,
     /// Do not wait until it is ready
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -195,6 +245,14 @@ pub(crate) struct InvokeArgs {
     /// The path, with query, the function sees [default: /]
     #[arg(long)]
     pub(crate) path: Option<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// Keep what the function is called with and what it answers
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// What to remember of the call
+    #[arg(long)]
+    pub(crate) description: Option<String>,
     /// Accept the call, print its id, run it later
     #[arg(long = "async")]
     pub(crate) asynchronous: bool,
@@ -216,6 +274,21 @@ pub(crate) struct LogsArgs {
     /// Begin with the last so many calls
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) tail: u32,
+    /// What building its latest version said, in place of its calls
+    #[arg(long, conflicts_with = "tail")]
+    pub(crate) build: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The function
+    pub(crate) name: String,
+    /// The image's name [default: the function's name]
+    #[arg(long, value_name = "NAME[:TAG]")]
+    pub(crate) tag: Option<String>,
+    /// Write the image to a file that `docker load` reads
+    #[arg(long, value_name = "FILE.tar")]
+    pub(crate) save: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,6 +299,12 @@ pub(crate) enum RunsCommand {
     Show {
         /// The call's id
         id: String,
+    },
+    /// Remove the records of calls that have ended
+    Rm {
+        /// The calls' ids
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
     /// End a call that waits or runs
     Cancel {
@@ -244,6 +323,12 @@ pub(crate) struct RunsListArgs {
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: u32,
+    /// Pass so many over
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) offset: u32,
+    /// The oldest first
+    #[arg(long)]
+    pub(crate) oldest: bool,
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -271,6 +356,22 @@ fn concurrency(text: &str) -> Result<u16, String> {
     let slots = text.parse().map_err(|_| "give a number of calls".to_owned())?;
     let checked = Concurrency::new(slots).map_err(|error| error.to_string())?;
     Ok(checked.get())
+}
+
+/// Unit of the answer: thousandths of a core; 0 is no limit.
+fn cpu(text: &str) -> Result<u32, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let cores: f64 = text.parse().map_err(|_| "give a number of cores, or none".to_owned())?;
+    let millis = (cores * 1000.0).round().clamp(0.0, f64::from(u32::MAX));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of the type"
+    )]
+    let checked = Cpu::from_millis(millis as u32).map_err(|error| error.to_string())?;
+    Ok(checked.millis())
 }
 
 /// Unit of the answer: milliseconds.
@@ -378,6 +479,8 @@ mod tests {
         for line in [
             "hob serve --listen 127.0.0.1:0 --data-dir d --config c --offline",
             "hob deploy . --name a --runtime x:1 --entry m.f --convention kwargs -e A=b -e C=d --memory 128 --timeout 30s --concurrency 2 --min 0 --max 3 --network none -n other --no-wait",
+            "hob deploy --image r.example:5000/a/b:1 --cpu 0.5",
+            "hob deploy --image a --convention command --cpu none",
             "hob invoke f -d {} -H a:b -X GET --path /x?y=z -v --logs",
             "hob invoke f -d - --async",
             "hob invoke f -d -5",
@@ -385,6 +488,11 @@ mod tests {
             "hob list -o json",
             "hob --url http://h:1 get f",
             "hob logs f -f --tail 3",
+            "hob logs f --build -f",
+            "hob export f --tag a/b:1 --save x.tar",
+            "hob df -o json",
+            "hob gc",
+            "hob deploy . --build make --build two",
             "hob runs list f --state failed --limit 3",
             "hob runs show id",
             "hob rm a b",
@@ -398,6 +506,25 @@ mod tests {
             "hob token create --role admin --name ci -n team",
             "hob token list --token hob_x",
             "hob token revoke ci",
+            "hob deploy --name f --memory 128",
+            "hob invoke f --version 3 --keep --description d",
+            "hob invoke f --alias live --async",
+            "hob versions list f",
+            "hob versions publish f --description d",
+            "hob versions get f 3",
+            "hob versions rm f 3",
+            "hob alias list f",
+            "hob alias set live f --version 2 --canary 3=10",
+            "hob alias rm live",
+            "hob webhook create f --alias live --sign github --secret-file -",
+            "hob webhook rotate id",
+            "hob webhook list -o json",
+            "hob scale f --up 2 --version 1",
+            "hob detach f",
+            "hob rename f g",
+            "hob runs list --oldest --offset 5",
+            "hob runs rm a b",
+            "hob --token secret list",
             "hob version",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -409,11 +536,16 @@ mod tests {
         for line in [
             "hob",
             "hob deploy",
+            "hob deploy . --image a",
+            "hob deploy . --cpu 0.001",
+            "hob deploy . --cpu NaN",
             "hob deploy . --memory 1",
             "hob deploy . --timeout 30",
             "hob deploy . --convention other",
             "hob deploy . --name a/b",
             "hob deploy . -e A",
+            "hob logs f --build --tail 3",
+            "hob export",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",
             "hob jobs create f",
@@ -421,6 +553,14 @@ mod tests {
             "hob jobs create f --every 5",
             "hob jobs create f --cron @daily --missed twice",
             "hob rm",
+            "hob invoke f --version 3 --alias live",
+            "hob invoke f --version 0",
+            "hob alias set live f --canary 3",
+            "hob webhook create f --sign other",
+            "hob webhook create f --secret-file -",
+            "hob scale f",
+            "hob scale f --to 1 --up 1",
+            "hob rename f a/b",
             "hob list -n a/b",
             "hob token create --role root",
             "hob token revoke",

@@ -1,0 +1,3 @@
+module github.com/scaleway/scaleway-functions-go
+
+go 1.17

@@ -191,7 +191,10 @@ fn a_dialects_name_stays_in_its_folder() {
 
 #[test]
 fn no_language_is_named_in_the_source() {
-    hold_all(&text_files("src"), check_languages);
+    // What was recorded names what its clients asked for.
+    let recorded = |file: &File| file.path.contains("/contract/");
+    let files: Vec<File> = text_files("src").into_iter().filter(|file| !recorded(file)).collect();
+    hold_all(&files, check_languages);
 }
 
 #[test]

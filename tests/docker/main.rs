@@ -12,6 +12,7 @@ mod engine;
 mod faults;
 mod helpers;
 mod images;
+mod runtimes;
 mod sandbox;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]

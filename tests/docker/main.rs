@@ -9,6 +9,7 @@
 mod builds;
 mod cli;
 mod engine;
+mod examples;
 mod faults;
 mod helpers;
 mod images;

@@ -48,6 +48,9 @@ pub struct Manifest {
     /// The version in `local_base`.
     #[serde(default)]
     pub local_version: String,
+    /// What `scripts/setup` makes of which of the distribution's packages: local images by name.
+    #[serde(default)]
+    pub local: BTreeMap<String, Vec<String>>,
     /// Where the shim lies in the image.
     #[serde(default)]
     pub shim: String,
@@ -347,6 +350,22 @@ mod tests {
                 }
             }
             assert!(family.conventions.contains(&family.default_convention));
+        }
+    }
+
+    #[test]
+    fn every_local_image_is_one_that_setup_can_make() {
+        let all = runtimes();
+        let made: Vec<&String> = all.families().iter().flat_map(|f| f.manifest.local.keys()).collect();
+        for manifest in all.families().iter().map(|f| &f.manifest) {
+            let builder = manifest.build.iter().map(|build| &build.local_builder);
+            for image in builder.chain([&manifest.local_base]).filter(|image| !image.is_empty()) {
+                assert!(
+                    made.contains(&image),
+                    "{}: no [local] says what {image} is made of",
+                    manifest.name
+                );
+            }
         }
     }
 

@@ -4,24 +4,58 @@
 //! no archive room, so that a mistake there cannot flatter both sides.
 
 use crate::cleanup::{self, LABEL};
+use crate::daemon::pack;
 use crate::load::Target;
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The handler that both sides run.
-pub(crate) const HANDLER: &str = include_str!("function/main.py");
+/// A language that both sides run the same handler in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Language {
+    /// The name of Hob's runtime.
+    pub(crate) runtime: &'static str,
+    /// The file with the handler.
+    pub(crate) file: &'static str,
+    /// The handler that both sides run.
+    pub(crate) handler: &'static str,
+    /// How a line of it is no code.
+    comment: &'static str,
+    /// The hand-written server.
+    server: &'static str,
+    /// What runs the server.
+    program: &'static str,
+}
 
-const SERVER: &str = include_str!("baseline/http_worker.py");
+pub(crate) const PYTHON: Language = Language {
+    runtime: "python",
+    file: "main.py",
+    handler: include_str!("function/main.py"),
+    comment: "#",
+    server: include_str!("baseline/http_worker.py"),
+    program: "python3",
+};
+
+pub(crate) const NODE: Language = Language {
+    runtime: "nodejs",
+    file: "main.js",
+    handler: include_str!("function/main.js"),
+    comment: "//",
+    server: include_str!("baseline/http_worker.js"),
+    program: "node",
+};
+
 const PORT: u16 = 8080;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The image with the server and the handler, made once for a bench.
 #[derive(Debug)]
 pub(crate) struct Image {
+    pub(crate) language: Language,
     name: String,
     network: String,
     folder: PathBuf,
@@ -34,26 +68,63 @@ pub(crate) struct Container {
     published: SocketAddr,
 }
 
+impl Language {
+    /// The handler, made different from that of other rounds.
+    pub(crate) fn edited(&self, round: usize) -> String {
+        format!("{}\n{} round {round}\n", self.handler, self.comment)
+    }
+
+    /// What a deploy says of it: one worker with so many slots.
+    pub(crate) fn settings(&self, slots: usize, preload: bool) -> Value {
+        json!({
+            "runtime": self.runtime, "entry": "main.main", "convention": "kwargs",
+            "concurrency": slots, "max_workers": 1, "preload": preload,
+        })
+    }
+
+    /// The handler alone, as a package.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub(crate) fn package(&self) -> Result<Vec<u8>> {
+        pack([(self.file, self.handler.as_bytes())])
+    }
+}
+
 impl Image {
     /// Builds the baseline on `base`, the image Hob's own runtime stands on; its containers join `network`.
     ///
     /// # Errors
     /// There is no engine, or `base` is missing: `scripts/setup` makes both.
-    pub(crate) fn build(base: &str, network: &str, folder: &Path) -> Result<Self> {
+    pub(crate) fn build(language: Language, base: &str, network: &str, folder: &Path) -> Result<Self> {
+        let Language {
+            runtime, program, file, ..
+        } = language;
         let own = std::process::id();
         let image = Self {
-            name: format!("hob-bench/server:{own}"),
+            language,
+            name: format!("hob-bench/{runtime}-server:{own}"),
             network: network.to_owned(),
-            folder: folder.to_path_buf(),
+            folder: folder.join(runtime),
         };
         let steps = format!(
-            "FROM {base}\nLABEL hob.bench=1 {LABEL}={own}\nCOPY server.py /bench/server.py\n\
-             COPY main.py /app/main.py\nENTRYPOINT [\"python3\", \"/bench/server.py\"]\n"
+            "FROM {base}\nLABEL hob.bench=1 {LABEL}={own}\nCOPY server /bench/server\n\
+             COPY {file} /app/{file}\nENTRYPOINT [\"{program}\", \"/bench/server\"]\n"
         );
-        let files = [("server.py", SERVER), ("main.py", HANDLER)];
-        build(&folder.join("server"), &image.name, &steps, &files)
+        let files = [("server", language.server), (file, language.handler)];
+        build(&image.folder.join("server"), &image.name, &steps, &files)
             .context("cannot build the baseline; run scripts/setup first")?;
         Ok(image)
+    }
+
+    /// The same server in another language, on the same network. Its base is the registry's, where that is here.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn in_language(&self, language: Language, ordinary: &str, local: &str, folder: &Path) -> Result<Self> {
+        let is_here = !docker(["images", "-q", ordinary])?.is_empty();
+        let base = if is_here { ordinary } else { local };
+        Self::build(language, base, &self.network, folder)
     }
 
     /// `docker run -d -p` until the first 200; returns how long that took.
@@ -73,10 +144,11 @@ impl Image {
     /// The build fails, or the container does not answer.
     pub(crate) fn build_and_run(&self, handler: &str, request: &str) -> Result<Duration> {
         let name = format!("hob-bench/upload:{}", std::process::id());
-        let steps = format!("FROM {}\nCOPY main.py /app/main.py\n", self.name);
+        let file = self.language.file;
+        let steps = format!("FROM {}\nCOPY {file} /app/{file}\n", self.name);
         let folder = self.folder.join("upload");
         let started = Instant::now();
-        build(&folder, &name, &steps, &[("main.py", handler)])?;
+        build(&folder, &name, &steps, &[(file, handler)])?;
         let container = self.run_published(&name, &[])?;
         container.wait_for_answer(request)?;
         let took = started.elapsed();

@@ -2,6 +2,7 @@
 //!
 //! It deliberately uses nothing of the crate's own code: what is measured is the program that users get.
 
+use crate::baseline::{Language, PYTHON};
 use crate::cleanup::{self, wait_until};
 use crate::load::{Answer, Target};
 use anyhow::{Context, Result, bail, ensure};
@@ -42,13 +43,24 @@ pub(crate) struct Call {
 }
 
 impl Daemon {
-    /// Starts it on an empty data directory `folder`, with `environment` and no other `HOB_` variable.
+    /// Starts it on an empty data directory `folder`, with `environment` and no other `HOB_` variable. It knows one
+    /// language, so that it keeps no workers of others ready while this one is measured.
     ///
     /// # Errors
     /// It ends or says nothing for a minute; with the end of its log.
     pub(crate) fn start(folder: &Path, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_for(PYTHON, folder, environment)
+    }
+
+    /// The same with another language.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn start_for(language: Language, folder: &Path, environment: &[(&str, &str)]) -> Result<Self> {
         let log = folder.with_extension("log");
-        let (child, address, ready_in) = spawn(folder, environment, &log).with_context(|| last_lines(&log))?;
+        let runtimes = only(language, folder)?;
+        let environment = [environment, &[("HOB_RUNTIMES_DIRECTORY", runtimes.as_str())]].concat();
+        let (child, address, ready_in) = spawn(folder, &environment, &log).with_context(|| last_lines(&log))?;
         let daemon = Self {
             child,
             address,
@@ -182,6 +194,17 @@ pub(crate) fn pack<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> 
         archive.write_all(bytes)?;
     }
     Ok(archive.finish()?.into_inner())
+}
+
+/// A folder with the runtime of one language.
+fn only(language: Language, folder: &Path) -> Result<String> {
+    let runtimes = folder.with_extension("runtimes");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("runtimes")
+        .join(language.runtime);
+    std::fs::create_dir_all(&runtimes)?;
+    std::os::unix::fs::symlink(own, runtimes.join(language.runtime))?;
+    Ok(runtimes.to_string_lossy().into_owned())
 }
 
 fn spawn(folder: &Path, environment: &[(&str, &str)], log: &PathBuf) -> Result<(Child, SocketAddr, Duration)> {

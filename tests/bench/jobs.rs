@@ -3,10 +3,11 @@
 //! It measures how soon fires are accepted (committed to be run), and not how soon the functions have run: that is a
 //! matter of how many calls at once the user allows.
 
+use crate::baseline::PYTHON;
 use crate::daemon::{Daemon, pack};
 use crate::load::Target;
 use crate::report::{Line, Unit};
-use crate::rows::{BODY, Bench, settings};
+use crate::rows::{BODY, Bench};
 use crate::stats::{Bar, Summary};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ pub(crate) fn jobs(bench: &Bench) -> Result<Vec<Line>> {
     let daemon = Daemon::start(&bench.folder.join("jobs"), &[])?;
     for name in ["tick", "asked"] {
         let code = pack([("main.py", HANDLER.as_bytes())])?;
-        daemon.deploy(name, &settings(1, true), &code)?;
+        daemon.deploy(name, &PYTHON.settings(1, true), &code)?;
     }
     daemon.settle(1, Some(2))?;
     let rounds = (0..bench.rounds.min(MOST_ROUNDS)).map(|_| round(&daemon));
@@ -86,7 +87,11 @@ fn round(daemon: &Daemon) -> Result<Round> {
     };
     // Removes what is still queued, so that the next round begins in peace.
     daemon.remove("tick")?;
-    daemon.deploy("tick", &settings(1, true), &pack([("main.py", HANDLER.as_bytes())])?)?;
+    daemon.deploy(
+        "tick",
+        &PYTHON.settings(1, true),
+        &pack([("main.py", HANDLER.as_bytes())])?,
+    )?;
     remove_jobs(daemon)?;
     daemon.settle(1, Some(2))?;
     Ok(round)

@@ -14,6 +14,7 @@ mod baseline;
 mod cleanup;
 mod daemon;
 mod jobs;
+mod languages;
 mod load;
 mod report;
 mod rows;
@@ -118,7 +119,7 @@ fn measure_until_interrupted(options: Options) -> Result<Ended> {
 
 fn measure(options: Options, folder: PathBuf) -> Result<Vec<Line>> {
     let bench = Bench {
-        image: baseline::Image::build(&options.base, &options.network, &folder)?,
+        image: baseline::Image::build(baseline::PYTHON, &options.base, &options.network, &folder)?,
         folder,
         rounds: options.rounds,
         load_time: options.load_time,

@@ -2,14 +2,15 @@
 //!
 //! Hob and its baseline take turns, round by round, and who goes first alternates: a machine that drifts, drifts for both.
 
-use crate::baseline::{Container, HANDLER, Image};
+use crate::baseline::{Container, Image, Language, PYTHON};
 use crate::daemon::{BINARY, Call, Daemon, pack};
 use crate::jobs::jobs;
+use crate::languages::{node_prewarmed, node_warm, redeploy};
 use crate::load::{Load, Target};
 use crate::report::{Line, Unit};
 use crate::stats::{Bar, Summary};
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub(crate) struct Bench {
 pub(crate) type Row = (&'static str, fn(&Bench) -> Result<Vec<Line>>);
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 10] = [
+pub(crate) const ROWS: [Row; 13] = [
     ("prewarmed", prewarmed),
     ("prewarmed-5mb", prewarmed_5mb),
     ("pool-empty", pool_empty),
@@ -38,6 +39,9 @@ pub(crate) const ROWS: [Row; 10] = [
     ("warm-cpu", warm_cpu),
     ("records", records),
     ("upload", upload),
+    ("redeploy", redeploy),
+    ("node-prewarmed", node_prewarmed),
+    ("node-warm", node_warm),
     ("footprint", footprint),
     ("jobs", jobs),
     // Not of the table: the baselines alone, against themselves. Every ratio should be near 1; what it differs is noise.
@@ -51,7 +55,7 @@ const MANY: usize = 8;
 
 fn prewarmed(bench: &Bench) -> Result<Vec<Line>> {
     let daemon = Daemon::start(&bench.folder.join("prewarmed"), &[])?;
-    let code = pack([("main.py", HANDLER.as_bytes())])?;
+    let code = PYTHON.package()?;
     let mut line = first_calls(bench, &daemon, &code, Expected::Prewarmed)?;
     line.what = "first call, pre-warmed worker / `docker run -p` to first 200".to_owned();
     line.bar = Bar::AtMost(0.03);
@@ -70,7 +74,7 @@ fn prewarmed_5mb(bench: &Bench) -> Result<Vec<Line>> {
 fn pool_empty(bench: &Bench) -> Result<Vec<Line>> {
     let folder = bench.folder.join("pool-empty");
     let daemon = Daemon::start(&folder, &[("HOB_POOL_PREWARM", "0")])?;
-    let code = pack([("main.py", HANDLER.as_bytes())])?;
+    let code = PYTHON.package()?;
     let mut line = first_calls(bench, &daemon, &code, Expected::Cold)?;
     line.what = "first call, pool empty / the same `docker run`".to_owned();
     line.bar = Bar::AtMost(0.9);
@@ -85,7 +89,7 @@ fn warm(bench: &Bench) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (connections, bar) in [(1, 0.85), (MANY, 0.75)] {
         let (slots, note) = best_slots(bench, &daemon, connections)?;
-        let ours = deploy_slots(&daemon, slots, BODY)?;
+        let ours = deploy_slots(PYTHON, &daemon, slots, BODY)?;
         let mut line = loads(bench, connections, &ours, &theirs)?;
         line.what = format!("warm calls, concurrency {connections} / hand-written server, published port");
         line.bar = Bar::AtLeast(bar);
@@ -102,7 +106,7 @@ fn warm_cpu(bench: &Bench) -> Result<Vec<Line>> {
     for (connections, processes, bar) in [(1, 1, 0.93), (MANY, cores(), 0.97)] {
         let server = bench.image.serve(processes, connections)?;
         let body = one_millisecond(&server)?;
-        let ours = deploy_slots(&daemon, processes, &body)?;
+        let ours = deploy_slots(PYTHON, &daemon, processes, &body)?;
         let mut line = loads(bench, connections, &ours, &server.bridged(&body)?)?;
         line.what = format!("warm calls, 1 ms of CPU, concurrency {connections} / the same over the bridge");
         line.bar = Bar::AtLeast(bar);
@@ -118,8 +122,8 @@ fn records(bench: &Bench) -> Result<Vec<Line>> {
     let off = [("HOB_RECORDS_ENABLED", "false")];
     let without = Daemon::start(&bench.folder.join("records-off"), &off)?;
     let (slots, note) = best_slots(bench, &with, MANY)?;
-    let ours = deploy_slots(&with, slots, BODY)?;
-    let theirs = deploy_slots(&without, slots, BODY)?;
+    let ours = deploy_slots(PYTHON, &with, slots, BODY)?;
+    let theirs = deploy_slots(PYTHON, &without, slots, BODY)?;
     let mut line = loads(bench, MANY, &ours, &theirs)?;
     line.what = format!("calls with execution records, concurrency {MANY} / without");
     line.bar = Bar::AtLeast(0.90);
@@ -129,12 +133,12 @@ fn records(bench: &Bench) -> Result<Vec<Line>> {
 
 fn upload(bench: &Bench) -> Result<Vec<Line>> {
     let daemon = Daemon::start(&bench.folder.join("upload"), &[])?;
-    let fresh = |round| format!("{HANDLER}\n# upload {round}\n");
+    let fresh = |round| PYTHON.edited(round);
     let ours = |round| {
         daemon.settle(1, Some(0))?;
         let started = Instant::now();
         let code = pack([("main.py", fresh(round).as_bytes())])?;
-        daemon.deploy("upload", &settings(1, true), &code)?;
+        daemon.deploy("upload", &PYTHON.settings(1, true), &code)?;
         daemon.call("upload", BODY)?;
         let took = ms(started.elapsed());
         daemon.remove("upload")?;
@@ -194,10 +198,7 @@ fn noise(bench: &Bench) -> Result<Vec<Line>> {
         lines.push(line);
     }
     let run = |_| bench.image.run_to_first_answer(BODY).map(ms);
-    let build = |round| {
-        let handler = format!("{HANDLER}\n# noise {round}\n");
-        bench.image.build_and_run(&handler, BODY).map(ms)
-    };
+    let build = |round| bench.image.build_and_run(&PYTHON.edited(round), BODY).map(ms);
     let (ours, theirs) = take_turns(bench.rounds, run, build)?;
     lines.push(Line {
         what: "baseline: `docker run -p` / `docker build` + `docker run -p`".to_owned(),
@@ -212,7 +213,7 @@ fn noise(bench: &Bench) -> Result<Vec<Line>> {
 
 /// What the first call of a function is meant to meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
+pub(crate) enum Expected {
     Prewarmed,
     Cold,
 }
@@ -229,11 +230,11 @@ impl Expected {
 }
 
 /// First calls of a function deployed in advance without a worker of its own, against `docker run -p`.
-fn first_calls(bench: &Bench, daemon: &Daemon, code: &[u8], expected: Expected) -> Result<Line> {
+pub(crate) fn first_calls(bench: &Bench, daemon: &Daemon, code: &[u8], expected: Expected) -> Result<Line> {
     let prewarmed = usize::from(expected == Expected::Prewarmed);
     let ours = |round| {
         let name = format!("first-{round}");
-        daemon.deploy(&name, &settings(1, false), code)?;
+        daemon.deploy(&name, &bench.image.language.settings(1, false), code)?;
         daemon.settle(prewarmed, Some(0))?;
         let call = daemon.call(&name, BODY)?;
         expected.check(&call)?;
@@ -254,11 +255,11 @@ fn first_calls(bench: &Bench, daemon: &Daemon, code: &[u8], expected: Expected) 
 }
 
 /// What users see by default: a deploy loads one worker ahead, so that the first call is a warm one.
-fn loaded_ahead(bench: &Bench, daemon: &Daemon, code: &[u8]) -> Result<String> {
+pub(crate) fn loaded_ahead(bench: &Bench, daemon: &Daemon, code: &[u8]) -> Result<String> {
     let first = |round| {
         let name = format!("ahead-{round}");
         daemon.settle(1, Some(0))?;
-        daemon.deploy(&name, &settings(1, true), code)?;
+        daemon.deploy(&name, &bench.image.language.settings(1, true), code)?;
         daemon.settle(1, Some(1))?;
         let call = daemon.call(&name, BODY)?;
         daemon.remove(&name)?;
@@ -271,7 +272,7 @@ fn loaded_ahead(bench: &Bench, daemon: &Daemon, code: &[u8]) -> Result<String> {
     ))
 }
 
-fn loads(bench: &Bench, connections: usize, ours: &Target, theirs: &Target) -> Result<Line> {
+pub(crate) fn loads(bench: &Bench, connections: usize, ours: &Target, theirs: &Target) -> Result<Line> {
     ensure_same_answer(ours, theirs)?;
     for target in [ours, theirs] {
         target.load(connections, bench.load_time / 3)?;
@@ -314,7 +315,7 @@ fn best_slots(bench: &Bench, daemon: &Daemon, connections: usize) -> Result<(usi
     let mut tried = Vec::new();
     let mut slots = 1;
     while slots <= connections {
-        let target = deploy_slots(daemon, slots, BODY)?;
+        let target = deploy_slots(PYTHON, daemon, slots, BODY)?;
         target.load(connections, bench.load_time / 3)?;
         let load = target.load(connections, bench.load_time / 2)?;
         tried.push((slots, load.calls_per_second));
@@ -334,19 +335,11 @@ fn best_slots(bench: &Bench, daemon: &Daemon, connections: usize) -> Result<(usi
 }
 
 /// A function with one worker of `slots` slots; the same name is the same function.
-fn deploy_slots(daemon: &Daemon, slots: usize, body: &str) -> Result<Target> {
+pub(crate) fn deploy_slots(language: Language, daemon: &Daemon, slots: usize, body: &str) -> Result<Target> {
     let name = format!("slots-{slots}");
-    let code = pack([("main.py", HANDLER.as_bytes())])?;
-    daemon.deploy(&name, &settings(slots, true), &code)?;
+    daemon.deploy(&name, &language.settings(slots, true), &language.package()?)?;
     daemon.settle(1, None)?;
     Ok(daemon.target(&name, body))
-}
-
-pub(crate) fn settings(slots: usize, preload: bool) -> Value {
-    json!({
-        "runtime": "python", "entry": "main.main", "convention": "kwargs",
-        "concurrency": slots, "max_workers": 1, "preload": preload,
-    })
 }
 
 /// A body that makes the handler work for 1 ms, found out where the baseline runs.
@@ -367,10 +360,10 @@ fn one_millisecond(server: &Container) -> Result<String> {
 fn idle_memory(bench: &Bench) -> Result<Vec<f64>> {
     const FUNCTIONS: usize = 6;
     let daemon = Daemon::start(&bench.folder.join("memory"), &[])?;
-    let code = pack([("main.py", HANDLER.as_bytes())])?;
+    let code = PYTHON.package()?;
     for number in 0..FUNCTIONS {
         let name = format!("warm-{number}");
-        daemon.deploy(&name, &settings(1, true), &code)?;
+        daemon.deploy(&name, &PYTHON.settings(1, true), &code)?;
         daemon.call(&name, BODY)?;
     }
     daemon.settle(0, Some(FUNCTIONS))?;
@@ -379,7 +372,7 @@ fn idle_memory(bench: &Bench) -> Result<Vec<f64>> {
 
 /// One importing file, one imported, and 98 of data that does not compress: 5 MB.
 fn hundred_files() -> Result<Vec<u8>> {
-    let code = format!("import helper\n{HANDLER}");
+    let code = format!("import helper\n{}", PYTHON.handler);
     let data: Vec<(String, Vec<u8>)> = (0..98_u32)
         .map(|number| (format!("data/{number}.bin"), random_bytes(52_000, number)))
         .collect();
@@ -401,7 +394,7 @@ fn random_bytes(length: usize, seed: u32) -> Vec<u8> {
 }
 
 /// Measures both sides in every round; even rounds begin with ours, odd ones with theirs.
-fn take_turns<T>(
+pub(crate) fn take_turns<T>(
     rounds: usize,
     ours: impl Fn(usize) -> Result<T>,
     theirs: impl Fn(usize) -> Result<T>,
@@ -423,6 +416,6 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

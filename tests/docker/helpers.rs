@@ -150,6 +150,16 @@ pub(crate) fn hob() -> Command {
     command
 }
 
+/// Settings for builds that fetch from a package registry: the certificates of whoever stands between, if anybody does.
+pub(crate) fn build_settings() -> Vec<(&'static str, &'static str)> {
+    let bundle = "/etc/ssl/certs/ca-certificates.crt";
+    let is_there = Path::new(bundle).exists();
+    is_there
+        .then_some(("HOB_BUILD_CA_BUNDLE", bundle))
+        .into_iter()
+        .collect()
+}
+
 /// A daemon as a child process; dropping it ends it and removes what it made.
 pub(crate) struct Daemon {
     pub(crate) address: SocketAddr,

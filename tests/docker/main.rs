@@ -9,9 +9,11 @@
 mod builds;
 mod cli;
 mod engine;
+mod examples;
 mod faults;
 mod helpers;
 mod images;
+mod runtimes;
 mod sandbox;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 
-from hob_shim import bodies, frames
+from hob_shim import bodies, frames, processes
 from hob_shim.failures import Failed
 
 _PIPE = 1 << 20  # bytes read at once, more than any pipe holds
@@ -56,6 +56,7 @@ class _Process:
         self._status = None
         self._poller = select.poll()
         self._actions = {}
+        self._n_oom_kills = processes.n_oom_kills()
         self._start(command, environment)
 
     def _start(self, command, environment):
@@ -98,8 +99,14 @@ class _Process:
                 yield from self._take()
         self._finish()
         yield from self._take()
+        self._die_if_out_of_memory()
         if self._status != 0:
             raise Failed(*_explain(self._status, self._tail))
+
+    def _die_if_out_of_memory(self):
+        """The kernel has ended the program, the largest process, in place of the slot, whose end is what tells."""
+        if _is_killed(self._status) and processes.n_oom_kills() > self._n_oom_kills:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _take(self):
         held, self._held = self._held, []
@@ -195,6 +202,12 @@ def _read(fd):
         return os.read(fd, _PIPE)
     except BlockingIOError:
         return None
+
+
+def _is_killed(status):
+    """By SIGKILL: itself, or, as a shell says it, the program that it waited for."""
+    killed = signal.SIGKILL
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == killed or os.WEXITSTATUS(status) == 128 + killed
 
 
 def _explain(status, tail):

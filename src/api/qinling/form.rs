@@ -156,7 +156,7 @@ async fn store(app: &App, mut field: Field<'_>) -> Result<Package, Fault> {
     Ok(Package {
         upload: Upload { digest, file_name },
         md5sum: hex(&md5.finalize()),
-        is_zip: ZIP_BEGINS.iter().any(|begin| head == begin),
+        is_zip: ZIP_BEGINS.iter().any(|begin| head == *begin),
     })
 }
 

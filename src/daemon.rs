@@ -367,6 +367,11 @@ fn builder_options(config: &Config, instance: InstanceId) -> crate::builder::Opt
         timeout: config.build.timeout,
         memory_bytes: config.build.memory,
         args: args.collect(),
+        ca_bundle: config.build.ca_bundle.clone(),
+        network: config.build.network.clone(),
+        concurrency: usize::from(config.build.concurrency),
+        size_limit_bytes: config.build.size_limit,
+        disk_budget_bytes: config.build.disk_budget,
         may_pull: config.engine.pull == Pull::Missing,
         instance,
     }

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Target};
-use crate::runtime::Family;
+use crate::runtime::{DEPENDENCIES, FUNCTION, Family};
 use crate::source;
 use crate::store::{self, Annotation, BlobWriter, NewRevision};
 use std::collections::{BTreeMap, HashSet};
@@ -30,6 +30,8 @@ pub struct Settings {
     pub entry: Option<String>,
     /// How it is called.
     pub convention: Option<Convention>,
+    /// Commands that a shell runs in the code before it is loaded, all of them.
+    pub build_commands: Option<Vec<String>>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
     /// Memory of a worker.
@@ -261,6 +263,7 @@ impl App {
                 .clone()
                 .or_else(|| same_family.and_then(|p| p.runtime_image.clone()))
                 .filter(|image| !image.is_empty()),
+            build_commands: build_commands_of(settings, same_family)?,
             env,
             limits,
         })
@@ -341,11 +344,11 @@ impl App {
         let (store, digest, limits) = (self.0.store.clone(), digest.clone(), self.0.options.archive.clone());
         let work = move || -> Result<PathBuf, Error> {
             let blobs = store.blobs();
-            if let Some(tree) = blobs.tree(&digest) {
+            if let Some(tree) = blobs.tree(&digest, &single) {
                 return Ok(tree);
             }
             let into = blobs.temp_dir()?;
-            source::unpack(
+            let unpacked = source::unpack(
                 &blobs.path(&digest),
                 file_name.as_deref(),
                 &single,
@@ -353,7 +356,8 @@ impl App {
                 &limits,
             )
             .map_err(source_error)?;
-            Ok(blobs.install_tree(&digest, into)?)
+            let single = (unpacked.shape == source::Shape::SingleFile).then_some(single.as_str());
+            Ok(blobs.install_tree(&digest, single, into)?)
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|e| Error::internal("the upload could not be unpacked", e))?
@@ -368,32 +372,99 @@ impl App {
         })
     }
 
-    /// What a worker loads for a revision.
-    pub(super) fn target(&self, function: &Function, revision: &Revision) -> Target {
-        Target {
+    /// What a worker loads for a revision, as it was built.
+    pub(super) async fn target(&self, function: &Function, revision: &Revision) -> Result<Target, Error> {
+        let built = self.0.store.build(revision.id).await?.and_then(|b| b.worker_image);
+        let place = self.place_of(revision, built.is_some());
+        let own_image = revision.code.image().map(str::to_owned);
+        Ok(Target {
             demand: Arc::new(Demand {
                 revision: revision.id,
                 class: Class {
                     runtime: revision.runtime.clone(),
                     network: revision.limits.network,
-                    image: revision
-                        .code
-                        .image()
-                        .map(str::to_owned)
-                        .or_else(|| revision.runtime_image.clone()),
+                    image: own_image.or(built).or_else(|| revision.runtime_image.clone()),
                 },
                 limits: revision.limits,
             }),
+            tree: place.tree,
+            inside: place.inside,
+            link: place.link.map(|name| (name.clone(), format!("{DEPENDENCIES}/{name}"))),
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
-            tree: revision.code.digest().map(|d| self.0.store.blobs().tree_path(d)),
             entry: revision.entry.clone(),
             convention: revision.convention,
             env: revision.env.clone(),
             function: function.name.to_string(),
             namespace: function.namespace.to_string(),
             version: revision.number,
+        })
+    }
+
+    /// Where a revision's code is: in its image after build commands, else in its tree.
+    pub(super) fn place_of(&self, revision: &Revision, is_built: bool) -> Place {
+        let tree = self.tree_of(revision);
+        if is_built && !revision.build_commands.is_empty() {
+            let inside = tree.map(|_| FUNCTION.to_owned());
+            return Place {
+                inside,
+                ..Place::default()
+            };
+        }
+        let build = self
+            .0
+            .runtimes
+            .family(&revision.runtime)
+            .and_then(|f| f.manifest.build.as_ref());
+        let link = build
+            .map(|b| b.link.clone())
+            .filter(|link| is_built && !link.is_empty());
+        Place {
+            tree,
+            link,
+            inside: None,
         }
     }
+
+    /// The extracted code; `None` when the image brings it.
+    pub(super) fn tree_of(&self, revision: &Revision) -> Option<PathBuf> {
+        let family = self.0.runtimes.family(&revision.runtime);
+        let single = family.map(Family::single_file).unwrap_or_default();
+        let digest = revision.code.digest()?;
+        Some(self.0.store.blobs().tree_path(digest, &single))
+    }
+}
+
+/// Where a revision's code is.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// On this machine, to be placed.
+    pub(super) tree: Option<PathBuf>,
+    /// In the image.
+    pub(super) inside: Option<String>,
+    /// The link to the dependencies that a placed tree gets, by its name.
+    pub(super) link: Option<String>,
+}
+
+/// All build commands together. Unit: bytes.
+const COMMANDS_LIMIT: usize = 64 * 1024;
+
+fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result<Vec<String>, Error> {
+    let said = settings.build_commands.clone();
+    let commands = said
+        .or_else(|| previous.map(|p| p.build_commands.clone()))
+        .unwrap_or_default();
+    if commands.iter().any(|c| c.trim().is_empty() || c.contains('\0')) {
+        return Err(Error::invalid(
+            "a build command is empty or contains a NUL byte: leave it out",
+        ));
+    }
+    let size: usize = commands.iter().map(String::len).sum();
+    if size > COMMANDS_LIMIT {
+        return Err(Error::invalid(format!(
+            "the build commands have {size} bytes, the limit is {COMMANDS_LIMIT}: put them into a script"
+        )));
+    }
+    Ok(commands)
 }
 
 /// Only what brings an image runs as one, and nothing else does.

@@ -66,6 +66,9 @@ impl App {
         self.0.builder.forget_images();
         let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
         self.prepare_what_is_here().await;
+        if let Err(e) = self.restore_images().await {
+            tracing::warn!("Could not look for lost images: {}", crate::telemetry::chain(&e));
+        }
         self.preload_min().await;
         self.0.pending.notify_one();
     }
@@ -78,7 +81,7 @@ impl App {
             let Ok((_, runtime)) = self.0.runtimes.resolve(name) else {
                 continue;
             };
-            if !self.0.builder.base_is_here(&runtime).await {
+            if family.manifest.prewarm == 0 || !self.0.builder.base_is_here(&runtime).await {
                 continue;
             }
             if let Err(e) = self.prepare_runtime(&runtime).await {

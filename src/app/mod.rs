@@ -4,11 +4,13 @@
 //! that a call asks no database.
 
 mod alias;
+mod builds;
 mod call;
 mod code;
 mod deploy;
 mod directory;
 mod engine;
+mod images;
 mod job;
 mod notes;
 mod queue;
@@ -108,6 +110,7 @@ struct Inner {
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
     lazy: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
+    builds: builds::Builds,
 }
 
 impl std::fmt::Debug for App {
@@ -165,6 +168,7 @@ impl App {
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),
+            builds: builds::Builds::default(),
         }))
     }
 
@@ -340,7 +344,10 @@ impl App {
             Some(id) => self.0.store.revision(id).await?,
             None => None,
         };
-        let target = revision.map(|r| Arc::new(self.target(&function, &r)));
+        let target = match revision {
+            Some(revision) => Some(Arc::new(self.target(&function, &revision).await?)),
+            None => None,
+        };
         self.0.directory.put(function, target);
         Ok(())
     }

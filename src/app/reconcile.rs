@@ -1,5 +1,6 @@
 //! Finishes what was written down: brings pending revisions to ready or failed, after any crash.
 
+use super::builds::Built;
 use super::{App, EngineStatus};
 use crate::domain::{Error, Function, Revision, RevisionId, RuntimeRef};
 use crate::pool::{self, Target};
@@ -15,10 +16,12 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// How an attempt to bring a revision on ended.
 enum Attempt {
-    Ready,
+    Ready(Arc<Target>),
     Failed(String),
     /// The engine is away: the revision waits for it.
     Later,
+    /// The revision was deleted meanwhile.
+    Gone,
 }
 
 impl App {
@@ -53,9 +56,8 @@ impl App {
         let Some(function) = self.0.store.function(revision.function).await? else {
             return Ok(());
         };
-        let target = Arc::new(self.target(&function, &revision));
-        let attempt = self.attempt(&revision, &target).await;
         let id = revision.id;
+        let (revision, attempt) = self.attempt(&function, revision).await;
         match attempt {
             Attempt::Later => {
                 self.engine_is_back().await;
@@ -66,27 +68,66 @@ impl App {
                 self.0.store.mark_failed(id, reason).await?;
                 self.0.pool.retire(id);
             }
-            Attempt::Ready => self.switch(function, &revision, target).await?,
+            Attempt::Ready(target) => self.switch(function, &revision, target).await?,
+            Attempt::Gone => {}
         }
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.changed();
         Ok(())
     }
 
-    async fn attempt(&self, revision: &Revision, target: &Arc<Target>) -> Attempt {
-        let image = match self.prepare_image(revision).await {
-            Ok(image) => image,
-            Err(e) => return self.blame(&e).await,
+    /// Settles the version, makes the images and loads a worker; answers the revision as it was settled.
+    async fn attempt(&self, function: &Function, revision: Revision) -> (Revision, Attempt) {
+        let revision = match self.settle(revision.clone()).await {
+            Ok(settled) => settled,
+            Err(e) => return (revision, self.blame(&e).await),
         };
-        tracing::debug!(revision.id = %revision.id, image, "Loading a worker ahead");
-        self.0.pool.stage(target).await;
-        if self.is_lazy(revision.id) {
-            return Attempt::Ready;
+        let attempt = match self.make_ready(function, &revision).await {
+            Ok(Some(target)) => self.load_ahead(target).await,
+            Ok(None) => Attempt::Gone,
+            Err(e) => self.blame(&e).await,
+        };
+        (revision, attempt)
+    }
+
+    /// The version that is used in place of one that cannot be had here is written down, with what the user should know.
+    async fn settle(&self, mut revision: Revision) -> Result<Revision, Error> {
+        if revision.code.image().is_some() || revision.runtime_image.is_some() {
+            return Ok(revision);
         }
-        match self.0.pool.acquire(target).await {
+        let usable = self.0.builder.usable(&revision.runtime).await?;
+        if let Some(notice) = usable.notice {
+            tracing::warn!(revision.id = %revision.id, "{notice}");
+            let (id, runtime) = (revision.id, usable.runtime.clone());
+            self.0.store.settle_runtime(id, runtime, notice.clone()).await?;
+            (revision.runtime, revision.notice) = (usable.runtime, Some(notice));
+        }
+        Ok(revision)
+    }
+
+    /// What a worker needs; `None` when the revision was deleted meanwhile.
+    async fn make_ready(&self, function: &Function, revision: &Revision) -> Result<Option<Arc<Target>>, Error> {
+        if let Some(own) = revision.code.image() {
+            self.0.builder.user_image(own).await?;
+            return Ok(Some(Arc::new(self.target(function, revision).await?)));
+        }
+        let image = self.prepare_runtime(&revision.runtime).await?;
+        tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
+        match self.build_needs(revision).await? {
+            Built::Done => Ok(Some(Arc::new(self.target(function, revision).await?))),
+            Built::Gone => Ok(None),
+        }
+    }
+
+    async fn load_ahead(&self, target: Arc<Target>) -> Attempt {
+        self.0.pool.stage(&target).await;
+        if self.is_lazy(target.demand.revision) {
+            return Attempt::Ready(target);
+        }
+        match self.0.pool.acquire(&target).await {
             Ok(lease) => {
                 lease.give_back();
-                Attempt::Ready
+                Attempt::Ready(target)
             }
             Err(pool::Error::Load(error, log)) => Attempt::Failed(load_report(&error, &log)),
             Err(pool::Error::Stopping) => Attempt::Later,
@@ -120,42 +161,16 @@ impl App {
             self.0.pool.retire(revision.id);
             return Ok(());
         }
-        self.0.directory.put(function, Some(Arc::clone(&target)));
+        self.0.directory.put(function, Some(target));
         if let Some(previous) = previous.filter(|p| *p != revision.id) {
             self.let_go(previous).await?;
         }
-        if self.0.options.function_images {
+        if self.0.options.function_images && revision.code.digest().is_some() {
             let (app, revision) = (self.clone(), revision.clone());
-            self.0
-                .supervisor
-                .spawn(TaskKind::Build, async move { app.make_image(&revision, &target).await });
+            let make = async move { app.make_image(&revision).await.map(drop) };
+            self.0.supervisor.spawn(TaskKind::Build, make);
         }
         Ok(())
-    }
-
-    async fn make_image(&self, revision: &Revision, target: &Target) {
-        let (Some(digest), Some(tree)) = (revision.code.digest(), target.tree.clone()) else {
-            return;
-        };
-        let Ok(runtime_image) = self.0.builder.runtime_image(&revision.runtime).await else {
-            return;
-        };
-        let made = self
-            .0
-            .builder
-            .function_image(&runtime_image, digest.as_str(), tree)
-            .await;
-        if let Err(e) = self.0.store.set_build(revision.id, made.image, made.log).await {
-            tracing::warn!(revision.id = %revision.id, "Could not keep a build's log: {e}");
-        }
-    }
-
-    /// The image that the revision's workers run.
-    async fn prepare_image(&self, revision: &Revision) -> Result<String, Error> {
-        match revision.code.image() {
-            Some(own) => self.0.builder.user_image(own).await.map(|()| own.to_owned()),
-            None => self.prepare_runtime(&revision.runtime).await,
-        }
     }
 
     /// Makes the runtime's image if need be and tells the pool; answers the image's name.

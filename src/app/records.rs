@@ -171,6 +171,9 @@ impl App {
             if let Err(e) = self.clean_up().await {
                 tracing::warn!("Could not remove old records: {}", crate::telemetry::chain(&e));
             }
+            if let Err(e) = self.look_after_images().await {
+                tracing::warn!("Could not look after images: {}", crate::telemetry::chain(&e));
+            }
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = tokio::time::sleep(CLEAN) => {}

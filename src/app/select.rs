@@ -78,7 +78,7 @@ impl App {
         if revision.code.image().is_none() {
             self.prepare_runtime(&revision.runtime).await?;
         }
-        Ok(self.target(function, &unkept(revision)?))
+        self.target(function, &unkept(revision)?).await
     }
 }
 

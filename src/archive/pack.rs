@@ -85,6 +85,19 @@ impl<W: Write> TarPacker<W> {
             .map_err(|e| Error::writing(path, e))
     }
 
+    /// Adds a link of our own making: its target is not checked, and may be anywhere.
+    ///
+    /// # Errors
+    /// As [`TarPacker::file`].
+    pub fn link(&mut self, path: &str, target: &str) -> Result<(), Error> {
+        let name = EntryName::parse(path.as_bytes(), Style::Unix, &packing_limits())?;
+        let name = name.ok_or_else(|| Error::BadName { entry: shown(path) })?;
+        let mut header = header(EntryType::Symlink, 0o777, 0);
+        self.builder
+            .append_link(&mut header, name.as_str(), target)
+            .map_err(|e| Error::writing(path, e))
+    }
+
     /// Adds the tree below `dir`, under `prefix` (empty: at the root). `keep` as in [`pack_zip`].
     ///
     /// # Errors

@@ -1,22 +1,35 @@
-//! Images: a runtime's, made once, and a function's, made in the background. `plan` decides (pure).
+//! Images: a runtime's, made once; a function's dependencies, made before it serves; the function's own, to carry elsewhere.
 //!
-//! Plain code needs no image to run: a pre-warmed worker loads its tree. Installs no dependencies yet.
+//! `plan` decides (pure), `context` reads and packs, `base` finds what is built upon, `dependencies` makes what workers
+//! run, `clean` removes what nothing refers to, `log` keeps what a build says. Plain code needs no image: a pre-warmed
+//! worker loads its tree.
 
+mod base;
+mod clean;
+mod context;
+mod dependencies;
+mod log;
 mod plan;
 
-use crate::archive;
-use crate::domain::{Error, InstanceId, RuntimeRef};
-use crate::engine::{BuildRequest, Engine, LABEL_KIND};
-use crate::runtime::{Family, Runtimes};
-use bytes::Bytes;
-use plan::{Base, ContextFile};
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+pub use base::Usable;
+pub use clean::{Clean, Cleaned, Usage};
+pub use dependencies::Order;
+pub use log::BuildLog;
+pub use plan::FunctionImageOrder;
 
-/// What is left out of a runtime's build context.
-const NOT_IN_CONTEXT: [&str; 3] = ["samples", "tests", "__pycache__"];
+use crate::domain::{Error, InstanceId, RuntimeRef};
+use crate::engine::{self, BuildRequest, Engine, LABEL_INSTANCE};
+use crate::runtime::Runtimes;
+use bytes::Bytes;
+use context::{Parts, blocking, read_runtime};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The label that says how large the base of an image is. Unit: bytes.
+const LABEL_BASE_BYTES: &str = "hob.base_bytes";
 
 /// The room's settings.
 #[derive(Debug, Clone)]
@@ -25,8 +38,18 @@ pub struct Options {
     pub timeout: Duration,
     /// Memory of a build step. Unit: bytes.
     pub memory_bytes: u64,
-    /// Extra build arguments: mirrors, proxies.
+    /// Extra build arguments: mirrors, proxies. Never logged: they may hold passwords.
     pub args: BTreeMap<String, String>,
+    /// The CA bundle of the place, for builds that fetch something.
+    pub ca_bundle: Option<PathBuf>,
+    /// The network of builds that fetch something; `None`: the engine's default.
+    pub network: Option<String>,
+    /// Dependencies of so many functions are built at once.
+    pub concurrency: usize,
+    /// What a build may add to the image it starts from. Unit: bytes.
+    pub size_limit_bytes: u64,
+    /// What our images may add together before unused ones go. Unit: bytes.
+    pub disk_budget_bytes: u64,
     /// Whether images may be fetched from a registry.
     pub may_pull: bool,
     /// Whose images these are: two daemons on one engine never share one, so that each may remove its own.
@@ -46,15 +69,6 @@ pub enum ImageState {
     Failed(String),
 }
 
-/// A function's image and how it was made.
-#[derive(Debug)]
-pub struct FunctionImage {
-    /// Its name; `None` when the build failed.
-    pub image: Option<String>,
-    /// The build's output.
-    pub log: String,
-}
-
 /// Builds images; clones share it.
 #[derive(Clone)]
 pub struct Builder {
@@ -64,6 +78,26 @@ pub struct Builder {
     images: Arc<Mutex<HashMap<RuntimeRef, ImageState>>>,
     /// One runtime build at a time: two cores do not build faster, and the same image is not built twice.
     building: Arc<tokio::sync::Mutex<()>>,
+    /// Images that could not be fetched, and when.
+    unfetched: Arc<Mutex<HashMap<String, Instant>>>,
+    /// One lock for each image that is being made.
+    turns: Arc<Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>>,
+    /// So many builds of dependencies at once.
+    slots: Arc<tokio::sync::Semaphore>,
+    /// Read by every build, written by who removes what builds leave.
+    gate: Arc<tokio::sync::RwLock<()>>,
+    /// Read until an image's name is written down, written by who removes what nobody has written down.
+    names: Arc<tokio::sync::RwLock<()>>,
+}
+
+/// One build, as this room asks for it.
+struct Request<'a> {
+    tag: &'a str,
+    context: Bytes,
+    dockerfile: &'a str,
+    args: BTreeMap<String, String>,
+    base_bytes: u64,
+    network: Option<&'a str>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -81,9 +115,14 @@ impl Builder {
         Self {
             engine,
             runtimes,
-            options: Arc::new(options),
             images: Arc::default(),
             building: Arc::default(),
+            unfetched: Arc::default(),
+            turns: Arc::default(),
+            slots: Arc::new(tokio::sync::Semaphore::new(options.concurrency)),
+            gate: Arc::default(),
+            names: Arc::default(),
+            options: Arc::new(options),
         }
     }
 
@@ -110,6 +149,7 @@ impl Builder {
             return Ok(image);
         }
         let _one = self.building.lock().await;
+        let _unnamed = self.hold().await;
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);
         }
@@ -120,6 +160,7 @@ impl Builder {
             Err(e) => ImageState::Failed(e.to_string()),
         };
         self.images().insert(runtime.clone(), state);
+        self.sweep_stages().await;
         made
     }
 
@@ -139,23 +180,43 @@ impl Builder {
         Err(missing(name, "pulling is off", None))
     }
 
-    /// Builds the image of a function: the runtime's and a layer with its code.
-    pub async fn function_image(&self, runtime_image: &str, code: &str, tree: PathBuf) -> FunctionImage {
-        let image = plan::function_tag(runtime_image, code);
-        let dockerfile = plan::function_dockerfile(runtime_image);
-        let context = blocking(move || function_context(&dockerfile, &tree)).await;
-        let mut log = Vec::new();
-        let built = match context {
-            Ok(context) => self.build(&image, context, BTreeMap::new(), &mut log).await,
-            Err(e) => Err(e),
+    /// While this is held no image is cleaned away: for whoever makes one and has yet to write its name down.
+    pub async fn hold(&self) -> tokio::sync::OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.names).read_owned().await
+    }
+
+    /// The image of a function, to run anywhere: what its workers run, its code, and how it is called.
+    ///
+    /// # Errors
+    /// `Engine` when the engine is down or the base is missing; `Invalid` when the build fails.
+    pub async fn function_image(&self, order: FunctionImageOrder) -> Result<String, Error> {
+        let owner = self.options.instance.to_string();
+        let tag = order.tag(&owner);
+        if self.engine.image(&tag).await?.is_some() {
+            return Ok(tag);
+        }
+        let base = self.engine.image(&order.base).await?;
+        let base_bytes = base.map_or(0, |image| image.size_bytes);
+        let context = blocking(move || context::function(&order, &owner)).await?;
+        let (dockerfile, args, network) = ("Dockerfile", BTreeMap::new(), None);
+        let request = Request {
+            tag: &tag,
+            context,
+            dockerfile,
+            args,
+            base_bytes,
+            network,
         };
-        if let Err(e) = &built {
-            log.push(format!("error: {}", crate::telemetry::chain(e)));
-        }
-        FunctionImage {
-            image: built.is_ok().then_some(image),
-            log: log.join("\n"),
-        }
+        self.build(request, &BuildLog::default()).await?;
+        Ok(tag)
+    }
+
+    /// Whether the engine has an image of that name.
+    ///
+    /// # Errors
+    /// `Engine` when the engine is down.
+    pub async fn has_image(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.engine.image(name).await?.is_some())
     }
 
     async fn make_runtime_image(&self, runtime: &RuntimeRef) -> Result<String, Error> {
@@ -164,83 +225,79 @@ impl Builder {
         let base = self.base_image(family, &runtime.version).await?;
         let directory = family.directory.clone();
         let include = family.manifest.include.clone();
-        let files = blocking(move || read_context(&directory, &include)).await?;
-        let base_id = self.engine.image(&base).await?.map(|i| i.id).unwrap_or_default();
+        let files = blocking(move || read_runtime(&directory, &include)).await?;
+        let base_info = self.engine.image(&base).await?;
+        let (base_id, base_bytes) = base_info.map_or_else(Default::default, |i| (i.id, i.size_bytes));
         let owner = self.options.instance.to_string();
         let tag = plan::runtime_tag(runtime, &owner, &base_id, &files);
         if self.engine.image(&tag).await?.is_some() {
             return Ok(tag);
         }
         tracing::info!(runtime = %runtime, image = tag, "Building the image of runtime {runtime} from {base}");
-        let context = pack(files)?;
-        let args = BTreeMap::from([("BASE".to_owned(), base)]);
-        self.build(&tag, context, args, &mut Vec::new()).await?;
+        let name = "Dockerfile";
+        let found = files.iter().find(|file| file.path == name);
+        let dockerfile = found.map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
+        let parts = Parts {
+            files,
+            tree: None,
+            link: None,
+        };
+        let dockerfile = dockerfile.unwrap_or_default();
+        let needs_tools = dockerfile.lines().any(|line| line.trim() == "ARG BUILDER");
+        let context = blocking(move || parts.pack(name, &dockerfile, &owner)).await?;
+        let mut args = BTreeMap::from([("BASE".to_owned(), base)]);
+        if needs_tools {
+            let build = family.manifest.build.as_ref();
+            let tools = self.builder_image(family, build, &runtime.version).await?;
+            args.insert("BUILDER".to_owned(), tools);
+        }
+        let request = Request {
+            tag: &tag,
+            context,
+            dockerfile: name,
+            args,
+            base_bytes,
+            network: None,
+        };
+        self.build(request, &BuildLog::default()).await?;
         Ok(tag)
     }
 
-    /// Whether the runtime's image can be made without fetching anything.
-    pub async fn base_is_here(&self, runtime: &RuntimeRef) -> bool {
-        let of_a_language = |f: &&Family| !f.manifest.bring_image;
-        let Some(family) = self.runtimes.family(runtime).filter(of_a_language) else {
-            return false;
-        };
-        let (ordinary, local) = self.bases(family, &runtime.version).await.unwrap_or_default();
-        ordinary || local
-    }
-
-    /// Whether the ordinary base is here, and whether the locally made one of that version is.
-    async fn bases(&self, family: &Family, version: &str) -> Result<(bool, bool), Error> {
-        let manifest = &family.manifest;
-        let ordinary = self.engine.image(family.base(version).unwrap_or_default()).await?;
-        let local = match manifest.local_version == version {
-            true => self.engine.image(&manifest.local_base).await?,
-            false => None,
-        };
-        Ok((ordinary.is_some(), local.is_some()))
-    }
-
-    async fn base_image(&self, family: &Family, version: &str) -> Result<String, Error> {
-        let ordinary = family.base(version).unwrap_or_default().to_owned();
-        let (ordinary_here, local_here) = self.bases(family, version).await?;
-        let local = local_here.then_some(family.manifest.local_base.as_str());
-        match plan::choose_base(&ordinary, ordinary_here, local, self.options.may_pull) {
-            Base::Here(image) => Ok(image),
-            Base::Pull(image) => self.engine.pull(&image).await.map(|()| image).map_err(Error::from),
-            Base::Missing(image) => Err(Error::Engine {
-                message: format!("base image {image} is not here and pulling is off: run scripts/setup, or pull it"),
-                source: None,
-            }),
-        }
-    }
-
-    async fn build(
-        &self,
-        tag: &str,
-        context: Bytes,
-        mut args: BTreeMap<String, String>,
-        log: &mut Vec<String>,
-    ) -> Result<(), Error> {
-        args.extend(self.options.args.clone());
+    async fn build(&self, request: Request<'_>, log: &BuildLog) -> Result<(), Error> {
+        let _under_way = self.gate.read().await;
+        let mut args = self.options.args.clone();
+        args.extend(request.args);
         let request = BuildRequest {
-            tag: tag.to_owned(),
-            context,
-            dockerfile: "Dockerfile".to_owned(),
+            tag: request.tag.to_owned(),
+            context: request.context,
+            dockerfile: request.dockerfile.to_owned(),
             args,
-            labels: BTreeMap::from([(LABEL_KIND.to_owned(), "image".to_owned())]),
+            labels: self.labels(request.base_bytes),
             memory_bytes: self.options.memory_bytes,
-            network: None,
+            network: request.network.map(str::to_owned),
             timeout: self.options.timeout,
         };
-        let lines = Mutex::new(Vec::new());
-        let keep = |line: &str| {
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(line.to_owned())
-        };
-        let built = self.engine.build(request, &keep).await;
-        log.extend(lines.into_inner().unwrap_or_else(PoisonError::into_inner));
-        built.map(|_| ()).map_err(Error::from)
+        let built = self.engine.build(request, &|line| log.line(line)).await;
+        built.map(drop).map_err(|e| self.build_error(e))
+    }
+
+    /// The engine adds its own; whose the image is is said here too, for engines that only keep what they are told.
+    fn labels(&self, base_bytes: u64) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (LABEL_INSTANCE.to_owned(), self.options.instance.to_string()),
+            (LABEL_BASE_BYTES.to_owned(), base_bytes.to_string()),
+        ])
+    }
+
+    /// A build that takes too long is the user's to mend, as one that fails.
+    fn build_error(&self, error: engine::Error) -> Error {
+        match error {
+            engine::Error::Timeout { .. } => Error::invalid(format!(
+                "the build was ended after {} s: need less, or raise build.timeout_seconds",
+                self.options.timeout.as_secs()
+            )),
+            other => other.into(),
+        }
     }
 
     fn images(&self) -> std::sync::MutexGuard<'_, HashMap<RuntimeRef, ImageState>> {
@@ -255,64 +312,4 @@ fn missing(image: &str, why: &str, source: Option<crate::engine::Error>) -> Erro
         ),
         source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Error::internal("a build could not be prepared", e))?
-}
-
-/// A runtime's own folder, and the folders of other runtimes that it shares.
-fn read_context(directory: &Path, include: &[String]) -> Result<Vec<ContextFile>, Error> {
-    let unreadable = |e| Error::internal("a runtime's folder cannot be read", e);
-    let mut files = Vec::new();
-    collect(directory, "", &mut files).map_err(unreadable)?;
-    for shared in include {
-        let (from, name) = (
-            directory.join("..").join(shared),
-            shared.rsplit('/').next().unwrap_or(shared),
-        );
-        collect(&from, &format!("{name}/"), &mut files).map_err(unreadable)?;
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
-
-fn collect(directory: &Path, prefix: &str, files: &mut Vec<ContextFile>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if NOT_IN_CONTEXT.contains(&name.as_str()) {
-            continue;
-        }
-        let path = format!("{prefix}{name}");
-        if entry.file_type()?.is_dir() {
-            collect(&entry.path(), &format!("{path}/"), files)?;
-        } else {
-            files.push(ContextFile {
-                path,
-                mode: 0o644,
-                bytes: std::fs::read(entry.path())?,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn pack(files: Vec<ContextFile>) -> Result<Bytes, Error> {
-    let mut packed = Vec::new();
-    archive::pack_tar_entries(files.into_iter().map(|f| (f.path, f.mode, f.bytes)), &mut packed)
-        .map_err(|e| Error::internal("a build context could not be packed", e))?;
-    Ok(packed.into())
-}
-
-fn function_context(dockerfile: &str, tree: &Path) -> Result<Bytes, Error> {
-    let mut files = Vec::new();
-    collect(tree, "code/", &mut files).map_err(|e| Error::internal("a function's code cannot be read", e))?;
-    files.push(ContextFile {
-        path: "Dockerfile".to_owned(),
-        mode: 0o644,
-        bytes: dockerfile.as_bytes().to_vec(),
-    });
-    pack(files)
 }

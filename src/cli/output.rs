@@ -13,6 +13,7 @@ pub(crate) struct Output {
     format: Format,
     colour_out: bool,
     colour_err: bool,
+    terminal: bool,
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
 }
@@ -25,6 +26,7 @@ impl Output {
             format: global.output,
             colour_out: !plain && std::io::stdout().is_terminal(),
             colour_err: !plain && std::io::stderr().is_terminal(),
+            terminal: std::io::stderr().is_terminal(),
             ..Self::plain()
         }
     }
@@ -40,6 +42,7 @@ impl Output {
             format,
             colour_out: false,
             colour_err: false,
+            terminal: false,
             out: Box::new(out),
             err: Box::new(err),
         }
@@ -53,6 +56,11 @@ impl Output {
     /// Whether data may be coloured.
     pub(crate) fn colours(&self) -> bool {
         self.colour_out
+    }
+
+    /// Whether a person looks at what is said beside the data.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Data, byte by byte as it is, at once.

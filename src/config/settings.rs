@@ -86,6 +86,16 @@ pub struct Build {
     pub memory: u64,
     /// Build arguments for every build.
     pub environment: Variables,
+    /// Certificates that builds trust in addition; none: the image's own.
+    pub ca_bundle: Option<PathBuf>,
+    /// What builds of dependencies may reach; none: what the engine gives.
+    pub network: Option<String>,
+    /// Builds of dependencies at the same time.
+    pub concurrency: u16,
+    /// Bytes that one build may add.
+    pub size_limit: u64,
+    /// Bytes that all our images may add before unused ones go.
+    pub disk_budget: u64,
     /// Whether an image of each function is made in the background.
     pub function_images: bool,
 }
@@ -229,6 +239,7 @@ pub struct Runtimes {
     pub directory: Option<PathBuf>,
 }
 
+const NETWORKS: &str = "\"default\", \"none\" or the name of one of the engine's networks, but not \"host\"";
 /// Seconds of a day.
 const DAY: u64 = 24 * 60 * 60;
 
@@ -301,8 +312,25 @@ fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
         timeout: from.seconds("build.timeout_seconds", 1..=DAY)?,
         memory: from.mib("build.memory_mib", 64..=65_536)?,
         environment: Variables(from.table("build.environment")?),
+        ca_bundle: from.some_text("build.ca_bundle").map(PathBuf::from),
+        network: network(from)?,
+        concurrency: from.number("build.concurrency", 1..=16, "builds")?,
+        size_limit: from.mib("build.size_limit_mib", 1..=1_048_576)?,
+        disk_budget: from.mib("build.disk_budget_mib", 0..=16_777_216)?,
         function_images: from.boolean("build.function_images"),
     })
+}
+
+/// The engine takes `container:` and `host` too: a build that shares those would leave its sandbox.
+fn network(from: &mut Reader<'_>) -> Result<Option<String>, Error> {
+    let name = from.text("build.network").trim();
+    let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    match name {
+        "default" => Ok(None),
+        "" | "host" => Err(from.refused("build.network", NETWORKS)),
+        name if plain(name) => Ok(Some(name.to_owned())),
+        _ => Err(from.refused("build.network", NETWORKS)),
+    }
 }
 
 fn pool(from: &mut Reader<'_>) -> Result<Pool, Error> {

@@ -43,6 +43,17 @@ fn the_defaults_alone_are_valid() {
 }
 
 #[test]
+fn builds_reach_what_they_may_and_nothing_that_is_the_hosts() {
+    let network = |name: &str| with_environment(&[("HOB_BUILD_NETWORK", name)]);
+    assert_eq!(network("default").unwrap().build.network, None);
+    assert_eq!(network("none").unwrap().build.network.as_deref(), Some("none"));
+    assert_eq!(network("office_1").unwrap().build.network.as_deref(), Some("office_1"));
+    for name in ["host", "container:x", "a b"] {
+        check_refused(network(name), &["build.network", "default"]);
+    }
+}
+
+#[test]
 fn every_key_of_the_defaults_is_read() {
     let environment = Environment::from_pairs([HOME]);
     let layers = layers::Layers::read(&environment, &Flags::default()).unwrap();

@@ -139,7 +139,7 @@ pub enum RevisionState {
     Failed(String),
 }
 
-/// Frozen code and settings. Nothing in it changes but `state`.
+/// Frozen code and settings. Nothing in it changes but `state`, and, while it is pending, `runtime` with its `notice`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Its identity.
@@ -158,6 +158,10 @@ pub struct Revision {
     pub code: Code,
     /// The image its workers run in place of the runtime's own; it must carry the runtime's shim. `None`: the runtime's.
     pub runtime_image: Option<String>,
+    /// The user's own build commands, run by a shell in the code before it is loaded.
+    pub build_commands: Vec<String>,
+    /// What the user should know of the deploy: that another version is used than was asked for.
+    pub notice: Option<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
     /// What it may use.

@@ -7,7 +7,8 @@ use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
     BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
-    LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, WorkerSpec, docker_guest, is_image_name,
+    KIND_STAGE, LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec,
+    docker_guest, is_image_name,
 };
 use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use bollard::Docker as Client;
 use bollard::errors::Error as ClientError;
 use bollard::models;
 use bollard::query_parameters as query;
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
@@ -397,35 +399,6 @@ impl Docker {
         lines.finish();
         image.ok_or_else(|| lines.failed(unfinished_build()))
     }
-
-    async fn own_images(&self) -> Result<Vec<String>, Error> {
-        let options = query::ListImagesOptions {
-            filters: Some(ours(self.instance, "image")),
-            ..Default::default()
-        };
-        let on = On::engine("listing images");
-        let images = self
-            .ask(&on, |c| async move { c.list_images(Some(options)).await })
-            .await?;
-        Ok(images.into_iter().map(|i| i.id).collect())
-    }
-
-    /// Whether it went; one that is in use, or a parent of another, stays.
-    async fn remove_image(&self, id: &str) -> Result<bool, Error> {
-        let options = query::RemoveImageOptions {
-            force: true,
-            ..Default::default()
-        };
-        let on = On::image("removing an image", id);
-        let answer = self
-            .ask(&on, |c| async move { c.remove_image(id, Some(options), None).await })
-            .await;
-        match answer {
-            Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
-            Err(Error::Conflict { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 #[async_trait]
@@ -636,13 +609,66 @@ impl Engine for Docker {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error> {
+        let label = format!("{LABEL_INSTANCE}={}", self.instance);
+        let options = query::ListImagesOptions {
+            filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
+            ..Default::default()
+        };
+        let on = On::engine("listing images");
+        let images = self
+            .ask(&on, |c| async move { c.list_images(Some(options)).await })
+            .await?;
+        Ok(images.into_iter().filter_map(owned_image).collect())
+    }
+
+    /// Not by force: what a worker uses stays, and so do names that are not ours.
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error> {
+        let name = image.name.as_deref().unwrap_or(&image.id);
+        let on = On::image("removing an image", name);
+        let options = Some(query::RemoveImageOptions::default());
+        let answer = self
+            .ask(&on, |c| async move { c.remove_image(name, options, None).await })
+            .await;
+        match answer {
+            Ok(_) | Err(Error::ImageMissing { .. }) => Ok(true),
+            Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error> {
+        check_image_name(name)?;
+        let (repository, tag) = split_tag(name);
+        let options = query::TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        let on = On::image("naming an image", image);
+        self.ask(&on, |c| async move { c.tag_image(image, Some(options)).await })
+            .await
+    }
+
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        if self.image(image).await?.is_none() {
+            return Err(On::image("saving an image", image).missing());
+        }
+        let link = self.link().await?;
+        let (host, name) = (link.host.clone(), image.to_owned());
+        let saved = link.client.export_image(image).map(move |part| {
+            let on = On::image("saving an image", &name);
+            part.map_err(|e| classify(e, &host, &on))
+        });
+        Ok(saved.boxed())
+    }
+
     async fn remove_images(&self) -> Result<u64, Error> {
         let mut removed = 0;
         // A parent goes only after its children: again, as long as something went.
         loop {
             let before = removed;
-            for id in self.own_images().await? {
-                removed += u64::from(self.remove_image(&id).await?);
+            for image in self.images().await? {
+                removed += u64::from(self.remove_image(&image).await?);
             }
             if removed == before {
                 return Ok(removed);
@@ -804,10 +830,16 @@ fn build_options(request: &BuildRequest, instance: InstanceId) -> query::BuildIm
         memory: Some(memory),
         memswap: Some(memory),
         buildargs: Some(request.args.clone().into_iter().collect()),
-        labels: Some(labels(instance, "image", &request.labels)),
+        labels: Some(image_labels(request, instance)),
         networkmode: request.network.clone(),
         ..Default::default()
     }
+}
+
+fn image_labels(request: &BuildRequest, instance: InstanceId) -> HashMap<String, String> {
+    let mut labels = labels(instance, "image", &request.labels);
+    labels.insert(LABEL_IMAGE.to_owned(), request.tag.clone());
+    labels
 }
 
 /// Without a tag the engine would fetch every tag there is.
@@ -854,6 +886,33 @@ fn image_info(found: models::ImageInspect) -> ImageInfo {
         architecture: found.architecture.unwrap_or_default(),
         size_bytes: unsigned(found.size),
         labels: labels.into_iter().collect(),
+    }
+}
+
+/// Ours by the label, and by the name in it: an image without that name has been taken over by the user.
+fn owned_image(found: models::ImageSummary) -> Option<OwnedImage> {
+    let has_name = |name: &String| {
+        let whole = format!("{name}:latest");
+        found.repo_tags.iter().any(|tag| tag == name || *tag == whole)
+    };
+    let name = found.labels.get(LABEL_IMAGE).filter(|name| has_name(name)).cloned();
+    let is_stage = found.labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_STAGE);
+    let unnamed = found.repo_tags.iter().all(|tag| tag.starts_with("<none>"));
+    (name.is_some() || is_stage && unnamed).then(|| OwnedImage {
+        name,
+        size_bytes: unsigned(Some(found.size)),
+        created_at_seconds: found.created,
+        labels: found.labels.into_iter().collect(),
+        id: found.id,
+    })
+}
+
+/// The repository and the tag, which is `latest` when none is said.
+fn split_tag(name: &str) -> (&str, &str) {
+    let after_host = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[after_host..].rfind(':') {
+        Some(colon) => (&name[..after_host + colon], &name[after_host + colon + 1..]),
+        None => (name, "latest"),
     }
 }
 
@@ -1268,6 +1327,44 @@ mod tests {
             ("a@sha256:0", None),
         ] {
             assert_eq!(pull_options(name).tag.as_deref(), tag, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_what_follows_the_last_colon_of_the_last_part() {
+        for (name, expect) in [
+            ("a", ("a", "latest")),
+            ("a:1", ("a", "1")),
+            ("r:5000/a", ("r:5000/a", "latest")),
+            ("r:5000/a/b:1.2", ("r:5000/a/b", "1.2")),
+        ] {
+            assert_eq!(split_tag(name), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_ours_by_the_name_we_gave_it() {
+        let summary = |kind: &str, tags: &[&str]| models::ImageSummary {
+            id: "sha256:0".to_owned(),
+            repo_tags: tags.iter().map(|t| (*t).to_owned()).collect(),
+            labels: [(LABEL_KIND, kind), (LABEL_IMAGE, "hob-x/y")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            ..Default::default()
+        };
+        let ours = Some(Some("hob-x/y".to_owned()));
+        for (kind, tags, expect) in [
+            ("image", &["hob-x/y:latest"][..], ours.clone()),
+            ("image", &["mine:1", "hob-x/y:latest"], ours),
+            ("image", &["mine:1"], None),
+            ("image", &[], None),
+            ("image", &["<none>:<none>"], None),
+            (KIND_STAGE, &[], Some(None)),
+            (KIND_STAGE, &["<none>:<none>"], Some(None)),
+            (KIND_STAGE, &["mine:1"], None),
+        ] {
+            let found = owned_image(summary(kind, tags)).map(|image| image.name);
+            assert_eq!(found, expect, "{kind} {tags:?}");
         }
     }
 

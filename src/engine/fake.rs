@@ -4,10 +4,11 @@
 
 use super::{
     BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
-    OwnedContainer, Printed, WorkerSpec,
+    OwnedContainer, OwnedImage, Printed, WorkerSpec,
 };
 use crate::domain::{Cpu, WorkerId};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,15 @@ pub struct FakeEngine {
     shared: Arc<Shared>,
     down: watch::Sender<bool>,
     hanging: watch::Sender<bool>,
+    building: watch::Sender<BuildsHeld>,
+}
+
+/// Whether builds wait, and how many are under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct BuildsHeld {
+    held: bool,
+    n_running: usize,
+    most: usize,
 }
 
 /// What was asked, in numbers; a call that failed counts too, one that met an engine that is down does not.
@@ -73,6 +83,10 @@ struct State {
     programs: BTreeMap<String, Vec<String>>,
     next_starts: VecDeque<Error>,
     next_builds: VecDeque<Error>,
+    /// Names that builds gave, in order.
+    made: Vec<String>,
+    build_output: Vec<String>,
+    image_bytes: u64,
     delay: Duration,
     counts: Counts,
     specs: Vec<WorkerSpec>,
@@ -113,6 +127,7 @@ impl FakeEngine {
             shared: Arc::new(shared),
             down: watch::Sender::new(false),
             hanging: watch::Sender::new(false),
+            building: watch::Sender::default(),
         }
     }
 
@@ -134,6 +149,39 @@ impl FakeEngine {
     /// While true, starts wait.
     pub fn hang_starts(&self, hang: bool) {
         self.hanging.send_replace(hang);
+    }
+
+    /// While true, builds say what they have to say and then wait.
+    pub fn hang_builds(&self, hang: bool) {
+        self.building.send_modify(|b| b.held = hang);
+    }
+
+    /// Builds that are under way, and the most that ever were at once.
+    #[must_use]
+    pub fn builds_running(&self) -> (usize, usize) {
+        let builds = *self.building.borrow();
+        (builds.n_running, builds.most)
+    }
+
+    /// What every further build says.
+    pub fn say_in_builds(&self, lines: &[&str]) {
+        self.shared.state().build_output = lines.iter().map(|l| (*l).to_owned()).collect();
+    }
+
+    /// How large every further build's image is. Unit: bytes.
+    pub fn size_images(&self, bytes: u64) {
+        self.shared.state().image_bytes = bytes;
+    }
+
+    /// The engine loses an image, whoever made it.
+    pub fn lose_image(&self, name: &str) {
+        self.shared.state().images.remove(name);
+    }
+
+    /// The names of all images.
+    #[must_use]
+    pub fn image_names(&self) -> Vec<String> {
+        self.shared.state().images.keys().cloned().collect()
     }
 
     /// Every call takes this much longer, by tokio's clock.
@@ -458,15 +506,27 @@ impl Engine for FakeEngine {
         request: BuildRequest,
         log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
     ) -> Result<String, Error> {
-        let mut state = self.ready().await?;
-        state.counts.builds += 1;
-        state.builds.push(request.clone());
-        if let Some(error) = state.next_builds.pop_front() {
+        let _running = Running::begin(&self.building);
+        let failure = {
+            let mut state = self.ready().await?;
+            state.counts.builds += 1;
+            state.builds.push(request.clone());
+            state.build_output.iter().for_each(|line| log(line));
+            state.next_builds.pop_front()
+        };
+        let mut held = self.building.subscribe();
+        // The sender lives as long as we do.
+        let _ = held.wait_for(|b| !b.held).await;
+        if let Some(error) = failure {
             return Err(error);
         }
-        let info = image_info(&request.tag, request.labels);
+        let mut state = self.ready().await?;
+        let mut info = image_info(&request.tag, request.labels);
+        info.size_bytes = state.image_bytes;
         let id = info.id.clone();
         state.images.insert(request.tag.clone(), info);
+        state.made.retain(|made| *made != request.tag);
+        state.made.push(request.tag.clone());
         drop(state);
         log(&format!("Successfully tagged {}", request.tag));
         Ok(id)
@@ -490,11 +550,78 @@ impl Engine for FakeEngine {
         self.ready().await.map(drop)
     }
 
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error> {
+        let state = self.ready().await?;
+        let made = (0_i64..).zip(&state.made);
+        let owned = made.filter_map(|(order, name)| {
+            let info = state.images.get(name)?;
+            Some(OwnedImage {
+                id: info.id.clone(),
+                name: Some(name.clone()),
+                size_bytes: info.size_bytes,
+                created_at_seconds: order,
+                labels: info.labels.clone(),
+            })
+        });
+        Ok(owned.collect())
+    }
+
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error> {
+        let mut state = self.ready().await?;
+        let name = image.name.as_deref().unwrap_or_default();
+        if state.workers.values().any(|w| w.spec.image == name && w.exit.is_none()) {
+            return Ok(false);
+        }
+        state.images.remove(name);
+        state.made.retain(|made| made != name);
+        Ok(true)
+    }
+
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error> {
+        let mut state = self.ready().await?;
+        let info = state.images.get(image).cloned();
+        let info = info.ok_or_else(|| Error::ImageMissing {
+            image: image.to_owned(),
+        })?;
+        state.images.insert(name.to_owned(), info);
+        Ok(())
+    }
+
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let state = self.ready().await?;
+        let info = state.images.get(image);
+        let info = info.ok_or_else(|| Error::ImageMissing {
+            image: image.to_owned(),
+        })?;
+        let parts = [info.id.clone(), "\n".to_owned()].map(|part| Ok(Bytes::from(part)));
+        Ok(stream::iter(parts).boxed())
+    }
+
     async fn remove_images(&self) -> Result<u64, Error> {
         let mut state = self.ready().await?;
         let n_removed = state.images.len() as u64;
         state.images.clear();
+        state.made.clear();
         Ok(n_removed)
+    }
+}
+
+/// Counts a build for as long as it is under way, however it ends.
+struct Running<'a>(&'a watch::Sender<BuildsHeld>);
+
+impl<'a> Running<'a> {
+    fn begin(builds: &'a watch::Sender<BuildsHeld>) -> Self {
+        builds.send_modify(|b| {
+            b.n_running += 1;
+            b.most = b.most.max(b.n_running);
+        });
+        Self(builds)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|b| b.n_running -= 1);
     }
 }
 

@@ -31,6 +31,11 @@ pub const LABEL_WORKER: &str = "hob.worker";
 /// The label that says what an object is: `worker`, `holder`, `image`, `network` or `network-inside`.
 pub const LABEL_KIND: &str = "hob.kind";
 
+/// The label that holds the name we gave an image: what else it is called is the user's affair.
+pub const LABEL_IMAGE: &str = "hob.image";
+/// The kind of what an unfinished or many-staged build leaves without a name; of an image the kind is `image`.
+pub const KIND_STAGE: &str = "stage";
+
 /// A container engine. Every call may answer [`Error::Unreachable`] and works again once the engine is back.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -159,6 +164,31 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// `Refused` while a worker is on one, `Unreachable`, `Timeout`.
     async fn remove_networks(&self) -> Result<(), Error>;
+
+    /// The images of this instance: those that still have the name we gave them, and what builds left without one.
+    ///
+    /// An image that only has names of the user's is not among them.
+    /// # Errors
+    /// `Unreachable`, `Timeout`.
+    async fn images(&self) -> Result<Vec<OwnedImage>, Error>;
+
+    /// Takes our name from an image, and removes it when it has no other; `false` when something uses it.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn remove_image(&self, image: &OwnedImage) -> Result<bool, Error>;
+
+    /// Gives an image one more name. Whatever had that name loses it.
+    ///
+    /// # Errors
+    /// `ImageMissing`; `Refused` when the name is not one.
+    async fn tag(&self, image: &str, name: &str) -> Result<(), Error>;
+
+    /// An image as a tar archive that an engine can load.
+    ///
+    /// # Errors
+    /// `ImageMissing`, `Unreachable`, `Timeout`; the stream ends with an error when the engine goes away.
+    async fn save(&self, image: &str) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error>;
 
     /// Removes the images of this instance that nobody uses, and answers how many went.
     ///
@@ -334,6 +364,21 @@ pub struct ImageInfo {
     pub architecture: String,
     /// Unit: bytes, all layers.
     pub size_bytes: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image of this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedImage {
+    /// `sha256:` and 64 digits.
+    pub id: String,
+    /// The name we gave it; `None`: left by a build.
+    pub name: Option<String>,
+    /// Unit: bytes, all layers, those of its base too.
+    pub size_bytes: u64,
+    /// When it was made. Unit: UTC seconds.
+    pub created_at_seconds: i64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }

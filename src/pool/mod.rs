@@ -67,6 +67,10 @@ pub struct Target {
     pub demand: Arc<Demand>,
     /// The extracted code; `None` when the image brings it.
     pub tree: Option<PathBuf>,
+    /// Where the image has the code when it brings it.
+    pub inside: Option<String>,
+    /// A link that the placed code gets unless it has something of that name: the name at its top, and what it leads to.
+    pub link: Option<(String, String)>,
     /// What the containers of a user's image may do; `None` where a shim loads the code.
     pub rights: Option<Rights>,
     /// Where user code begins.
@@ -263,8 +267,8 @@ impl Pool {
     /// Lays a copy of the target's code ready, so that the next worker loads it by a rename.
     pub async fn stage(&self, target: &Target) {
         let Some(tree) = target.tree.clone() else { return };
-        let (shared, revision) = (Arc::clone(&self.0), target.demand.revision);
-        let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree)).await;
+        let (shared, revision, link) = (Arc::clone(&self.0), target.demand.revision, target.link.clone());
+        let done = tokio::task::spawn_blocking(move || shared.staging.prepare(revision, &tree, link.as_ref())).await;
         if let Ok(Err(e)) = done {
             tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
         }
@@ -658,6 +662,8 @@ mod tests {
                 limits,
             }),
             tree: None,
+            inside: None,
+            link: None,
             rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,

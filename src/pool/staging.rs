@@ -30,9 +30,15 @@ impl Staging {
     ///
     /// # Errors
     /// The file system's.
-    pub(super) fn place(&self, revision: RevisionId, tree: &Path, target: &Path) -> io::Result<()> {
+    pub(super) fn place(
+        &self,
+        revision: RevisionId,
+        tree: &Path,
+        link: Option<&(String, String)>,
+        target: &Path,
+    ) -> io::Result<()> {
         match fs::rename(self.ready(revision), target) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => link_tree(tree, target),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => copy(tree, link, target),
             other => other,
         }
     }
@@ -41,7 +47,7 @@ impl Staging {
     ///
     /// # Errors
     /// The file system's.
-    pub(super) fn prepare(&self, revision: RevisionId, tree: &Path) -> io::Result<()> {
+    pub(super) fn prepare(&self, revision: RevisionId, tree: &Path, link: Option<&(String, String)>) -> io::Result<()> {
         let ready = self.ready(revision);
         if ready.exists() {
             return Ok(());
@@ -49,7 +55,7 @@ impl Staging {
         let making = self
             .directory
             .join(format!("{revision}.{}", crate::domain::WorkerId::generate()));
-        link_tree(tree, &making)?;
+        copy(tree, link, &making)?;
         if fs::rename(&making, &ready).is_err() {
             fs::remove_dir_all(&making)?;
         }
@@ -63,6 +69,16 @@ impl Staging {
 
     fn ready(&self, revision: RevisionId) -> PathBuf {
         self.directory.join(revision.to_string())
+    }
+}
+
+/// A hard-linked copy, with one more link at its top unless there is something of that name.
+fn copy(tree: &Path, link: Option<&(String, String)>, to: &Path) -> io::Result<()> {
+    link_tree(tree, to)?;
+    let Some((name, target)) = link else { return Ok(()) };
+    match std::os::unix::fs::symlink(target, to.join(name)) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
@@ -96,12 +112,33 @@ mod tests {
         std::os::unix::fs::symlink("sub/a", tree.join("link")).unwrap();
         let staging = Staging::open(dir.path().join("staging")).unwrap();
         let revision = RevisionId::generate();
-        staging.prepare(revision, &tree).unwrap();
+        staging.prepare(revision, &tree, None).unwrap();
         for name in ["first", "second"] {
             let target = dir.path().join(name);
-            staging.place(revision, &tree, &target).unwrap();
+            staging.place(revision, &tree, None, &target).unwrap();
             assert_eq!(fs::read(target.join("link")).unwrap(), b"1");
         }
         assert_eq!(fs::read_dir(dir.path().join("staging")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_copy_gets_its_link_and_the_users_own_goes_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let staging = Staging::open(dir.path().join("staging")).unwrap();
+        let link = ("mods".to_owned(), "/elsewhere/mods".to_owned());
+        let revision = RevisionId::generate();
+        staging
+            .place(revision, &tree, Some(&link), &dir.path().join("first"))
+            .unwrap();
+        let made = fs::read_link(dir.path().join("first/mods")).unwrap();
+        assert_eq!(made, Path::new("/elsewhere/mods"));
+        assert!(!tree.join("mods").exists(), "the tree itself stays as it came");
+        fs::create_dir(tree.join("mods")).unwrap();
+        staging
+            .place(revision, &tree, Some(&link), &dir.path().join("second"))
+            .unwrap();
+        assert!(dir.path().join("second/mods").is_dir());
     }
 }

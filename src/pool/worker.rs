@@ -9,7 +9,7 @@ use super::frame::{
 use super::lease::{Death, Line};
 use super::state::{Class, Event};
 use super::{Failure, Shared, Target};
-use crate::domain::{Memory, RevisionId, WorkerId};
+use crate::domain::{Memory, WorkerId};
 use crate::engine::{self, ContainerId, WorkerSpec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -400,9 +400,10 @@ impl Life {
             return Ok(());
         };
         let (shared, place) = (Arc::clone(&self.shared), self.directory.join("code"));
-        let (revision, again) = (target.demand.revision, tree.clone());
-        let placed = tokio::task::spawn_blocking(move || shared.staging.place(revision, &tree, &place)).await;
-        self.stage_again(revision, again);
+        let (revision, link) = (target.demand.revision, target.link.clone());
+        let placing = move || shared.staging.place(revision, &tree, link.as_ref(), &place);
+        let placed = tokio::task::spawn_blocking(placing).await;
+        self.stage_again(target);
         match placed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(End::StartFailed(
@@ -414,10 +415,12 @@ impl Life {
     }
 
     /// Lays the next copy ready while the user's code is imported.
-    fn stage_again(&self, revision: RevisionId, tree: PathBuf) {
-        let shared = Arc::clone(&self.shared);
+    fn stage_again(&self, target: &Arc<Target>) {
+        let (shared, target) = (Arc::clone(&self.shared), Arc::clone(target));
         drop(tokio::task::spawn_blocking(move || {
-            shared.staging.prepare(revision, &tree)
+            let tree = target.tree.as_deref()?;
+            let (revision, link) = (target.demand.revision, target.link.as_ref());
+            Some(shared.staging.prepare(revision, tree, link))
         }));
     }
 
@@ -426,13 +429,11 @@ impl Life {
             self.idle.insert(slot, connection);
             return;
         };
-        let path = self
-            .shared
-            .engine
-            .worker_path(&self.directory)
-            .join("code")
-            .display()
-            .to_string();
+        let placed = || {
+            let inside = self.shared.engine.worker_path(&self.directory);
+            inside.join("code").display().to_string()
+        };
+        let path = target.inside.clone().unwrap_or_else(placed);
         let (limit, grace) = (self.shared.options.load_timeout, self.shared.options.grace);
         let log_limit = self.shared.options.log_limit;
         self.in_load.insert(slot);

@@ -2,9 +2,19 @@
 //!
 //! Knows no language by name; adding one is adding a folder. Builds nothing: the builder does.
 
+mod resolve;
+
+pub use resolve::numbers;
+
 use crate::domain::{Convention, RuntimeRef};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Where an image has what was built for the function: its dependencies, or its program.
+pub const DEPENDENCIES: &str = "/opt/hob/deps";
+/// Where an image has the function's code, when it brings it.
+pub const FUNCTION: &str = "/opt/hob/function";
 
 /// One language environment, as its `runtime.toml` says.
 #[derive(Debug, Clone)]
@@ -94,6 +104,13 @@ pub struct Build {
     /// The image with the tools that `scripts/setup` makes of the distribution's packages.
     #[serde(default)]
     pub local_builder: String,
+    /// A name at the top of the code that becomes a link to the same name in [`DEPENDENCIES`], unless the user brought
+    /// one: then the dependencies are the user's, and none are installed.
+    #[serde(default)]
+    pub link: String,
+    /// Environment of the user's own build commands, so that what they install ends up in [`DEPENDENCIES`].
+    #[serde(default)]
+    pub command_environment: BTreeMap<String, String>,
 }
 
 /// When something is built.
@@ -174,15 +191,12 @@ impl Runtimes {
         &self.0
     }
 
-    /// Finds `family` or `family:version`, by name or alias.
+    /// Finds what is meant by `family`, `family:1.2`, `family@1.2`, `family1.2` or `family12`, by name or alias.
     ///
     /// # Errors
     /// `Unknown`, with the names there are.
     pub fn resolve(&self, asked: &str) -> Result<(&Family, RuntimeRef), Error> {
-        let (name, version) = asked.split_once(':').map_or((asked, None), |(n, v)| (n, Some(v)));
-        let family = self.0.iter().find(|f| f.is_called(name));
-        let found = family.and_then(|f| f.version(version).map(|v| (f, v)));
-        let (family, version) = found.ok_or_else(|| Error::Unknown {
+        let (family, version) = resolve::find(&self.0, asked).ok_or_else(|| Error::Unknown {
             asked: asked.to_owned(),
             known: self.names(),
         })?;
@@ -231,13 +245,14 @@ impl Family {
         format!("main{}", self.manifest.extension)
     }
 
-    fn is_called(&self, name: &str) -> bool {
-        self.manifest.name == name || self.manifest.aliases.iter().any(|a| a == name)
+    /// Its name, and what else it is called.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let name = std::iter::once(&self.manifest.name);
+        name.chain(&self.manifest.aliases).map(String::as_str)
     }
 
-    fn version(&self, asked: Option<&str>) -> Option<&Version> {
-        let name = asked.unwrap_or(&self.manifest.default_version);
-        self.manifest.version.iter().find(|v| v.name == name)
+    fn version(&self, wanted: &str) -> Option<&Version> {
+        resolve::version(&self.manifest.version, &self.manifest.default_version, wanted)
     }
 }
 
@@ -315,8 +330,21 @@ mod tests {
         let all = runtimes();
         assert!(!all.families().is_empty());
         for family in all.families() {
-            for name in std::iter::once(&family.manifest.name).chain(&family.manifest.aliases) {
-                assert_eq!(all.resolve(name).unwrap().1.family, family.manifest.name);
+            for name in family.names() {
+                let default = all.resolve(name).unwrap().1;
+                assert_eq!(default.family, family.manifest.name);
+                assert_eq!(default.version, family.manifest.default_version);
+                for version in &family.manifest.version {
+                    for written in [":", "@", ""].map(|sign| format!("{name}{sign}{}", version.name)) {
+                        // Without a sign between them, the digits are the version.
+                        let digit = |c: char| c.is_ascii_digit();
+                        let signed = written.contains([':', '@']);
+                        if !signed && (name.ends_with(digit) || !version.name.starts_with(digit)) {
+                            continue;
+                        }
+                        assert_eq!(all.resolve(&written).unwrap().1.version, version.name, "{written}");
+                    }
+                }
             }
             assert!(family.conventions.contains(&family.default_convention));
         }

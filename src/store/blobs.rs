@@ -75,10 +75,12 @@ impl Blobs {
         }
     }
 
-    /// The tree extracted from that package, if it is here. It counts as used now, so that a sweep spares it.
+    /// The tree of that package, if it is here. It counts as used now, so that a sweep spares it.
+    ///
+    /// `single` is what the package's one file is called, should it be a source file and no archive.
     #[must_use]
-    pub fn tree(&self, digest: &Digest) -> Option<PathBuf> {
-        let path = self.tree_path(digest);
+    pub fn tree(&self, digest: &Digest, single: &str) -> Option<PathBuf> {
+        let path = self.tree_path(digest, single);
         let now = Timespec {
             tv_sec: 0,
             tv_nsec: UTIME_NOW,
@@ -93,10 +95,14 @@ impl Blobs {
 
     /// Puts an extracted tree in its place by a rename; if another did so first, theirs stays. Blocks.
     ///
+    /// `single`: the name of its one file, where the package is that file; the same file may have other names elsewhere.
     /// # Errors
     /// What the disk says; the temporary folder is removed in any case.
-    pub fn install_tree(&self, digest: &Digest, extracted: TempDir) -> Result<PathBuf, Error> {
-        let target = self.tree_path(digest);
+    pub fn install_tree(&self, digest: &Digest, single: Option<&str>, extracted: TempDir) -> Result<PathBuf, Error> {
+        let target = match single {
+            Some(name) => self.single_path(digest, name),
+            None => self.archive_path(digest),
+        };
         match fs::rename(extracted.path(), &target) {
             Ok(()) => Ok(target),
             Err(_) if target.is_dir() => Ok(target),
@@ -157,10 +163,23 @@ impl Blobs {
         clear(&aside)
     }
 
-    /// Where the extracted tree of a package is, or would be.
+    /// Where the tree of a package is, or would be if it is an archive. `single` as in [`Blobs::tree`]. Blocks for one
+    /// system call.
     #[must_use]
-    pub fn tree_path(&self, digest: &Digest) -> PathBuf {
+    pub fn tree_path(&self, digest: &Digest, single: &str) -> PathBuf {
+        let of_one_file = self.single_path(digest, single);
+        if of_one_file.is_dir() {
+            return of_one_file;
+        }
+        self.archive_path(digest)
+    }
+
+    fn archive_path(&self, digest: &Digest) -> PathBuf {
         self.directory.join("trees").join(digest.as_str())
+    }
+
+    fn single_path(&self, digest: &Digest, name: &str) -> PathBuf {
+        self.directory.join("trees").join(format!("{digest}-{name}"))
     }
 
     fn temp(&self) -> PathBuf {
@@ -279,7 +298,8 @@ fn digest(hash: Sha256) -> Result<Digest, Error> {
 }
 
 fn is_live(name: &OsStr, live: &HashSet<Digest>) -> bool {
-    let digest = name.to_str().and_then(|t| Digest::parse(t).ok());
+    let first = name.to_str().and_then(|text| text.split('-').next());
+    let digest = first.and_then(|text| Digest::parse(text).ok());
     digest.is_some_and(|d| live.contains(&d))
 }
 
@@ -373,13 +393,13 @@ mod tests {
     async fn a_tree_is_installed_once_whoever_comes_first() {
         let (_directory, blobs) = blobs();
         let digest = put(&blobs, b"tree").await;
-        assert_eq!(blobs.tree(&digest), None);
+        assert_eq!(blobs.tree(&digest, "main.a"), None);
         for text in ["first", "second"] {
             let temp = blobs.temp_dir().expect("temp");
             fs::write(temp.path().join("main"), text).expect("write");
-            blobs.install_tree(&digest, temp).expect("install");
+            blobs.install_tree(&digest, None, temp).expect("install");
         }
-        let tree = blobs.tree(&digest).expect("installed");
+        let tree = blobs.tree(&digest, "main.a").expect("installed");
         let main = fs::read_to_string(tree.join("main")).expect("read");
         assert_eq!(main, "first");
         assert_eq!(n_temporary(&blobs), 0);
@@ -392,15 +412,31 @@ mod tests {
         for digest in [&live, &dead] {
             let temp = blobs.temp_dir().expect("temp");
             fs::write(temp.path().join("main"), "x").expect("write");
-            blobs.install_tree(digest, temp).expect("install");
+            blobs.install_tree(digest, Some("main.a"), temp).expect("install");
         }
         let keep = HashSet::from([live.clone()]);
         let early = Timestamp::from_millis(0);
         assert_eq!(blobs.sweep(keep.clone(), early).await.expect("sweep"), 0);
         assert_eq!(blobs.sweep(keep, FAR).await.expect("sweep"), 2);
-        assert!(blobs.open_blob(&live).is_ok() && blobs.tree(&live).is_some());
-        assert!(blobs.open_blob(&dead).is_err() && blobs.tree(&dead).is_none());
+        assert!(blobs.open_blob(&live).is_ok() && blobs.tree(&live, "main.a").is_some());
+        assert!(blobs.open_blob(&dead).is_err() && blobs.tree(&dead, "main.a").is_none());
         assert_eq!(n_temporary(&blobs), 0);
+    }
+
+    #[tokio::test]
+    async fn one_source_file_has_a_tree_for_each_of_its_names() {
+        let (_directory, blobs) = blobs();
+        let digest = put(&blobs, b"the same text").await;
+        for name in ["main.a", "main.b"] {
+            assert_eq!(blobs.tree(&digest, name), None);
+            let temp = blobs.temp_dir().expect("temp");
+            fs::write(temp.path().join(name), "the same text").expect("write");
+            blobs.install_tree(&digest, Some(name), temp).expect("install");
+        }
+        for name in ["main.a", "main.b"] {
+            let tree = blobs.tree(&digest, name).expect("installed");
+            assert!(tree.join(name).is_file());
+        }
     }
 
     #[tokio::test]

@@ -9,8 +9,9 @@ use crate::domain::{
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
 
-const COLUMNS: &str = "id, function, number, family, version, entry, convention, code, image, runtime_image, env,
-    memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
+const COLUMNS: &str =
+    "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
+    notice, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -28,6 +29,8 @@ pub struct NewRevision {
     pub code: Code,
     /// The image its workers run in place of the runtime's own.
     pub runtime_image: Option<String>,
+    /// The user's own build commands.
+    pub build_commands: Vec<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
     /// What it may use.
@@ -37,8 +40,10 @@ pub struct NewRevision {
 /// What building a revision left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
-    /// The image, where one was made.
+    /// The image to carry elsewhere, where one was made.
     pub image: Option<String>,
+    /// The image its workers run, where it needs one of its own.
+    pub worker_image: Option<String>,
     /// What the build said.
     pub log: String,
 }
@@ -193,19 +198,73 @@ impl Store {
         .await
     }
 
+    /// Settles what a pending revision runs on, and what its user should know of it. `false` when it is not pending.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn settle_runtime(&self, id: RevisionId, runtime: RuntimeRef, notice: String) -> Result<bool, Error> {
+        self.write("settle a revision's runtime", move |c| {
+            let sql = "update revision set family = :family, version = :version, notice = :notice
+                       where id = :id and state = 'pending'";
+            let params = named_params! {
+                ":id": id.as_bytes(), ":family": runtime.family, ":version": runtime.version, ":notice": notice,
+            };
+            Ok(row::change(c, sql, params)? > 0)
+        })
+        .await
+    }
+
     /// Keeps what building a revision left, in place of what an earlier try left.
     ///
     /// # Errors
     /// `NotFound` when the revision is gone.
-    pub async fn set_build(&self, revision: RevisionId, image: Option<String>, log: String) -> Result<(), Error> {
+    pub async fn set_build(
+        &self,
+        revision: RevisionId,
+        worker_image: Option<String>,
+        log: String,
+    ) -> Result<(), Error> {
         self.write("keep a build", move |c| {
-            let sql = "insert into build (revision, image, log) values (:revision, :image, :log)
-                       on conflict do update set image = excluded.image, log = excluded.log";
-            let params = named_params! {":revision": revision.as_bytes(), ":image": image, ":log": log};
+            let sql = "insert into build (revision, worker_image, log) values (:revision, :image, :log)
+                       on conflict do update set worker_image = excluded.worker_image, log = excluded.log";
+            let params = named_params! {":revision": revision.as_bytes(), ":image": worker_image, ":log": log};
             row::change(c, sql, params)?;
             Ok(())
         })
         .await
+    }
+
+    /// Notes the image to carry elsewhere.
+    ///
+    /// # Errors
+    /// `NotFound` when the revision is gone.
+    pub async fn set_image(&self, revision: RevisionId, image: String) -> Result<(), Error> {
+        self.write("keep an image's name", move |c| {
+            let sql = "insert into build (revision, image, log) values (:revision, :image, '')
+                       on conflict do update set image = excluded.image";
+            row::change(
+                c,
+                sql,
+                named_params! {":revision": revision.as_bytes(), ":image": image},
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The images that revisions refer to which serve or are about to: what cleaning must leave.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn live_images(&self) -> Result<HashSet<String>, Error> {
+        let sql = "with live as (
+                select revision.id from revision join function on function.id = revision.function
+                where revision.state = 'pending' or function.current = revision.id
+                   or exists (select 1 from version where version.revision = revision.id))
+            select image as name from build join live on live.id = build.revision where image is not null
+            union select worker_image from build join live on live.id = build.revision where worker_image is not null";
+        let names = self.read("list images in use", move |c| row::all(c, sql, [], |r| r.get(0)));
+        Ok(names.await?.into_iter().collect())
     }
 
     /// What building a revision left, if it was built.
@@ -214,11 +273,12 @@ impl Store {
     /// When the database cannot be read.
     pub async fn build(&self, revision: RevisionId) -> Result<Option<Build>, Error> {
         self.read("read a build", move |c| {
-            let sql = "select image, log from build where revision = :revision";
+            let sql = "select image, worker_image, log from build where revision = :revision";
             let key = named_params! {":revision": revision.as_bytes()};
             row::maybe(c, sql, key, |r| {
                 Ok(Build {
                     image: r.get("image")?,
+                    worker_image: r.get("worker_image")?,
                     log: r.get("log")?,
                 })
             })
@@ -251,6 +311,8 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         convention: new.convention,
         code: new.code,
         runtime_image: new.runtime_image,
+        build_commands: new.build_commands,
+        notice: None,
         env: new.env,
         limits: new.limits,
         state: RevisionState::Pending,
@@ -269,12 +331,14 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
-                   code, image, runtime_image, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers,
-                   network, cpu_millis, state, created_at_ms)
+                   code, image, runtime_image, build_commands, env, memory_mib, timeout_ms, concurrency, min_workers,
+                   max_workers, network, cpu_millis, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
-                   :code, :image, :runtime_image, :env, :memory, :timeout, :concurrency, :min, :max,
+                   :code, :image, :runtime_image, :build_commands, :env, :memory, :timeout, :concurrency, :min, :max,
                    :network, :cpu, 'pending', :created_at)";
-    let env = serde_json::to_string(&revision.env).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let unwritable = |e: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(e.into());
+    let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
+    let build_commands = serde_json::to_string(&revision.build_commands).map_err(unwritable)?;
     let limits = &revision.limits;
     let params = named_params! {
         ":id": revision.id.as_bytes(),
@@ -287,6 +351,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":code": revision.code.digest().map_or("", Digest::as_str),
         ":image": revision.code.image(),
         ":runtime_image": revision.runtime_image,
+        ":build_commands": build_commands,
         ":env": env,
         ":memory": limits.memory.mib(),
         ":timeout": limits.timeout.millis(),
@@ -340,6 +405,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         convention: row::checked(row, "convention", |t: String| Convention::parse(&t))?,
         code: code(row)?,
         runtime_image: row.get("runtime_image")?,
+        build_commands: row::checked(row, "build_commands", |t: String| serde_json::from_str(&t))?,
+        notice: row.get("notice")?,
         env: row::checked(row, "env", |t: String| serde_json::from_str(&t))?,
         limits: limits(row)?,
         state: state(row)?,

@@ -39,6 +39,7 @@ fn new_revision() -> NewRevision {
         convention: Convention::Kwargs,
         code: Code::Package(Digest::parse(&"a".repeat(64)).expect("digest")),
         runtime_image: None,
+        build_commands: vec!["make all".to_owned()],
         env: BTreeMap::from([("K".into(), "v".into())]),
         limits: Limits {
             memory: Memory::from_mib(128).expect("memory"),
@@ -381,6 +382,67 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     let rows = store.list_executions(everything()).await.expect("list");
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| !row.state.is_terminal()));
+}
+
+#[tokio::test]
+async fn what_was_built_is_kept_apart_from_the_image_to_carry_elsewhere() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    assert_eq!(revision.build_commands, ["make all"]);
+    let read = store.revision(revision.id).await.expect("read").expect("there");
+    assert_eq!(read, revision, "what was written is what is read");
+    let built = store.set_build(revision.id, Some("deps:1".into()), "log".into());
+    built.await.expect("build");
+    store.set_image(revision.id, "function:1".into()).await.expect("image");
+    let build = store.build(revision.id).await.expect("read").expect("there");
+    assert_eq!(
+        (
+            build.image.as_deref(),
+            build.worker_image.as_deref(),
+            build.log.as_str()
+        ),
+        (Some("function:1"), Some("deps:1"), "log")
+    );
+}
+
+#[tokio::test]
+async fn images_are_live_as_long_as_their_revision_serves_or_is_about_to() {
+    let (_directory, store) = opened(64);
+    let mut revisions = Vec::new();
+    for number in 1..=3 {
+        let (_, revision) = deployed(&store, "hello").await;
+        let image = Some(format!("deps:{number}"));
+        store.set_build(revision.id, image, String::new()).await.expect("build");
+        store
+            .set_image(revision.id, format!("function:{number}"))
+            .await
+            .expect("image");
+        revisions.push(revision.id);
+    }
+    store.mark_ready(revisions[0], at(1)).await.expect("ready");
+    store.mark_ready(revisions[1], at(2)).await.expect("ready");
+    let live = store.live_images().await.expect("read");
+    let expect = ["deps:2", "deps:3", "function:2", "function:3"];
+    assert_eq!(live, expect.map(str::to_owned).into());
+    store.mark_failed(revisions[2], "no".into()).await.expect("failed");
+    assert_eq!(store.live_images().await.expect("read").len(), 2);
+}
+
+#[tokio::test]
+async fn only_a_pending_revision_settles_on_another_version() {
+    let (_directory, store) = opened(64);
+    let (_, revision) = deployed(&store, "hello").await;
+    let runtime = RuntimeRef {
+        family: "f".into(),
+        version: "0".into(),
+    };
+    let settled = store.settle_runtime(revision.id, runtime.clone(), "nearest".into());
+    assert!(settled.await.expect("written"));
+    let read = store.revision(revision.id).await.expect("read").expect("there");
+    assert_eq!((read.runtime, read.notice.as_deref()), (runtime, Some("nearest")));
+    store.mark_ready(revision.id, at(2)).await.expect("ready");
+    let late = store.settle_runtime(revision.id, revision.runtime, "late".into());
+    assert!(!late.await.expect("written"));
 }
 
 #[tokio::test]

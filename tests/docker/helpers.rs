@@ -86,7 +86,7 @@ pub(crate) fn runtimes() -> tempfile::TempDir {
     copy
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("ours");
     for entry in std::fs::read_dir(from).expect("there").flatten() {
         let target = to.join(entry.file_name());
@@ -111,6 +111,11 @@ impl Home {
             data: Arc::new(data),
             runtimes: Arc::new(runtimes()),
         }
+    }
+
+    /// The folder of its runtimes.
+    pub(crate) fn runtimes(&self) -> &Path {
+        self.runtimes.path()
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -158,10 +163,21 @@ impl Daemon {
         Self::start_below(home, &[]).await
     }
 
+    /// Starts it with settings, as environment variables.
+    pub(crate) async fn start_with(home: &Home, settings: &[(&str, &str)]) -> Self {
+        let mut command = home.serve("127.0.0.1:0");
+        command.envs(settings.iter().copied());
+        Self::start_as(home, command).await
+    }
+
     /// The same, as what another program, named with its arguments, runs in its place.
     pub(crate) async fn start_below(home: &Home, wrapper: &[&str]) -> Self {
+        Self::start_as(home, below(home.serve("127.0.0.1:0"), wrapper)).await
+    }
+
+    async fn start_as(home: &Home, mut command: Command) -> Self {
         let log = log_of(home);
-        let mut child = below(home.serve("127.0.0.1:0"), wrapper)
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).expect("ours"))
             .spawn()

@@ -10,6 +10,7 @@ mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
+mod builds;
 mod calls;
 mod deploys;
 mod exchanges;

@@ -250,7 +250,8 @@ impl Hob {
         self.deploy_form(name, None, settings, 50).await
     }
 
-    async fn deploy_form(&self, name: &str, code: Option<(&str, Vec<u8>)>, settings: Value, wait: u32) -> Answer {
+    /// Deploys what is given and waits at most so many seconds.
+    pub async fn deploy_form(&self, name: &str, code: Option<(&str, Vec<u8>)>, settings: Value, wait: u32) -> Answer {
         let boundary = "hob-test-boundary";
         let mut form = Vec::new();
         write!(form, "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n").unwrap();

@@ -231,13 +231,10 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
     Ok(map::function(function, current, latest, &state.base_url))
 }
 
-/// A revision with its image.
+/// A revision with its build.
 pub(super) async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
-    let image = match revision.code.image() {
-        Some(own) => Some(own.to_owned()),
-        None => app.build_of(revision.id).await?.and_then(|build| build.image),
-    };
-    Ok(map::revision(revision, image))
+    let built = app.build_of(revision.id).await?;
+    Ok(map::revision(revision, built))
 }
 
 #[cfg(test)]

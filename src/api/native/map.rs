@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use crate::pool;
 use crate::runtime::Family;
+use crate::store::Build;
 use std::collections::BTreeMap;
 
 /// What a deploy asks for, checked.
@@ -18,6 +19,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
         runtime_image: None,
+        build_commands: sent.build_commands,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
         env: sent.env,
@@ -71,8 +73,10 @@ fn deploy_state(state: RevisionState) -> (wire::DeployState, Option<String>) {
     }
 }
 
-/// A revision; `image` is its own, once made.
-pub(super) fn revision(revision: Revision, image: Option<String>) -> wire::RevisionView {
+/// A revision, and the images made of it.
+pub(super) fn revision(revision: Revision, built: Option<Build>) -> wire::RevisionView {
+    let (made, worker_image) = built.map_or((None, None), |b| (b.image, b.worker_image));
+    let image = revision.code.image().map(str::to_owned).or(made);
     let (state, error) = deploy_state(revision.state);
     wire::RevisionView {
         id: revision.id.to_string(),
@@ -83,6 +87,9 @@ pub(super) fn revision(revision: Revision, image: Option<String>) -> wire::Revis
         entry: revision.entry,
         convention: revision.convention.as_str().to_owned(),
         code_sha256: revision.code.digest().map(ToString::to_string),
+        build_commands: revision.build_commands,
+        notice: revision.notice,
+        worker_image,
         env: revision.env,
         limits: limits(revision.limits),
         image,

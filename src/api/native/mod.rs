@@ -2,6 +2,7 @@
 //!
 //! Holds no rules: each handler asks the application and shows what it says in the types of `wire`.
 
+mod builds;
 mod error;
 mod executions;
 mod functions;
@@ -85,6 +86,8 @@ fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/executions/{id}/log", get(executions::log)),
         (Method::GET, "/executions/{id}/result", get(executions::result)),
         (Method::POST, "/executions/{id}/cancel", post(executions::cancel)),
+        (Method::GET, "/disk", get(builds::disk)),
+        (Method::POST, "/gc", post(builds::clean)),
         (Method::GET, "/status", get(system::status)),
         (Method::GET, "/runtimes", get(system::runtimes)),
         (Method::POST, "/stop", post(system::stop)),
@@ -107,6 +110,8 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::POST, "/functions/{name}/scale", post(scale::scale)),
         (Method::POST, "/functions/{name}/detach", post(scale::detach)),
         (Method::GET, "/functions/{name}/workers", get(scale::workers)),
+        (Method::GET, "/functions/{name}/build", get(builds::build)),
+        (Method::POST, "/functions/{name}/export", post(builds::export)),
     ]
 }
 
@@ -157,6 +162,10 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         functions::revisions,
         functions::invoke,
         logs::logs,
+        builds::build,
+        builds::export,
+        builds::disk,
+        builds::clean,
         executions::list,
         executions::show,
         executions::log,

@@ -37,6 +37,7 @@ mod webhooks;
 mod wire;
 
 use super::Dialect;
+use crate::domain::Principal;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -104,9 +105,19 @@ async fn answer(inner: Router, mut request: Request) -> Response {
     if let Some(uri) = one_form(request.uri()) {
         *request.uri_mut() = uri;
     }
+    forget_parameters(&mut request);
     match inner.oneshot(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
+    }
+}
+
+/// The outer route took the path for a parameter of its own, which the inner one must not find. Only who asks is kept.
+fn forget_parameters(request: &mut Request) {
+    let principal = request.extensions_mut().remove::<Principal>();
+    request.extensions_mut().clear();
+    if let Some(principal) = principal {
+        request.extensions_mut().insert(principal);
     }
 }
 

@@ -82,6 +82,12 @@ pub(crate) enum Command {
     },
     /// Show what a function printed
     Logs(LogsArgs),
+    /// Make an image of a function that runs anywhere, without Hob
+    Export(ExportArgs),
+    /// Show what images take on the disk
+    Df,
+    /// Remove images that nothing refers to
+    Gc,
     /// Look at past and running calls
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -166,7 +172,7 @@ pub(crate) struct DeployArgs {
     /// The function's name [default: that of the directory, file or image]
     #[arg(long, value_parser = function_name)]
     pub(crate) name: Option<String>,
-    /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION
+    /// Language, as in `hob runtimes`: FAMILY or FAMILY:VERSION, also FAMILY12 for FAMILY:1.2
     #[arg(long)]
     pub(crate) runtime: Option<String>,
     /// Where the code begins, as the runtime writes it
@@ -196,6 +202,9 @@ pub(crate) struct DeployArgs {
     /// What it may reach
     #[arg(long)]
     pub(crate) network: Option<Reach>,
+    /// Command that a shell runs in the code before it is loaded; may be repeated; "" takes all back
+    #[arg(long = "build", value_name = "COMMAND")]
+    pub(crate) build: Vec<String>,
     /// Processor time of one worker in cores, as 0.5 or 2; none takes the limit away
     #[arg(long, value_name = "CORES|none", value_parser = cpu)]
     pub(crate) cpu: Option<u32>,
@@ -261,6 +270,21 @@ pub(crate) struct LogsArgs {
     /// Begin with the last so many calls
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) tail: u32,
+    /// What building its latest version said, in place of its calls
+    #[arg(long, conflicts_with = "tail")]
+    pub(crate) build: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The function
+    pub(crate) name: String,
+    /// The image's name [default: the function's name]
+    #[arg(long, value_name = "NAME[:TAG]")]
+    pub(crate) tag: Option<String>,
+    /// Write the image to a file that `docker load` reads
+    #[arg(long, value_name = "FILE.tar")]
+    pub(crate) save: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -460,6 +484,11 @@ mod tests {
             "hob list -o json",
             "hob --url http://h:1 get f",
             "hob logs f -f --tail 3",
+            "hob logs f --build -f",
+            "hob export f --tag a/b:1 --save x.tar",
+            "hob df -o json",
+            "hob gc",
+            "hob deploy . --build make --build two",
             "hob runs list f --state failed --limit 3",
             "hob runs show id",
             "hob rm a b",
@@ -508,6 +537,8 @@ mod tests {
             "hob deploy . --convention other",
             "hob deploy . --name a/b",
             "hob deploy . -e A",
+            "hob logs f --build --tail 3",
+            "hob export",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",
             "hob jobs create f",

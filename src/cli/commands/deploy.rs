@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long the daemon holds the answer. Unit: seconds.
 const HELD: &str = "30";
+/// On a terminal: what takes longer is watched. Unit: seconds.
+const SHORTLY_HELD: &str = "1";
 const UPLOAD: Duration = Duration::from_secs(15 * 60);
 const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
@@ -38,14 +40,12 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     if settings.runtime.is_none() && is_new(context, &name).await? {
         settings.runtime = Some(detected(context, &package).await?);
     }
-    let function = send(context, &name, &settings, Some(package), args.no_wait).await?;
-    finish(context, function, args.no_wait).await
+    put(context, &name, &settings, Some(package), args.no_wait).await
 }
 
 async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
     let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
-    let function = send(context, &name, &settings(args), None, args.no_wait).await?;
-    finish(context, function, args.no_wait).await
+    put(context, &name, &settings(args), None, args.no_wait).await
 }
 
 /// The last part of the image's name, without tag and digest.
@@ -81,16 +81,27 @@ async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Fa
         return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
             .hint("name the code of a new function: `hob deploy DIR`"));
     }
-    let function = send(context, &name, &settings, None, args.no_wait).await?;
-    finish(context, function, args.no_wait).await
+    put(context, &name, &settings, None, args.no_wait).await
 }
 
-async fn finish(context: &mut Context<'_>, function: FunctionView, no_wait: bool) -> Result<Exit, Failure> {
-    let function = if no_wait {
-        function
-    } else {
-        settled(context, function).await?
+/// Sends a deploy, watches what is built, and says how the function stands then.
+async fn put(
+    context: &mut Context<'_>,
+    name: &str,
+    settings: &DeploySettings,
+    package: Option<Package>,
+    no_wait: bool,
+) -> Result<Exit, Failure> {
+    let hold = match (no_wait, context.output.is_terminal()) {
+        (true, _) => "0",
+        (false, true) => SHORTLY_HELD,
+        (false, false) => HELD,
     };
+    let mut function = send(context, name, settings, package, hold).await?;
+    if !no_wait {
+        watch_build(context, &function).await?;
+        function = settled(context, function).await?;
+    }
     say(context, &function)
 }
 
@@ -100,6 +111,7 @@ fn settings(args: &DeployArgs) -> DeploySettings {
         image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
+        build_commands: build_commands(args),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
         memory_mib: args.memory,
         timeout_ms: args.timeout,
@@ -114,6 +126,12 @@ fn settings(args: &DeployArgs) -> DeploySettings {
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
     }
+}
+
+/// None said: as before. One that is empty: none any more.
+fn build_commands(args: &DeployArgs) -> Option<Vec<String>> {
+    let said = args.build.iter().filter(|command| !command.trim().is_empty());
+    (!args.build.is_empty()).then(|| said.cloned().collect())
 }
 
 /// An existing function keeps its runtime; only a new one has to be told.
@@ -139,10 +157,9 @@ async fn send(
     name: &str,
     settings: &DeploySettings,
     package: Option<Package>,
-    no_wait: bool,
+    hold: &str,
 ) -> Result<FunctionView, Failure> {
-    let wait = if no_wait { "0" } else { HELD };
-    let path = context.function_path(name, &[], &[("wait", Some(wait))]);
+    let path = context.function_path(name, &[], &[("wait", Some(hold))]);
     let settings =
         serde_json::to_vec(settings).map_err(|error| Failure::usage(format!("cannot write the settings: {error}")))?;
     let form = match package {
@@ -156,6 +173,19 @@ async fn send(
         .body(form.body, Some(form.length))
         .patience(UPLOAD);
     context.client.ask(call).await?.document().await
+}
+
+/// On a terminal, shows what the build says as long as it goes on.
+async fn watch_build(context: &mut Context<'_>, function: &FunctionView) -> Result<(), Failure> {
+    if function.state != DeployState::Pending || !context.output.is_terminal() {
+        return Ok(());
+    }
+    let path = context.function_path(&function.name, &["build"], &[("follow", Some("true"))]);
+    let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
+    while let Some(piece) = answer.piece().await? {
+        context.output.note_bytes(&piece);
+    }
+    Ok(())
 }
 
 /// Asks again until the function is ready or has failed.
@@ -186,6 +216,9 @@ fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failu
         DeployState::Pending => format!("{name} version {number} is being made"),
         _ => format!("{name} version {number} is ready at {}", function.url),
     })?;
+    if let Some(notice) = &function.latest.notice {
+        context.output.note(&format!("note: {notice}"));
+    }
     let next = match function.state {
         DeployState::Pending => format!("see when it is ready with `hob get {name}`"),
         _ => format!("call it with `hob invoke {name}`"),

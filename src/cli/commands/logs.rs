@@ -1,4 +1,4 @@
-//! `logs`: newline-delimited entries, as they come.
+//! `logs`: newline-delimited entries, as they come; with `--build`, the build's own text.
 
 use super::Context;
 use crate::api::native::wire::LogEntry;
@@ -13,6 +13,9 @@ use http::Method;
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 pub(super) async fn logs(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
+    if args.build {
+        return build(context, args).await;
+    }
     let limit = args.tail.to_string();
     let follow = args.follow.then_some("true");
     let pairs = [("limit", Some(limit.as_str())), ("follow", follow)];
@@ -25,6 +28,21 @@ pub(super) async fn logs(context: &mut Context<'_>, args: &LogsArgs) -> Result<E
         }
     }
     print(context.output, &lines.rest)?;
+    Ok(Exit::Ok)
+}
+
+async fn build(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
+    let follow = args.follow.then_some("true");
+    let path = context.function_path(&args.name, &["build"], &[("follow", follow)]);
+    let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
+    let mut said = false;
+    while let Some(piece) = answer.piece().await? {
+        said |= !piece.is_empty();
+        context.output.bytes(&piece)?;
+    }
+    if !said {
+        context.output.note("nothing had to be built for its latest version");
+    }
     Ok(Exit::Ok)
 }
 

@@ -3,6 +3,7 @@
 mod daemon;
 mod deploy;
 mod functions;
+mod images;
 mod invoke;
 mod jobs;
 mod logs;
@@ -54,6 +55,9 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Get { name } => functions::get(context, &name).await,
         Command::Rm { names } => functions::remove(context, &names).await,
         Command::Logs(args) => logs::logs(context, &args).await,
+        Command::Export(args) => images::export(context, &args).await,
+        Command::Df => images::disk(context).await,
+        Command::Gc => images::clean(context).await,
         Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,

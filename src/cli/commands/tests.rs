@@ -47,7 +47,7 @@ fn function(state: &str, error: Option<&str>) -> Value {
                 "memory_mib": 128, "timeout_ms": 1000, "concurrency": 1,
                 "min_workers": 0, "max_workers": 1, "network": "outbound", "cpu_millis": null
             },
-            "image": null, "created_at_ms": 0
+            "image": null, "worker_image": null, "build_commands": [], "notice": null, "created_at_ms": 0
         }
     })
 }

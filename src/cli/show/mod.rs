@@ -6,7 +6,8 @@ pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks}
 use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::wire::{
-    EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
+    DiskKindView, DiskView, EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView,
+    Status,
 };
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
@@ -122,6 +123,9 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     );
     lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
+    lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
+    lines.extend(r.notice.iter().map(|notice| ("note", notice.clone())));
+    lines.extend(r.worker_image.iter().map(|image| ("runs in", image.clone())));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));
     lines.extend(r.error.iter().map(|error| ("error", lines_of(error))));
     lines
@@ -272,6 +276,21 @@ pub(crate) fn runtimes(list: &[RuntimeView], colours: bool) -> String {
     });
     let rows: Vec<_> = rows.collect();
     render(&["RUNTIME", "VERSION", "IMAGE", "CONVENTIONS", "ENTRY"], &rows, colours)
+}
+
+/// `hob df`.
+pub(crate) fn disk(usage: &DiskView, colours: bool) -> String {
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
+    let row = |kind: &DiskKindView| {
+        vec![
+            Cell::from(&kind.kind),
+            Cell::from(kind.count.to_string()),
+            Cell::from(mib(kind.bytes)),
+            Cell::from(mib(kind.unused_bytes)),
+        ]
+    };
+    let rows: Vec<_> = usage.kinds.iter().map(row).collect();
+    render(&["IMAGES", "COUNT", "SIZE", "UNUSED"], &rows, colours)
 }
 
 /// `hob status`.

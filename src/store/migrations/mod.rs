@@ -5,11 +5,12 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 7] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0003_cpu.sql"),
     include_str!("0004_versions.sql"),
+    include_str!("0005_builds.sql"),
     include_str!("0006_jobs.sql"),
     include_str!("0008_removed_calls.sql"),
 ];

@@ -193,6 +193,66 @@ pub struct LogsQuery {
     pub follow: Option<bool>,
 }
 
+/// `GET /functions/{name}/build?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BuildQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Stay and send what comes, until the latest revision is ready or has failed. Default: false.
+    pub follow: Option<bool>,
+}
+
+/// `POST /functions/{name}/export?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// A name the image gets, which is the user's from then on: `name` or `name:tag`.
+    pub tag: Option<String>,
+    /// Answer the image itself, as an archive that an engine can load, and not its name. Default: false.
+    pub save: Option<bool>,
+}
+
+/// An image that runs without Hob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExportView {
+    /// Its name here; cleaning up may remove it.
+    pub image: String,
+    /// The name that was asked for.
+    pub tag: Option<String>,
+}
+
+/// `GET /disk`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskView {
+    /// By kind.
+    pub kinds: Vec<DiskKindView>,
+}
+
+/// What things of one kind take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskKindView {
+    /// Images: `runtime`, `dependencies`, `commands` (what build commands made), `function`, `unfinished`.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// What they add to what they are made from. Unit: bytes.
+    pub bytes: u64,
+    /// The part of it that nothing refers to. Unit: bytes.
+    pub unused_bytes: u64,
+}
+
+/// `POST /gc`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CleanedView {
+    /// Images that were removed.
+    pub images: u64,
+    /// What they had added to what they were made from. Unit: bytes.
+    pub bytes: u64,
+}
+
 /// `POST /stop?…`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -205,7 +265,7 @@ pub struct StopQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeploySettings {
-    /// `family` or `family:version`. A new function needs it.
+    /// `family`, or with a version `family:1.2`, `family@1.2`, `family1.2`, `family12`. A new function needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
     /// An image that brings everything, in place of the part `code`: a server on `$PORT`, or with the convention
@@ -218,6 +278,9 @@ pub struct DeploySettings {
     /// `kwargs`, `event-context`, `context-event`, `http` or `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convention: Option<String>,
+    /// Commands that a shell runs in the code before it is loaded; replaces all previous ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_commands: Option<Vec<String>>,
     /// Environment variables; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
@@ -347,6 +410,15 @@ pub struct RevisionView {
     pub limits: LimitsView,
     /// Its image in the engine: the user's own, or the one made of its code, once made.
     pub image: Option<String>,
+    /// The image its workers run, when its dependencies or its program had to be built; else they run the runtime's.
+    #[serde(default)]
+    pub worker_image: Option<String>,
+    /// The user's own build commands.
+    #[serde(default)]
+    pub build_commands: Vec<String>,
+    /// What to know of this deploy: that another version is used than was asked for.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// UTC milliseconds.
     pub created_at_ms: i64,
 }

@@ -1,0 +1,454 @@
+//! What a function needs before it can serve: built once, for as many as need the same, and never in the way of calls.
+
+use crate::support::{Hob, eventually, fake_engine};
+use bytes::Bytes;
+use hob::engine::fake::FakeEngine;
+use hob::engine::{BuildRequest, Engine, Error};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+const MANIFEST: &str = r#"
+name = "fam"
+aliases = ["family"]
+default_version = "1.0"
+local_base = "hob-base/python"
+local_version = "1.0"
+shim = "/shim"
+conventions = ["kwargs"]
+default_convention = "kwargs"
+default_entry = "main.main"
+extension = ".py"
+dependency_files = ["needs.txt"]
+memory_mib = 64
+prewarm = 1
+[[version]]
+name = "1.0"
+base = "fam:1.0"
+[[version]]
+name = "2.0"
+base = "fam:2.0"
+[build]
+dockerfile = "build.Dockerfile"
+when = "dependencies"
+context = "dependencies"
+lock_files = ["needs.lock"]
+link = "mods"
+"#;
+const BUILD: &str =
+    "ARG RUNTIME\nARG BUILDER\nFROM ${BUILDER} AS build\nARG MIRROR\nCOPY input/ /in/\nFROM ${RUNTIME}\n";
+const CODE: &str = "def main(**_):\n    return 'one'\n";
+const OTHER_CODE: &str = "def main(**_):\n    return 'two'\n";
+
+/// A daemon whose only runtime builds what `needs.txt` names, on an engine that builds nothing.
+struct Bench {
+    hob: Hob,
+    engine: Arc<FakeEngine>,
+    runtimes: Arc<tempfile::TempDir>,
+}
+
+impl Bench {
+    async fn new(settings: &[(&str, &str)]) -> Self {
+        let runtimes = Arc::new(tempfile::tempdir().unwrap());
+        let folder = runtimes.path().join("fam");
+        std::fs::create_dir(&folder).unwrap();
+        for (name, text) in [
+            ("runtime.toml", MANIFEST),
+            ("Dockerfile", "ARG BASE\nFROM ${BASE}\n"),
+            ("build.Dockerfile", BUILD),
+        ] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let engine = fake_engine();
+        let settings = with_runtimes(settings, runtimes.path());
+        let hob = Hob::start_on(Arc::clone(&engine) as Arc<dyn Engine>, &borrowed(&settings)).await;
+        Self {
+            hob: hob.warm().await,
+            engine,
+            runtimes,
+        }
+    }
+
+    /// Ends the daemon in the middle of what it does and starts another on the same data.
+    async fn crash(self, meanwhile: impl FnOnce(&FakeEngine)) -> Self {
+        let Self { hob, engine, runtimes } = self;
+        let data = hob.data();
+        hob.crash().await;
+        meanwhile(&engine);
+        let settings = with_runtimes(&[], runtimes.path());
+        let hob = Hob::start_again(&data, Arc::clone(&engine) as Arc<dyn Engine>, &borrowed(&settings)).await;
+        Self { hob, engine, runtimes }
+    }
+
+    async fn deploy(&self, name: &str, code: &str, needs: &str) -> Value {
+        let files = [("main.py", code), ("needs.txt", needs)];
+        self.hob.deploy(name, &files, json!({"runtime": "fam"})).await
+    }
+
+    async fn ready(&self, name: &str, code: &str, needs: &str) -> Value {
+        let view = self.deploy(name, code, needs).await;
+        assert_eq!(view["state"], "ready", "{view:#}");
+        view
+    }
+
+    /// Deploys and does not wait.
+    async fn begin(&self, name: &str, needs: &str) {
+        let files = [("main.py", CODE), ("needs.txt", needs)];
+        let code = crate::support::zip(&files);
+        let answer = self
+            .hob
+            .deploy_form(name, Some(("code.zip", code)), json!({"runtime": "fam"}), 0);
+        assert_eq!(answer.await.status, StatusCode::ACCEPTED);
+    }
+
+    async fn settled(&self, name: &str) -> Value {
+        eventually("the deploy to settle", || async {
+            let view = self.hob.view(name).await;
+            (view["state"] != "pending").then_some(view)
+        })
+        .await
+    }
+
+    /// The builds of what functions need, in order.
+    fn builds(&self) -> Vec<BuildRequest> {
+        let all = self.engine.builds().into_iter();
+        all.filter(|b| b.tag.starts_with("hob-deps/")).collect()
+    }
+
+    async fn building(&self, n: usize) {
+        eventually("builds to be under way", || async {
+            (self.engine.builds_running().0 == n).then_some(())
+        })
+        .await;
+    }
+}
+
+fn with_runtimes(settings: &[(&str, &str)], runtimes: &Path) -> Vec<(String, String)> {
+    let own = [("HOB_RUNTIMES_DIRECTORY".to_owned(), runtimes.display().to_string())];
+    let more = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    own.into_iter().chain(more).collect()
+}
+
+fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
+    settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+}
+
+fn holds(context: &Bytes, text: &str) -> bool {
+    context.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dependencies_are_built_once_and_a_code_edit_builds_nothing() {
+    let bench = Bench::new(&[]).await;
+    let first = bench.ready("f", CODE, "a==1").await;
+    let image = first["latest"]["worker_image"].as_str().expect("an image").to_owned();
+    assert_eq!(bench.builds().len(), 1);
+    let build = &bench.builds()[0];
+    assert_eq!(
+        (build.tag.as_str(), build.dockerfile.as_str()),
+        (image.as_str(), "build.Dockerfile")
+    );
+    assert!(
+        holds(&build.context, "input/needs.txt") && holds(&build.context, "a==1") && holds(&build.context, "ca.crt")
+    );
+    assert!(!holds(&build.context, "return 'one'"), "code is no part of it");
+    assert_eq!(
+        bench.engine.started().last().map(|s| s.image.clone()),
+        Some(image.clone())
+    );
+    let second = bench.ready("f", OTHER_CODE, "a==1").await;
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("two"));
+    assert_eq!(
+        (&second["latest"]["worker_image"], bench.builds().len()),
+        (&json!(image), 1)
+    );
+    let third = bench.ready("f", OTHER_CODE, "a==2").await;
+    assert_eq!(bench.builds().len(), 2);
+    assert_ne!(third["latest"]["worker_image"], json!(image));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_without_dependencies_needs_no_image() {
+    let bench = Bench::new(&[]).await;
+    for needs in ["", "\n  \n"] {
+        let view = bench.ready("f", CODE, needs).await;
+        assert_eq!(view["latest"]["worker_image"], Value::Null, "{needs:?}");
+    }
+    let files = [("main.py", CODE), ("needs.txt", "a"), ("mods/a", "brought along")];
+    let view = bench.hob.deploy("f", &files, json!({})).await;
+    assert_eq!(
+        (&view["state"], &view["latest"]["worker_image"]),
+        (&json!("ready"), &Value::Null)
+    );
+    assert_eq!(bench.builds().len(), 0);
+    assert_eq!(bench.hob.get("/hob/v1/functions/f/build").await.text(), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_old_revision_serves_while_the_new_one_is_built_and_after_its_build_failed() {
+    let bench = Bench::new(&[]).await;
+    bench.ready("f", OTHER_CODE, "a==1").await;
+    bench.engine.hang_builds(true);
+    let tail = "could not find a version of `nonsense`".to_owned();
+    bench.engine.fail_next_build(Error::Build { tail });
+    bench.begin("f", "nonsense").await;
+    bench.building(1).await;
+    let view = bench.hob.view("f").await;
+    assert_eq!(
+        (&view["state"], &view["current"]["number"]),
+        (&json!("pending"), &json!(1))
+    );
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("two"));
+    bench.engine.hang_builds(false);
+    let view = bench.settled("f").await;
+    assert_eq!(
+        (&view["state"], &view["current"]["number"]),
+        (&json!("failed"), &json!(1))
+    );
+    let error = view["latest"]["error"].as_str().expect("a reason");
+    assert!(error.contains("could not find a version of `nonsense`"), "{error}");
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("two"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_needs_the_same_waits_for_one_build_and_others_build_beside_it() {
+    let bench = Bench::new(&[("HOB_BUILD_CONCURRENCY", "2")]).await;
+    bench.engine.hang_builds(true);
+    for (name, needs) in [("a", "same"), ("b", "same"), ("c", "second"), ("d", "third")] {
+        bench.begin(name, needs).await;
+    }
+    bench.building(2).await;
+    for name in ["a", "b", "c", "d"] {
+        let path = format!("/hob/v1/functions/{name}/build?follow=true");
+        // Each has said what it does or waits for.
+        bench.hob.open(Method::GET, &path, "").await.until("\n").await;
+    }
+    assert_eq!(bench.engine.builds_running(), (2, 2));
+    bench.engine.hang_builds(false);
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(bench.settled(name).await["state"], "ready");
+    }
+    assert_eq!(bench.builds().len(), 3, "one for each list of dependencies");
+    assert_eq!(bench.engine.builds_running(), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_a_crash_cut_off_is_made_again() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.hang_builds(true);
+    bench.begin("f", "a==1").await;
+    bench.building(1).await;
+    let bench = bench.crash(|engine| engine.hang_builds(false)).await;
+    assert_eq!(bench.settled("f").await["state"], "ready");
+    assert_eq!(bench.builds().len(), 2);
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("one"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_a_function_ends_its_build() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.hang_builds(true);
+    bench.begin("f", "a==1").await;
+    bench.building(1).await;
+    let answer = bench.hob.send(Method::DELETE, "/hob/v1/functions/f", &[], Bytes::new());
+    assert_eq!(answer.await.status, StatusCode::NO_CONTENT);
+    bench.building(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_build_says_is_read_while_it_runs_and_kept() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.say_in_builds(&["Collecting a", "Downloading a"]);
+    bench.engine.hang_builds(true);
+    bench.begin("f", "a==1").await;
+    let path = "/hob/v1/functions/f/build";
+    let mut live = bench.hob.open(Method::GET, &format!("{path}?follow=true"), "").await;
+    live.until("Downloading a\n").await;
+    assert!(bench.hob.get(path).await.text().contains("Collecting a\n"));
+    bench.engine.hang_builds(false);
+    live.until("Successfully tagged").await;
+    bench.settled("f").await;
+    let kept = bench.hob.get(path).await.text();
+    assert!(kept.contains("Collecting a\nDownloading a\n"), "{kept}");
+    let followed = bench.hob.get(&format!("{path}?follow=true")).await.text();
+    assert_eq!(
+        followed, kept,
+        "a settled build is told to its end, and the answer ends"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_makes_too_much_fails_and_leaves_nothing() {
+    let bench = Bench::new(&[("HOB_BUILD_SIZE_LIMIT_MIB", "1")]).await;
+    bench.engine.size_images(2 << 20);
+    let view = bench.deploy("f", CODE, "a==1").await;
+    assert_eq!(view["state"], "failed", "{view:#}");
+    let error = view["latest"]["error"].as_str().expect("a reason");
+    assert!(
+        error.contains("2 MiB") && error.contains("build.size_limit_mib"),
+        "{error}"
+    );
+    assert!(!bench.engine.image_names().iter().any(|n| n.starts_with("hob-deps/")));
+    bench.engine.size_images(1 << 20);
+    bench.ready("f", CODE, "a==1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_is_known_in_many_forms_and_the_nearest_stands_in_for_one_that_is_not_here() {
+    let bench = Bench::new(&[]).await;
+    let deploy = |runtime: &'static str| bench.hob.deploy("f", &[("main.py", CODE)], json!({"runtime": runtime}));
+    for runtime in [
+        "fam", "fam:1.0", "fam@1.0", "fam1.0", "fam10", "fam1", "family10", "family:1",
+    ] {
+        let view = deploy(runtime).await;
+        let latest = &view["latest"];
+        assert_eq!(
+            (&latest["runtime"], &latest["notice"]),
+            (&json!("fam:1.0"), &Value::Null),
+            "{runtime}"
+        );
+    }
+    for runtime in ["fam:2.0", "fam2"] {
+        let view = deploy(runtime).await;
+        assert_eq!(
+            (&view["state"], &view["latest"]["runtime"]),
+            (&json!("ready"), &json!("fam:1.0")),
+            "{view:#}"
+        );
+        let notice = view["latest"]["notice"].as_str().expect("a notice");
+        assert!(
+            notice.contains("fam:2.0") && notice.contains("fam:1.0 is used"),
+            "{notice}"
+        );
+    }
+    bench.engine.add_image("fam:2.0", Default::default());
+    let view = deploy("fam:2.0").await;
+    assert_eq!(
+        (&view["latest"]["runtime"], &view["latest"]["notice"]),
+        (&json!("fam:2.0"), &Value::Null)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn build_commands_are_kept_until_others_are_said_and_make_an_image_with_the_code() {
+    let bench = Bench::new(&[]).await;
+    let files = [("main.py", CODE)];
+    let built = |bench: &Bench| {
+        let all = bench.engine.builds().into_iter();
+        all.filter(|b| b.tag.starts_with("hob-built/")).collect::<Vec<_>>()
+    };
+    // Not loaded: a worker of the fake engine has no image, so nothing that is in one.
+    let settings = json!({"runtime": "fam", "build_commands": ["make all"], "preload": false});
+    let view = bench.hob.deploy("f", &files, settings).await;
+    assert_eq!(view["latest"]["build_commands"], json!(["make all"]), "{view:#}");
+    assert!(holds(&built(&bench)[0].context, "make all") && holds(&built(&bench)[0].context, "return 'one'"));
+    let view = bench
+        .hob
+        .deploy("f", &[("main.py", OTHER_CODE)], json!({"preload": false}))
+        .await;
+    assert_eq!(
+        (&view["latest"]["build_commands"], built(&bench).len()),
+        (&json!(["make all"]), 2)
+    );
+    let view = bench.hob.deploy("f", &files, json!({"build_commands": []})).await;
+    assert_eq!((&view["state"], built(&bench).len()), (&json!("ready"), 2), "{view:#}");
+    let answer = bench.hob.deploy_bytes(
+        "f",
+        "c.zip",
+        crate::support::zip(&files),
+        json!({"build_commands": [" "]}),
+    );
+    assert_eq!(answer.await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_image_is_made_again() {
+    let bench = Bench::new(&[]).await;
+    let view = bench.ready("f", CODE, "a==1").await;
+    let image = view["latest"]["worker_image"].as_str().expect("an image").to_owned();
+    let lost = image.clone();
+    let bench = bench.crash(|engine| engine.lose_image(&lost)).await;
+    eventually("the image to be back", || async {
+        bench.engine.image_names().contains(&image).then_some(())
+    })
+    .await;
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("one"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cleaning_up_takes_what_nothing_refers_to_and_nothing_of_anybody_else() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.add_image("hob-deps/of-somebody-else", Default::default());
+    let old = bench.ready("f", CODE, "a==1").await["latest"]["worker_image"].clone();
+    let new = bench.ready("f", CODE, "a==2").await["latest"]["worker_image"].clone();
+    let has = |image: &Value| bench.engine.image_names().iter().any(|n| n == image);
+    let dependencies = |disk: &Value| {
+        let kinds = disk["kinds"].as_array().expect("kinds");
+        kinds.iter().find(|k| k["kind"] == "dependencies").expect("there")["count"].clone()
+    };
+    assert_eq!(dependencies(&bench.hob.get("/hob/v1/disk").await.json()), 2);
+    eventually("the old worker to leave its image", || async {
+        let answer = bench.hob.post("/hob/v1/gc", "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        (!has(&old)).then_some(())
+    })
+    .await;
+    assert!(has(&new) && has(&json!("hob-deps/of-somebody-else")) && has(&json!("hob-base/python")));
+    assert_eq!(dependencies(&bench.hob.get("/hob/v1/disk").await.json()), 1);
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("one"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exported_image_gets_a_free_name_and_keeps_it() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.add_image("taken:1", Default::default());
+    bench.ready("f", CODE, "a==1").await;
+    let export = async |query: &str| {
+        let path = format!("/hob/v1/functions/f/export{query}");
+        bench.hob.post(&path, "").await
+    };
+    let made = export("?tag=mine:1").await;
+    assert_eq!(
+        (made.status, &made.json()["tag"]),
+        (StatusCode::OK, &json!("mine:1")),
+        "{}",
+        made.text()
+    );
+    assert_eq!(export("?tag=taken:1").await.status, StatusCode::CONFLICT);
+    assert_eq!(export("?tag=hob-deps/x").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(export("?tag=mine:1").await.status, StatusCode::OK, "again is fine");
+    let saved = export("?save=true").await;
+    assert_eq!(
+        (saved.status, saved.header("content-type")),
+        (StatusCode::OK, "application/x-tar")
+    );
+    assert!(saved.text().contains("hob-function/"), "{}", saved.text());
+    bench
+        .hob
+        .send(Method::DELETE, "/hob/v1/functions/f", &[], Bytes::new())
+        .await;
+    eventually("its images to go", || async {
+        bench.hob.post("/hob/v1/gc", "").await;
+        let left = bench.engine.image_names();
+        (!left.iter().any(|n| n.starts_with("hob-function/"))).then_some(())
+    })
+    .await;
+    assert!(bench.engine.image_names().contains(&"mine:1".to_owned()));
+    assert_eq!(export("").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mirrors_reach_the_build_and_their_passwords_reach_no_label() {
+    let secret = "http://user:sesame@mirror";
+    let environment = format!("{{ MIRROR = \"{secret}\" }}");
+    let bench = Bench::new(&[("HOB_BUILD_ENVIRONMENT", &environment), ("HOB_BUILD_NETWORK", "none")]).await;
+    bench.ready("f", CODE, "a==1").await;
+    let build = &bench.builds()[0];
+    assert_eq!(build.args["MIRROR"], secret);
+    assert_eq!(build.network.as_deref(), Some("none"));
+    assert!(build.args["RUNTIME"].starts_with("hob-runtime/fam:1.0-"));
+    assert_eq!(build.args["BUILDER"], "hob-base/python");
+    assert!(!build.labels.values().any(|v| v.contains("sesame")));
+    assert!(!build.tag.contains("sesame"));
+}

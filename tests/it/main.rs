@@ -18,6 +18,7 @@ mod exchanges;
 mod images;
 mod jobs;
 mod published;
+mod qinling_calls;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

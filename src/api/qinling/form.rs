@@ -146,7 +146,7 @@ fn broken(error: MultipartError) -> Fault {
 async fn store(app: &App, mut field: Field<'_>) -> Result<Package, Fault> {
     let file_name = field.file_name().map(str::to_owned);
     let mut writer = app.begin_upload().await?;
-    let (mut md5, mut head) = (Md5::new(), Vec::new());
+    let (mut md5, mut head) = (Md5::new(), Vec::<u8>::new());
     while let Some(piece) = field.chunk().await.map_err(broken)? {
         md5.update(&piece);
         head.extend(piece.iter().take(4_usize.saturating_sub(head.len())));

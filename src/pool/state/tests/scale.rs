@@ -28,6 +28,13 @@ fn fewer_lets_idle_ones_go_at_once_and_busy_ones_stay() {
 }
 
 #[test]
+fn fewer_lets_those_on_their_way_go_before_those_that_are_there() {
+    let one_ready = [Keep('A', 2), Started(1), Ready(1, 0)];
+    check(pool(), &then(one_ready.to_vec(), &[Keep('A', 1)]), &[Remove(2)]);
+    check(pool(), &[Acquire(1, 'A'), Keep('A', 0)], &[]);
+}
+
+#[test]
 fn a_relaxed_revision_serves_on_and_its_workers_grow_old() {
     let relaxed = then(warm(1, 'A'), &[Keep('A', 1), Relax('A'), After(0)]);
     check(pool(), &relaxed, &[]);

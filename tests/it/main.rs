@@ -17,6 +17,7 @@ mod exchanges;
 mod images;
 mod jobs;
 mod published;
+mod qinling_functions;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

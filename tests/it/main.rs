@@ -16,6 +16,7 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod messages;
 mod published;
 mod qinling_functions;
 mod records;

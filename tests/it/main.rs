@@ -17,8 +17,10 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod messages;
 mod published;
 mod qinling_calls;
+mod qinling_functions;
 mod records;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -3,17 +3,17 @@
 use super::App;
 use crate::archive;
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionName, Limits, Memory, Namespace, Network,
-    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
+    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Target};
 use crate::runtime::{DEPENDENCIES, FUNCTION, Family};
 use crate::source;
-use crate::store::{Annotation, BlobWriter, NewRevision};
-use std::collections::BTreeMap;
+use crate::store::{self, Annotation, BlobWriter, NewRevision};
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// All environment variables of a function together. Unit: bytes.
@@ -24,7 +24,7 @@ const ENV_LIMIT: usize = 64 * 1024;
 pub struct Settings {
     /// `family` or `family:version`.
     pub runtime: Option<String>,
-    /// An image that carries the runtime's shim, in place of the runtime's own.
+    /// An image that carries the runtime's shim, in place of the runtime's own; empty: the runtime's own again.
     pub runtime_image: Option<String>,
     /// Where user code begins.
     pub entry: Option<String>,
@@ -85,6 +85,17 @@ pub struct Deploy {
     pub annotation: Option<Annotation>,
 }
 
+/// A deploy of a function that is there.
+#[derive(Debug, Clone, Default)]
+pub struct Redeploy {
+    /// What changes.
+    pub settings: Settings,
+    /// New code; `None`: the same as before.
+    pub code: Option<NewCode>,
+    /// What a dialect attaches to the function, in the same write.
+    pub annotation: Option<Annotation>,
+}
+
 /// What a deploy wrote down.
 #[derive(Debug, Clone)]
 pub struct Deployed {
@@ -110,31 +121,85 @@ impl App {
     pub async fn deploy(&self, deploy: Deploy) -> Result<Deployed, Error> {
         let previous = self.latest(&deploy.namespace, &deploy.name).await?;
         let new = self.new_revision(&deploy, previous.as_ref()).await?;
-        let lazy = deploy.settings.preload == Some(false);
-        if lazy {
-            self.0
-                .lazy
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(new.id);
-        }
+        let id = self.expect(new.id, &deploy.settings);
         let now = self.0.clock.now();
-        let (function, revision) = self
+        let written = self
             .0
             .store
-            .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation)
-            .await?;
-        if self
-            .0
-            .directory
-            .find(function.namespace.as_str(), function.name.as_str())
-            .is_none()
-        {
+            .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation);
+        self.written_down(id, written.await)
+    }
+
+    /// Deploys a function that must not be there yet.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken, `Invalid` as in [`App::deploy`]; nothing has changed then.
+    pub async fn create_function(&self, deploy: Deploy) -> Result<Deployed, Error> {
+        let new = self.new_revision(&deploy, None).await?;
+        let id = self.expect(new.id, &deploy.settings);
+        let now = self.0.clock.now();
+        let function = Function {
+            id: FunctionId::generate(),
+            namespace: deploy.namespace,
+            name: deploy.name,
+            current: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let written = self.0.store.create_deployed(function, new, deploy.annotation);
+        self.written_down(id, written.await)
+    }
+
+    /// Deploys a function that must be there, whatever it is called by now.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone, `Invalid` as in [`App::deploy`]; nothing has changed then.
+    pub async fn redeploy(&self, function: FunctionId, change: Redeploy) -> Result<Deployed, Error> {
+        let Function { namespace, name, .. } = self.function_by_id(function).await?;
+        let previous = self.list_revisions(function).await?.into_iter().next();
+        let deploy = Deploy {
+            namespace,
+            name,
+            settings: change.settings,
+            code: change.code,
+            annotation: None,
+        };
+        let new = self.new_revision(&deploy, previous.as_ref()).await?;
+        let id = self.expect(new.id, &deploy.settings);
+        let now = self.0.clock.now();
+        let written = self.0.store.redeploy(function, now, new, change.annotation);
+        self.written_down(id, written.await)
+    }
+
+    /// Keeps in mind what a revision's row does not say, before anybody can see the row.
+    fn expect(&self, id: RevisionId, settings: &Settings) -> RevisionId {
+        if settings.preload == Some(false) {
+            self.lazy().insert(id);
+        }
+        id
+    }
+
+    /// Tells those who wait for work.
+    fn written_down(
+        &self,
+        id: RevisionId,
+        written: Result<(Function, Revision), store::Error>,
+    ) -> Result<Deployed, Error> {
+        if written.is_err() {
+            self.lazy().remove(&id);
+        }
+        let (function, revision) = written?;
+        let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
+        if self.0.directory.find(namespace, name).is_none() {
             self.0.directory.put(function.clone(), None);
         }
         self.changed();
         self.0.pending.notify_one();
         Ok(Deployed { function, revision })
+    }
+
+    fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.
@@ -196,7 +261,8 @@ impl App {
             runtime_image: settings
                 .runtime_image
                 .clone()
-                .or_else(|| same_family.and_then(|p| p.runtime_image.clone())),
+                .or_else(|| same_family.and_then(|p| p.runtime_image.clone()))
+                .filter(|image| !image.is_empty()),
             build_commands: build_commands_of(settings, same_family)?,
             env,
             limits,

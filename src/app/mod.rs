@@ -6,6 +6,7 @@
 mod alias;
 mod builds;
 mod call;
+mod code;
 mod deploy;
 mod directory;
 mod engine;
@@ -23,7 +24,8 @@ mod webhook;
 
 pub use alias::AliasSpec;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
-pub use deploy::{Deploy, Deployed, NewCode, Settings, Upload};
+pub use code::PackageBytes;
+pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
 pub use engine::EngineStatus;
 pub use job::{JobUpdate, NewJob};
 pub use records::ExecutionDetail;

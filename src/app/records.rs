@@ -1,7 +1,7 @@
 //! Looking at executions, and keeping their number bounded.
 
 use super::App;
-use crate::domain::{Error, Execution, ExecutionId, FunctionId};
+use crate::domain::{Error, Execution, ExecutionId, FunctionId, Selector};
 use crate::store::{AsyncInput, ExecutionFilter, LogEntry};
 use crate::task::Shutdown;
 use std::time::Duration;
@@ -55,6 +55,15 @@ impl App {
     pub async fn count_matching_executions(&self, filter: ExecutionFilter) -> Result<u64, Error> {
         self.0.store.flush().await?;
         Ok(self.0.store.count_matching_executions(filter).await?)
+    }
+
+    /// How often a function was called with this selector; calls whose records are gone count too.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_calls(&self, function: FunctionId, selector: &Selector) -> Result<u64, Error> {
+        self.0.store.flush().await?;
+        Ok(self.0.store.count_calls(function, selector).await?)
     }
 
     /// Deletes the record of an execution that has ended, with what it printed, its input and its result.

@@ -2,7 +2,7 @@
 
 use super::execution::{COLUMNS, read};
 use super::{Error, Store, row};
-use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, Namespace, Timestamp};
+use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, Namespace, Selector, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, named_params};
 
@@ -90,6 +90,24 @@ impl Store {
             let conditions = Conditions::of(&filter);
             let sql = format!("select count(*) from execution where {}", conditions.text());
             let count: Option<i64> = row::maybe(c, &sql, &conditions.params()[..], |r| r.get(0))?;
+            Ok(count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// How often a function was called with this selector; calls whose records are gone count too.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_calls(&self, function: FunctionId, selector: &Selector) -> Result<u64, Error> {
+        let selector = selector.to_string();
+        self.read("count calls", move |c| {
+            let sql = "select (select count(*) from execution
+                               where function = :function and coalesce(selector, 'current') = :selector)
+                           + coalesce((select count from removed_calls
+                                       where function = :function and selector = :selector), 0)";
+            let key = named_params! {":function": function.as_bytes(), ":selector": selector};
+            let count: Option<i64> = row::maybe(c, sql, key, |r| r.get(0))?;
             Ok(count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
         })
         .await
@@ -232,10 +250,27 @@ fn prunable(connection: &Connection, keep_count: u32, keep_before: Timestamp) ->
 }
 
 fn remove_ended(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<usize> {
-    let sql = "delete from execution where id = :id and state not in ('queued', 'running')";
+    let sql = "delete from execution where id = :id and state not in ('queued', 'running')
+               returning function, coalesce(selector, 'current') as selector";
     let mut n_removed = 0;
     for id in ids {
-        n_removed += row::change(connection, sql, named_params! {":id": id.as_bytes()})?;
+        let key = named_params! {":id": id.as_bytes()};
+        let removed = row::maybe(connection, sql, key, |r| Ok((r.get("function")?, r.get("selector")?)))?;
+        if let Some((function, selector)) = removed {
+            count_removed(connection, function, selector)?;
+            n_removed += 1;
+        }
     }
     Ok(n_removed)
+}
+
+fn count_removed(connection: &Connection, function: [u8; 16], selector: String) -> rusqlite::Result<()> {
+    let sql = "insert into removed_calls (function, selector, count) values (:function, :selector, 1)
+               on conflict do update set count = count + 1";
+    row::change(
+        connection,
+        sql,
+        named_params! {":function": function, ":selector": selector},
+    )
+    .map(drop)
 }

@@ -58,11 +58,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn function(&self, id: FunctionId) -> Result<Option<Function>, Error> {
-        let sql = format!("select {COLUMNS} from function where id = :id");
-        self.read("read a function", move |c| {
-            row::maybe(c, &sql, named_params! {":id": id.as_bytes()}, read)
-        })
-        .await
+        self.read("read a function", move |c| get(c, id)).await
     }
 
     /// A page of functions. Order: namespace, then name.
@@ -134,7 +130,12 @@ pub(super) fn find_or_create(
     )
 }
 
-fn insert(connection: &Connection, function: &Function) -> rusqlite::Result<()> {
+pub(super) fn get(connection: &Connection, id: FunctionId) -> rusqlite::Result<Option<Function>> {
+    let sql = format!("select {COLUMNS} from function where id = :id");
+    row::maybe(connection, &sql, named_params! {":id": id.as_bytes()}, read)
+}
+
+pub(super) fn insert(connection: &Connection, function: &Function) -> rusqlite::Result<()> {
     let sql = "insert into function (id, namespace, name, current, created_at_ms, updated_at_ms)
                values (:id, :namespace, :name, :current, :created_at, :updated_at)";
     row::change(

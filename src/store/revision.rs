@@ -80,9 +80,46 @@ impl Store {
         self.write("deploy a function", move |c| {
             let function = function::find_or_create(c, &namespace, &name, now)?;
             let revision = insert(c, function.id, new, now)?;
-            if let Some(annotation) = annotation {
-                attach(c, Subject::Function(function.id), &annotation)?;
-            }
+            attach_to(c, function.id, annotation)?;
+            Ok((function, revision))
+        })
+        .await
+    }
+
+    /// Writes a function down that must not be there yet, with its first revision and what a dialect attaches to it.
+    ///
+    /// # Errors
+    /// `Duplicate` when the namespace has a function of that name; nothing is there then.
+    pub async fn create_deployed(
+        &self,
+        function: Function,
+        new: NewRevision,
+        annotation: Option<Annotation>,
+    ) -> Result<(Function, Revision), Error> {
+        self.write("create a function", move |c| {
+            function::insert(c, &function)?;
+            let revision = insert(c, function.id, new, function.created_at)?;
+            attach_to(c, function.id, annotation)?;
+            Ok((function, revision))
+        })
+        .await
+    }
+
+    /// Writes the next revision of a function down, and what a dialect attaches to the function in place of what it had.
+    ///
+    /// # Errors
+    /// `NotFound` when the function is gone.
+    pub async fn redeploy(
+        &self,
+        id: FunctionId,
+        now: Timestamp,
+        new: NewRevision,
+        annotation: Option<Annotation>,
+    ) -> Result<(Function, Revision), Error> {
+        self.write("deploy a function again", move |c| {
+            let revision = insert(c, id, new, now)?;
+            attach_to(c, id, annotation)?;
+            let function = function::get(c, id)?.ok_or_else(|| Error::not_found("function", id))?;
             Ok((function, revision))
         })
         .await
@@ -258,6 +295,10 @@ impl Store {
         let digests = self.read("list code packages", move |c| row::all(c, sql, [], digest));
         Ok(digests.await?.into_iter().collect())
     }
+}
+
+fn attach_to(c: &Connection, function: FunctionId, annotation: Option<Annotation>) -> rusqlite::Result<()> {
+    annotation.map_or(Ok(()), |text| attach(c, Subject::Function(function), &text))
 }
 
 fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: Timestamp) -> Result<Revision, Error> {

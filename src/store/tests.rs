@@ -377,6 +377,8 @@ async fn pruning_takes_what_is_old_or_too_much_and_never_what_is_open() {
     store.flush().await.expect("flush");
     assert_eq!(store.prune_executions(3, at(0)).await.expect("count"), 2);
     assert_eq!(store.prune_executions(9, at(99)).await.expect("age"), 3);
+    let calls = store.count_calls(function.id, &Selector::Current).await;
+    assert_eq!(calls.expect("count"), 7, "those that are gone count too");
     let rows = store.list_executions(everything()).await.expect("list");
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| !row.state.is_terminal()));

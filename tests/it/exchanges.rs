@@ -7,6 +7,8 @@
 
 use crate::support::{Answer, Hob, PATIENCE, root, zip};
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
 use http::Method;
 use md5::{Digest, Md5};
 use serde::Deserialize;
@@ -15,6 +17,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// Sessions that are replayed at the same time, each with a daemon of its own.
+const AT_ONCE: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -352,10 +357,8 @@ fn is_routed(route: &str, path: &str) -> bool {
 async fn each_recorded_session_is_answered_as_it_was_recorded() {
     let files: Vec<_> = dialects().iter().flat_map(|dialect| sessions(dialect)).collect();
     assert!(!files.is_empty());
-    let mut wrong = Vec::new();
-    for file in &files {
-        wrong.extend(replay(file).await.err());
-    }
+    let replays = stream::iter(&files).map(|file| replay(file)).buffered(AT_ONCE);
+    let wrong: Vec<_> = replays.filter_map(async |done| done.err()).collect().await;
     assert!(
         wrong.is_empty(),
         "{} of {}:\n{}",

@@ -3,7 +3,26 @@
 //! The rules and sentences are those of the contract's section 1.2. `null` means "not given", everywhere.
 
 use super::fault::Fault;
+use bytes::Bytes;
+use http::StatusCode;
 use serde_json::{Map, Value};
+
+/// A body may have so much. Unit: bytes.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// Reads the bytes of a body.
+///
+/// # Errors
+/// 400 when it ends early, 413 when it is too large.
+pub(super) async fn bytes(body: axum::body::Body) -> Result<Bytes, Fault> {
+    use http_body::Body as _;
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        let message = format!("The body may have {BODY_LIMIT} bytes.");
+        return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    let read = axum::body::to_bytes(body, BODY_LIMIT).await;
+    read.map_err(|e| Fault::bad(format!("The body cannot be read: {e}")))
+}
 
 /// What an attribute holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! everything; with them, a token's namespace is the project, and an admin's token may name another one.
 
 use super::fault::Fault;
+use super::filter::Query;
 use crate::domain::{Namespace, Principal, Role};
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
@@ -46,6 +47,22 @@ impl Caller {
     /// Whether a resource of that project can be seen by its id.
     pub(super) fn sees(&self, project: &Namespace) -> bool {
         self.admin || self.project == *project
+    }
+
+    /// Whose resources a list shows: a project's, or everybody's for `None`.
+    ///
+    /// # Errors
+    /// 403 for every project's, unless an admin asks.
+    pub(super) fn scope(&self, query: &mut Query) -> Result<Option<Namespace>, Fault> {
+        if query.all_projects {
+            self.must_be_operator()?;
+            return Ok(None);
+        }
+        if !self.operator {
+            query.forget("project_id");
+        }
+        let other = self.admin && query.names_a_project();
+        Ok((!other).then(|| self.project.clone()))
     }
 
     /// Lets admins pass.
@@ -96,6 +113,21 @@ mod tests {
             ("default", false, true)
         );
         assert!(caller(None, &[("x-roles", "member,Admin")]).admin);
+    }
+
+    #[test]
+    fn a_list_shows_the_own_project_unless_an_admin_asks_for_more() {
+        let read = |text| Query::read(text, &["project_id"]).expect("known");
+        let user = caller(Some(("mine", Role::User)), &[]);
+        let admin = caller(Some(("mine", Role::Admin)), &[]);
+        let mut everything = read("all_projects=true");
+        assert_eq!(user.scope(&mut everything).expect_err("refused"), Fault::not_allowed());
+        assert_eq!(admin.scope(&mut everything).expect("allowed"), None);
+        let mut foreign = read("project_id=other");
+        assert_eq!(admin.scope(&mut foreign).expect("allowed"), None);
+        let own = user.scope(&mut foreign).expect("allowed");
+        assert_eq!(own.expect("one").as_str(), "mine");
+        assert!(!foreign.names_a_project());
     }
 
     #[test]

@@ -92,6 +92,14 @@ impl Form {
             .any(|name| self.fields.get(*name).is_some_and(|v| !v.is_null()))
     }
 
+    /// A form of the pairs of a query.
+    #[cfg(test)]
+    pub(super) fn of_pairs(pairs: &str) -> Self {
+        let mut form = Self::default();
+        form.add_pairs(pairs.as_bytes());
+        form
+    }
+
     fn add_pairs(&mut self, pairs: &[u8]) {
         for (name, value) in form_urlencoded::parse(pairs) {
             self.fields.insert(name.into_owned(), Value::String(value.into_owned()));

@@ -3,15 +3,32 @@
 //! One file a resource; `attributes`, `filter`, `form`, `time` and `fault` are the wire's own habits, `caller` says
 //! who asks. Keeps what the core has no word for in annotations and documents of its own, never a second truth.
 
+mod aliases;
 mod attributes;
 mod caller;
+mod download;
 mod fault;
 mod filter;
 mod form;
+mod function_code;
+mod function_name;
+mod function_update;
+mod function_view;
+mod function_workers;
+mod functions;
+mod json_text;
+mod note;
+mod resources;
 mod root;
+mod runtime_image;
+mod runtimes;
+mod shelf;
 mod time;
+mod versions;
+mod wire;
 
 use super::Dialect;
+use crate::domain::Principal;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -26,7 +43,15 @@ type Route = (Method, &'static str, MethodRouter<Dialect>);
 
 /// Every route, for the router and for the test that asks each for a recorded exchange.
 fn routes() -> Vec<Route> {
-    root::routes()
+    let all = [
+        root::routes(),
+        runtimes::routes(),
+        functions::routes(),
+        function_workers::routes(),
+        versions::routes(),
+        aliases::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What the routes are, without their handlers.
@@ -68,9 +93,19 @@ async fn answer(inner: Router, mut request: Request) -> Response {
     if let Some(uri) = one_form(request.uri()) {
         *request.uri_mut() = uri;
     }
+    forget_parameters(&mut request);
     match inner.oneshot(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
+    }
+}
+
+/// The outer route took the path for a parameter of its own, which the inner one must not find. Only who asks is kept.
+fn forget_parameters(request: &mut Request) {
+    let principal = request.extensions_mut().remove::<Principal>();
+    request.extensions_mut().clear();
+    if let Some(principal) = principal {
+        request.extensions_mut().insert(principal);
     }
 }
 

@@ -10,6 +10,11 @@ pub(super) fn show(at: Timestamp) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The same for a time that is kept as UTC milliseconds.
+pub(super) fn show_millis(millis: i64) -> String {
+    show(Timestamp::from_millis(millis))
+}
+
 /// Forms of a date with a time, the ordinary one first.
 const WITH_TIME: [&str; 8] = [
     "%Y-%m-%dT%H:%M:%S%.f",

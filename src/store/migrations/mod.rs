@@ -12,6 +12,7 @@ const STEPS: [&str; 6] = [
     include_str!("0004_versions.sql"),
     include_str!("0005_builds.sql"),
     include_str!("0006_jobs.sql"),
+    include_str!("0008_removed_calls.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

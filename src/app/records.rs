@@ -2,8 +2,9 @@
 
 use super::App;
 use crate::domain::{Error, Execution, ExecutionId, FunctionId, Selector};
-use crate::store::{AsyncInput, ExecutionFilter, LogEntry};
+use crate::store::{AsyncInput, ExecutionFilter, Kept, LogEntry};
 use crate::task::Shutdown;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Between two clean-ups.
@@ -27,9 +28,11 @@ impl App {
     /// `NotFound` when there is none, or its record has not been written yet.
     pub async fn execution(&self, id: ExecutionId) -> Result<Execution, Error> {
         if let Some(found) = self.0.store.execution(id).await? {
-            return Ok(found);
+            if found.asynchronous || found.state.is_terminal() {
+                return Ok(found);
+            }
         }
-        // The record may still be on its way to the disk.
+        // The record of a synchronous call, or of its end, may still be on its way to the disk.
         self.0.store.flush().await?;
         let found = self.0.store.execution(id).await?;
         found.ok_or_else(|| {
@@ -79,6 +82,25 @@ impl App {
         Err(Error::conflict(format!(
             "execution {id} is {state}: wait for its end, or cancel it with `hob runs cancel {id}`"
         )))
+    }
+
+    /// Deletes the record of an execution in whatever state: one that waits is never made, one that runs goes on and
+    /// leaves no trace.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn forget_execution(&self, id: ExecutionId) -> Result<(), Error> {
+        self.execution(id).await?;
+        self.0.store.forget_execution(id).await?;
+        Ok(())
+    }
+
+    /// What was kept of each of these executions; those of which nothing was are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn kept(&self, ids: Vec<ExecutionId>) -> Result<HashMap<ExecutionId, Kept>, Error> {
+        Ok(self.0.store.kept(ids).await?)
     }
 
     /// What an execution was called with, where that was kept.

@@ -125,10 +125,7 @@ impl App {
     /// `NotFound` when there is none, `Denied` when the call is not signed as it must be, and what calling says.
     pub async fn call_webhook(&self, id: WebhookId, call: ExecutionId, incoming: Incoming) -> Result<Answer, Error> {
         let webhook = self.webhook(id).await?;
-        let incoming = match &webhook.signing {
-            Some(signing) => self.check_signature(signing, incoming).await?,
-            None => incoming,
-        };
+        let incoming = self.check_signature(&webhook, incoming).await?;
         let options = InvokeOptions {
             selector: webhook.selector,
             description: "called by a webhook".to_owned(),
@@ -137,8 +134,15 @@ impl App {
         self.invoke(Callee::Id(webhook.function), options, incoming).await
     }
 
-    /// A signature is of the whole body: it is read before the function sees any of it.
-    async fn check_signature(&self, signing: &Signing, incoming: Incoming) -> Result<Incoming, Error> {
+    /// Lets a call pass that is signed as its webhook demands. A signature is of the whole body: it is read before the
+    /// function sees any of it.
+    ///
+    /// # Errors
+    /// `Denied` when the signature does not fit, `TooLarge` when the body of a signed call is over the limit.
+    pub async fn check_signature(&self, webhook: &Webhook, incoming: Incoming) -> Result<Incoming, Error> {
+        let Some(signing) = &webhook.signing else {
+            return Ok(incoming);
+        };
         let body = collect(incoming.body, self.0.options.async_input_limit).await?;
         if !signature::fits(signing, &incoming.headers, &body, self.0.clock.now()) {
             return Err(Error::Denied(

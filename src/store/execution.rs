@@ -188,11 +188,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn execution_result(&self, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
-        let sql = "select result from execution_result where execution = :id";
-        self.read("read a result", move |c| {
-            row::maybe(c, sql, named_params! {":id": id.as_bytes()}, |r| r.get(0))
-        })
-        .await
+        self.read("read a result", move |c| result(c, id)).await
     }
 
     /// What an execution was called with, where that was kept.
@@ -475,7 +471,12 @@ fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Ex
     claimed.into_iter().map(with_input).collect()
 }
 
-fn input(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<AsyncInput>> {
+pub(super) fn result(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<Vec<u8>>> {
+    let sql = "select result from execution_result where execution = :id";
+    row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, |r| r.get(0))
+}
+
+pub(super) fn input(connection: &Connection, id: ExecutionId) -> rusqlite::Result<Option<AsyncInput>> {
     let sql = "select method, path, query, headers, body from execution_input
                where execution = :id";
     row::maybe(connection, sql, named_params! {":id": id.as_bytes()}, read_input)

@@ -1,10 +1,11 @@
 //! Executions, many at a time: finding, counting and removing them. One at a time, and how they run, is `execution.rs`.
 
-use super::execution::{COLUMNS, read};
+use super::execution::{AsyncInput, COLUMNS, input, read, result};
 use super::{Error, Store, row};
 use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, Namespace, Selector, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, named_params};
+use std::collections::HashMap;
 
 /// Rows removed in one transaction, so that pruning never holds others up for long.
 const PRUNE_CHUNK: usize = 500;
@@ -60,6 +61,15 @@ impl Default for ExecutionFilter {
             limit: 50,
         }
     }
+}
+
+/// What was kept of an execution beside its record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// What it was called with.
+    pub input: Option<AsyncInput>,
+    /// The answer's body.
+    pub result: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -128,6 +138,34 @@ impl Store {
     pub async fn delete_execution(&self, id: ExecutionId) -> Result<bool, Error> {
         self.write("delete an execution", move |c| Ok(remove_ended(c, &[id])? > 0))
             .await
+    }
+
+    /// Removes an execution in whatever state, with all that was kept of it; what it comes to later is not written.
+    /// `false` when there was none.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn forget_execution(&self, id: ExecutionId) -> Result<bool, Error> {
+        self.write("forget an execution", move |c| Ok(remove(c, "true", &[id])? > 0))
+            .await
+    }
+
+    /// What was kept of each of these executions; those of which nothing was are left out. One trip to the database.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn kept(&self, ids: Vec<ExecutionId>) -> Result<HashMap<ExecutionId, Kept>, Error> {
+        self.read("read what was kept of executions", move |c| {
+            let mut all = HashMap::new();
+            for id in ids {
+                let (input, result) = (input(c, id)?, result(c, id)?);
+                if input.is_some() || result.is_some() {
+                    all.insert(id, Kept { input, result });
+                }
+            }
+            Ok(all)
+        })
+        .await
     }
 
     /// Removes ended executions that were accepted before `keep_before`, or that are not among the newest
@@ -250,8 +288,14 @@ fn prunable(connection: &Connection, keep_count: u32, keep_before: Timestamp) ->
 }
 
 fn remove_ended(connection: &Connection, ids: &[ExecutionId]) -> rusqlite::Result<usize> {
-    let sql = "delete from execution where id = :id and state not in ('queued', 'running')
-               returning function, coalesce(selector, 'current') as selector";
+    remove(connection, "state not in ('queued', 'running')", ids)
+}
+
+fn remove(connection: &Connection, condition: &str, ids: &[ExecutionId]) -> rusqlite::Result<usize> {
+    let sql = &format!(
+        "delete from execution where id = :id and {condition}
+         returning function, coalesce(selector, 'current') as selector"
+    );
     let mut n_removed = 0;
     for id in ids {
         let key = named_params! {":id": id.as_bytes()};

@@ -29,7 +29,7 @@ pub use annotations::{Annotation, DocumentKey, Subject};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
 pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
-pub use executions::{ExecutionFilter, Order};
+pub use executions::{ExecutionFilter, Kept, Order};
 pub use function::FunctionFilter;
 pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};

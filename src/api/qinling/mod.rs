@@ -5,8 +5,12 @@
 
 mod aliases;
 mod attributes;
+mod callee;
 mod caller;
 mod download;
+mod execution_result;
+mod execution_view;
+mod executions;
 mod fault;
 mod filter;
 mod form;
@@ -16,6 +20,9 @@ mod function_update;
 mod function_view;
 mod function_workers;
 mod functions;
+mod input;
+mod job_times;
+mod jobs;
 mod json_text;
 mod note;
 mod resources;
@@ -25,6 +32,8 @@ mod runtimes;
 mod shelf;
 mod time;
 mod versions;
+mod webhook_input;
+mod webhooks;
 mod wire;
 
 use super::Dialect;
@@ -50,6 +59,9 @@ fn routes() -> Vec<Route> {
         function_workers::routes(),
         versions::routes(),
         aliases::routes(),
+        executions::routes(),
+        webhooks::routes(),
+        jobs::routes(),
     ];
     all.into_iter().flatten().collect()
 }

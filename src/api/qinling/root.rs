@@ -29,7 +29,7 @@ async fn moved() -> Response {
 }
 
 /// The address that the client used, or ours.
-fn address(headers: &HeaderMap, state: &Dialect) -> String {
+pub(super) fn address(headers: &HeaderMap, state: &Dialect) -> String {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     host.map_or_else(|| state.base_url.to_string(), |host| format!("http://{host}"))
 }

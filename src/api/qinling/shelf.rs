@@ -156,8 +156,12 @@ pub(super) async fn find(app: &App, caller: &Caller, id: &str) -> Result<Runtime
 
 /// The runtime of that id, whoever asks.
 pub(super) async fn by_id(app: &App, id: &str) -> Result<Option<Runtime>, Fault> {
-    stock(app).await?;
-    let Some(text) = app.document(key(id)).await? else {
+    let mut text = app.document(key(id)).await?;
+    if text.is_none() {
+        stock(app).await?;
+        text = app.document(key(id)).await?;
+    }
+    let Some(text) = text else {
         return Ok(None);
     };
     let runtime = Runtime {

@@ -108,3 +108,54 @@ pub(super) struct FunctionAlias {
     pub(super) created_at: String,
     pub(super) updated_at: Option<String>,
 }
+
+/// One call of a function.
+#[derive(Debug, Serialize)]
+pub(super) struct Execution {
+    pub(super) id: String,
+    pub(super) function_id: String,
+    pub(super) function_version: u32,
+    pub(super) function_alias: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) sync: bool,
+    pub(super) input: Option<String>,
+    /// A text that holds JSON.
+    pub(super) result: Option<String>,
+    pub(super) project_id: String,
+    pub(super) created_at: String,
+    pub(super) updated_at: Option<String>,
+}
+
+/// An address by which anybody calls a function. One that leads by an alias has neither function nor version.
+#[derive(Debug, Serialize)]
+pub(super) struct Webhook {
+    pub(super) id: String,
+    pub(super) function_id: Option<String>,
+    pub(super) function_alias: Option<String>,
+    pub(super) function_version: Option<u32>,
+    pub(super) description: Option<String>,
+    pub(super) project_id: String,
+    pub(super) created_at: String,
+    pub(super) updated_at: Option<String>,
+    pub(super) webhook_url: String,
+}
+
+/// A function on a schedule. One that leads by an alias has no function, and version 0.
+#[derive(Debug, Serialize)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) function_id: Option<String>,
+    pub(super) function_alias: Option<String>,
+    pub(super) function_version: u32,
+    pub(super) function_input: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) pattern: Option<String>,
+    pub(super) count: Option<u32>,
+    pub(super) first_execution_time: Option<String>,
+    pub(super) next_execution_time: Option<String>,
+    pub(super) project_id: String,
+    pub(super) created_at: String,
+    pub(super) updated_at: Option<String>,
+}

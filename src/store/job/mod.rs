@@ -232,7 +232,8 @@ fn carry_out(
         return Ok(None);
     };
     let id = ExecutionId::generate();
-    execution::accept(c, id, job.function, &job.selector, "", now)?;
+    let description = format!("Created by Job {}", job.id);
+    execution::accept(c, id, job.function, &job.selector, &description, now)?;
     let sql = "insert into execution_input (execution, method, path, query, headers, body)
                select :execution, method, path, query, headers, body from job_input where job = :job";
     row::change(

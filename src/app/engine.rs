@@ -34,12 +34,16 @@ impl App {
 
     /// Looks at the engine until shutdown.
     pub async fn watch_engine(self, shutdown: Shutdown) {
-        loop {
-            let wait = self.look_at_engine().await;
-            tokio::select! {
-                () = shutdown.requested() => return,
-                () = tokio::time::sleep(wait) => {}
+        let look = async {
+            loop {
+                let wait = self.look_at_engine().await;
+                tokio::time::sleep(wait).await;
             }
+        };
+        // What is being prepared is dropped at shutdown: the next run prepares it again.
+        tokio::select! {
+            () = shutdown.requested() => {}
+            () = look => {}
         }
     }
 

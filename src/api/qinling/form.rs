@@ -15,6 +15,9 @@ use std::fmt::Write;
 /// Fields other than the package, all together. Unit: bytes.
 const FIELDS_LIMIT: usize = 1024 * 1024;
 
+/// How a zip begins: with a file, with its end when it is empty, or as one part of several.
+const ZIP_BEGINS: [&[u8; 4]; 3] = [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"];
+
 /// A stored package and its checksum.
 #[derive(Debug, Clone)]
 pub(super) struct Package {
@@ -153,7 +156,7 @@ async fn store(app: &App, mut field: Field<'_>) -> Result<Package, Fault> {
     Ok(Package {
         upload: Upload { digest, file_name },
         md5sum: hex(&md5.finalize()),
-        is_zip: head.starts_with(b"PK"),
+        is_zip: ZIP_BEGINS.iter().any(|begin| head.starts_with(*begin)),
     })
 }
 

@@ -70,16 +70,16 @@ async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Fa
     let named = args.source.as_ref().map(|path| path.display().to_string());
     let name = args.name.clone().or(named).unwrap_or_default();
     let settings = settings(args);
+    if is_new(context, &name).await? {
+        let message = format!("there is no file or directory `{name}` here, and no function of that name");
+        return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
+            .hint("name the code of a new function: `hob deploy DIR`"));
+    }
     if settings == DeploySettings::default() {
         return Err(Failure::usage(format!(
             "`{name}` is no file or directory here, and no setting is given"
         ))
         .hint("name its code, or say what changes: --memory, --timeout, --env, …"));
-    }
-    if is_new(context, &name).await? {
-        let message = format!("there is no file or directory `{name}` here, and no function of that name");
-        return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
-            .hint("name the code of a new function: `hob deploy DIR`"));
     }
     put(context, &name, &settings, None, args.no_wait).await
 }

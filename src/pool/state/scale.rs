@@ -13,7 +13,7 @@ impl State {
         self.groups.get(&revision).map_or(0, |g| g.workers.len())
     }
 
-    /// So many are kept from now on: missing ones are started, idle ones above leave, oldest first.
+    /// So many are kept from now on: missing ones are started, those above that have no call leave.
     pub(super) fn keep(&mut self, demand: Arc<Demand>, count: u16, out: &mut Vec<Command>) {
         if demand.limits.memory.bytes() > self.policy.memory_budget {
             return;
@@ -64,18 +64,18 @@ impl State {
         if self.hungry.contains(&revision) {
             return;
         }
-        for id in self.idle_of(revision) {
+        for id in self.spare_of(revision) {
             if self.workers_of(revision) > floor {
                 self.remove(id, out);
             }
         }
     }
 
-    /// Order: oldest first.
-    fn idle_of(&self, revision: RevisionId) -> Vec<WorkerId> {
-        let ours = |w: &Worker| w.revision == Some(revision) && w.is_idle();
-        let mut idle: Vec<_> = self.workers.iter().filter(|(_, w)| ours(w)).collect();
-        idle.sort_by_key(|(id, w)| (w.idle_since, **id));
-        idle.into_iter().map(|(id, _)| *id).collect()
+    /// Workers without calls. Order: those that are still on their way first, then the oldest.
+    fn spare_of(&self, revision: RevisionId) -> Vec<WorkerId> {
+        let ours = |w: &Worker| w.revision == Some(revision) && !w.is_busy();
+        let mut spare: Vec<_> = self.workers.iter().filter(|(_, w)| ours(w)).collect();
+        spare.sort_by_key(|(id, w)| (w.is_idle(), w.idle_since, **id));
+        spare.into_iter().map(|(id, _)| *id).collect()
     }
 }

@@ -3,12 +3,12 @@
 //! Order: bind, open the store, build, run, drain. What is bound first cannot fail last.
 
 use crate::api;
-use crate::api::kit::guard::{self, Guard};
+use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Parts};
+use crate::app::{App, Defaults, Keys, Parts};
 use crate::builder::Builder;
-use crate::config::{Config, Durability, Environment, Prewarm, Pull};
+use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
 use crate::domain::{InstanceId, Limits, Network};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
@@ -61,6 +61,13 @@ pub enum Error {
     /// The store cannot be opened.
     #[error("the data directory {0} cannot be used")]
     Store(PathBuf, #[source] store::Error),
+    /// Other machines could run code here.
+    #[error(
+        "refusing to listen on {0} without an access token, because whoever reaches that address could run code on \
+         this machine: set `access.token` (HOB_ACCESS_TOKEN), or start on 127.0.0.1 and make a token with \
+         `hob token create --role admin`"
+    )]
+    Exposed(SocketAddr),
     /// The runtimes cannot be read.
     #[error("the runtimes cannot be read")]
     Runtimes(#[from] runtime::Error),
@@ -120,6 +127,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let (listener, address) = bind(config.server.listen).await?;
         let store = open_store(&config).await?;
+        let keys = Keys::new(config.access.token.as_deref(), !address.ip().is_loopback());
         let engine = engine(store.instance());
         let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
         let shutdown = Shutdown::new();
@@ -154,9 +162,13 @@ impl Daemon {
             invoker,
             supervisor: supervisor.clone(),
             clock,
+            keys,
         };
         let app = App::new(parts);
         app.recover().await.map_err(Error::Recover)?;
+        if app.keys().exposed() && !app.keys().any() {
+            return Err(Error::Exposed(address));
+        }
         let purge = Arc::new(AtomicBool::new(false));
         let router = router(&config, &app, &store, address, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
@@ -482,11 +494,7 @@ fn router(
         }),
         shutdown: shutdown.clone(),
     };
-    let guard = Arc::new(Guard {
-        allowed_hosts: config.server.allowed_hosts.clone(),
-        allowed_origins: config.server.allowed_origins.clone(),
-        token: config.access.token.clone(),
-    });
+    let guard = Arc::new(guard(config, app.keys().clone()));
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
@@ -504,7 +512,33 @@ fn router(
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(ingress, by_host))
+        .layer(middleware::from_fn(ingress::border))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+}
+
+fn guard(config: &Config, keys: Keys) -> Guard {
+    let mut guard = Guard::new(keys, door);
+    guard.allowed_hosts.clone_from(&config.server.allowed_hosts);
+    guard.allowed_origins.clone_from(&config.server.allowed_origins);
+    guard.ingress = match config.access.ingress {
+        IngressAccess::Auto => guard::IngressAccess::Auto,
+        IngressAccess::Token => guard::IngressAccess::Token,
+        IngressAccess::Open => guard::IngressAccess::Open,
+    };
+    guard
+}
+
+/// What a request wants. A function's own address goes before every path, as it does when requests are served.
+fn door(request: &Request) -> Door {
+    let path = request.uri().path();
+    match path {
+        _ if ingress::is_addressed(request) => Door::Ingress,
+        "/healthz" | "/readyz" => Door::Open,
+        "/metrics" => Door::Everything,
+        // A webhook's address is the key to it.
+        _ if path.starts_with("/hook/") => Door::Open,
+        _ => api::door(request.method(), path),
+    }
 }
 
 /// Sends a request whose host names a function to it, before paths are looked at.

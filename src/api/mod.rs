@@ -7,6 +7,7 @@ mod qinling;
 use crate::app::App;
 use axum::Router;
 use http::Method;
+use kit::guard::Door;
 use std::sync::Arc;
 
 /// What every dialect works with; clones share it.
@@ -43,4 +44,11 @@ pub fn routes() -> Vec<Route> {
 /// The outside APIs beside the native one, each below its own paths.
 pub fn dialects(state: &Dialect) -> Router {
     Router::new().merge(qinling::router(state.clone()))
+}
+
+/// What a request to an API wants. Whoever knows a path says so; all others are for users of a namespace.
+#[must_use]
+pub fn door(method: &Method, path: &str) -> Door {
+    let known = native::door(method, path).or_else(|| qinling::door(method, path));
+    known.unwrap_or(Door::Namespace)
 }

@@ -3,6 +3,7 @@
 //! Every dialect, the ingress and the command line come through here. Keeps what serves calls in memory, so
 //! that a call asks no database.
 
+mod access;
 mod alias;
 mod builds;
 mod call;
@@ -22,6 +23,7 @@ mod signature;
 mod version;
 mod webhook;
 
+pub use access::{Keys, MadeToken, NewToken};
 pub use alias::AliasSpec;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use code::PackageBytes;
@@ -110,6 +112,9 @@ struct Inner {
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
     lazy: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
+    keys: Keys,
+    /// Held while tokens change: each change is checked against those before it.
+    keys_change: tokio::sync::Mutex<()>,
     builds: builds::Builds,
 }
 
@@ -142,6 +147,8 @@ pub struct Parts {
     pub supervisor: Supervisor,
     /// Time.
     pub clock: Clock,
+    /// Access tokens.
+    pub keys: Keys,
 }
 
 impl App {
@@ -168,6 +175,8 @@ impl App {
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),
+            keys: parts.keys,
+            keys_change: tokio::sync::Mutex::default(),
             builds: builds::Builds::default(),
         }))
     }
@@ -189,7 +198,7 @@ impl App {
         for function in self.0.store.list_functions(FunctionFilter::default()).await? {
             self.remember(function).await?;
         }
-        Ok(())
+        self.read_tokens().await
     }
 
     /// A function by name.
@@ -199,6 +208,16 @@ impl App {
     pub async fn function(&self, namespace: &Namespace, name: &FunctionName) -> Result<Function, Error> {
         let found = self.0.store.find_function(namespace, name).await?;
         found.ok_or_else(|| no_such_function(namespace, name))
+    }
+
+    /// Whose function it is.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn namespace_of(&self, function: FunctionId) -> Result<Namespace, Error> {
+        let found = self.0.store.function(function).await?;
+        let found = found.ok_or_else(|| Error::not_found(format!("there is no function {function}")))?;
+        Ok(found.namespace)
     }
 
     /// All functions of a namespace, or of all.

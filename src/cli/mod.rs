@@ -17,6 +17,7 @@ mod show;
 mod table;
 #[cfg(test)]
 mod testing;
+mod token_args;
 
 pub use args::ServeArgs;
 

@@ -1,7 +1,6 @@
 //! Why settings are refused. Every message names the key, where it was set and what to do; none shows a secret.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where a value was set.
@@ -83,15 +82,6 @@ pub enum Error {
         origin: Origin,
         /// What is accepted.
         accepted: String,
-    },
-    /// Other machines could run code here.
-    #[error(
-        "refusing to listen on {listen} without an access token, because whoever reaches that address could run code \
-         on this machine: set `access.token` (HOB_ACCESS_TOKEN), or listen on 127.0.0.1"
-    )]
-    Exposed {
-        /// The address that was asked for.
-        listen: SocketAddr,
     },
     /// No place for state.
     #[error("no place to keep state: neither HOME nor XDG_STATE_HOME is set; use --data-dir or HOB_DATA_DIR")]

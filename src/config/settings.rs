@@ -223,12 +223,25 @@ pub enum Durability {
 pub struct Access {
     /// What requests must carry; none: nothing. Compare it in constant time and never print it.
     pub token: Option<String>,
+    /// When a function's own clients need a token.
+    pub ingress: IngressAccess,
+}
+
+/// When a function's own clients need a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IngressAccess {
+    /// When other machines can reach the daemon.
+    Auto,
+    /// Always.
+    Token,
+    /// Never.
+    Open,
 }
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = if self.token.is_some() { "(hidden)" } else { "none" };
-        write!(f, "Access {{ token: {token} }}")
+        write!(f, "Access {{ token: {token}, ingress: {:?} }}", self.ingress)
     }
 }
 
@@ -244,7 +257,7 @@ const NETWORKS: &str = "\"default\", \"none\" or the name of one of the engine's
 const DAY: u64 = 24 * 60 * 60;
 
 pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<Config, Error> {
-    let config = Config {
+    Ok(Config {
         server: server(from, environment)?,
         engine: engine(from)?,
         build: build(from)?,
@@ -254,12 +267,7 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         records: records(from)?,
         access: access(from)?,
         runtimes: runtimes(from),
-    };
-    let listen = config.server.listen;
-    if config.access.token.is_none() && !listen.ip().is_loopback() {
-        return Err(Error::Exposed { listen });
-    }
-    Ok(config)
+    })
 }
 
 fn server(from: &mut Reader<'_>, environment: &Environment) -> Result<Server, Error> {
@@ -427,7 +435,13 @@ fn access(from: &mut Reader<'_>) -> Result<Access, Error> {
     if token.as_ref().is_some_and(|token| !fits(token)) {
         return Err(from.refused("access.token", "at least 8 visible ASCII characters without spaces"));
     }
-    Ok(Access { token })
+    let ingress = [
+        ("auto", IngressAccess::Auto),
+        ("token", IngressAccess::Token),
+        ("open", IngressAccess::Open),
+    ];
+    let ingress = from.choice("access.ingress", &ingress)?;
+    Ok(Access { token, ingress })
 }
 
 fn runtimes(from: &mut Reader<'_>) -> Runtimes {

@@ -184,17 +184,18 @@ fn a_value_out_of_range_names_the_range() {
 }
 
 #[test]
-fn an_open_address_needs_a_token() {
+fn a_token_and_who_needs_one_are_read_together() {
     check_refused(
-        with_environment(&[("HOB_LISTEN", "0.0.0.0:7070")]),
-        &["0.0.0.0:7070", "HOB_ACCESS_TOKEN"],
+        with_environment(&[("HOB_ACCESS_INGRESS", "never")]),
+        &["\"auto\" or \"token\" or \"open\"", "HOB_ACCESS_INGRESS"],
     );
     let open = [("HOB_LISTEN", "[::]:0"), ("HOB_ACCESS_TOKEN", "correct-horse")];
     assert_eq!(
         with_environment(&open).unwrap().access.token.as_deref(),
         Some("correct-horse")
     );
-    assert!(with_environment(&[("HOB_LISTEN", "[::1]:0")]).is_ok());
+    let ingress = [("HOB_ACCESS_INGRESS", "token")];
+    assert_eq!(with_environment(&ingress).unwrap().access.ingress, IngressAccess::Token);
 }
 
 #[test]

@@ -63,6 +63,10 @@ id!(
     WorkerId
 );
 id!(
+    /// One access token; says nothing of the token itself.
+    TokenId
+);
+id!(
     /// One data directory: the owner of containers, images and networks.
     InstanceId
 );

@@ -17,14 +17,14 @@ mod time;
 mod version;
 mod webhook;
 
-pub use access::{Principal, Role};
+pub use access::{Principal, Role, Token};
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
 pub use function::Function;
-pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, WorkerId};
+pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
-pub use name::{AliasName, FunctionName, Namespace};
+pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use schedule::{Cron, Every, Schedule, moment};
 pub use selector::Selector;

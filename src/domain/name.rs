@@ -44,6 +44,12 @@ name!(
     "namespace"
 );
 
+name!(
+    /// What people call an access token; unique.
+    TokenName,
+    "token name"
+);
+
 /// An alias's name, unique in its namespace. Freer than the others: it names no file, no host and no container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AliasName(String);

@@ -3,6 +3,10 @@
 //! `/function/<name>/…` and `<name>.<namespace>.localhost`; `/hook/<id>` for webhooks. Knows nothing of how functions
 //! are managed.
 
+mod border;
+
+pub use border::{border, is_addressed};
+
 use crate::api::kit::invoke::{CallParts, call_webhook, invoke};
 use crate::api::kit::problem;
 use crate::app::{App, Callee, InvokeOptions};

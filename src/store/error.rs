@@ -169,6 +169,7 @@ fn constraint(error: &rusqlite::Error) -> Option<Error> {
         "revision.id" => "revision id",
         "revision.function, revision.number" => "revision number",
         "execution.id" => "execution id",
+        "token.name" => "token name",
         "alias.namespace, alias.name" => "alias name",
         "webhook.id" => "webhook id",
         "document.dialect, document.kind, document.key" => "document",

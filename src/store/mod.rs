@@ -18,6 +18,7 @@ mod migrations;
 mod reader;
 mod revision;
 mod row;
+mod token;
 mod version;
 mod webhook;
 mod writer;
@@ -33,6 +34,7 @@ pub use executions::{ExecutionFilter, Kept, Order};
 pub use function::FunctionFilter;
 pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
+pub use token::StoredToken;
 
 use crate::domain::InstanceId;
 use reader::Readers;

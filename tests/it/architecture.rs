@@ -74,6 +74,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/app/"]),
     ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
+    ("subtle", &["src/app/"]),
+    ("base64", &["src/api/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

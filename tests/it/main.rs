@@ -6,6 +6,7 @@
     reason = "tests have no supervisor, and find the engine as the program does"
 )]
 
+mod access;
 mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]

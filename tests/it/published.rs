@@ -237,7 +237,7 @@ async fn a_webhook_calls_its_function_by_any_method_and_without_the_token() {
             "{path}"
         );
     }
-    let refused = hob.send(Method::GET, "/function/f", &[], Bytes::new()).await;
+    let refused = hob.send(Method::GET, "/hob/v1/functions/f", &[], Bytes::new()).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
 }
 

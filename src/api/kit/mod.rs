@@ -1,5 +1,8 @@
 //! Tools any dialect may use. Knows no dialect.
 
+mod attempts;
+mod browser;
+mod credentials;
 pub mod guard;
 pub mod invoke;
 pub mod problem;

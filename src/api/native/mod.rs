@@ -2,6 +2,7 @@
 //!
 //! Holds no rules: each handler asks the application and shows what it says in the types of `wire`.
 
+mod access;
 mod builds;
 mod error;
 mod executions;
@@ -13,15 +14,20 @@ mod logs;
 mod map;
 mod scale;
 mod system;
+pub mod token_wire;
+mod tokens;
 mod upload;
 mod versions;
 mod webhooks;
 pub mod wire;
 
+pub(super) use access::door;
+
 use crate::app::App;
 use crate::task::Shutdown;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use http::Method;
 use std::sync::Arc;
@@ -60,7 +66,8 @@ impl std::fmt::Debug for NativeState {
 
 /// The native API, everything under [`wire::BASE`].
 pub fn router(state: NativeState) -> Router {
-    unbound().with_state(state)
+    let scope = middleware::from_fn_with_state(state.clone(), access::scope);
+    unbound().with_state(state).layer(scope)
 }
 
 fn unbound() -> Router<NativeState> {
@@ -92,6 +99,9 @@ fn routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/runtimes", get(system::runtimes)),
         (Method::POST, "/stop", post(system::stop)),
         (Method::GET, "/openapi.json", get(system::openapi)),
+        (Method::GET, "/tokens", get(tokens::list)),
+        (Method::POST, "/tokens", post(tokens::create)),
+        (Method::DELETE, "/tokens/{id}", delete(tokens::revoke)),
     ]);
     all
 }
@@ -204,7 +214,10 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         system::status,
         system::runtimes,
         system::stop,
-        system::openapi
+        system::openapi,
+        tokens::list,
+        tokens::create,
+        tokens::revoke
     ),
     components(schemas(wire::ErrorBody, wire::LogEntry, wire::Order))
 )]

@@ -37,6 +37,7 @@ mod webhooks;
 mod wire;
 
 use super::Dialect;
+use super::kit::guard::Door;
 use crate::domain::Principal;
 use axum::Router;
 use axum::body::Body;
@@ -96,6 +97,16 @@ pub(super) fn router(state: Dialect) -> Router {
         .route("/v1/{*rest}", axum::routing::any(handle))
 }
 
+/// What a request wants, where that is not to look at or change what is a project's.
+pub(super) fn door(method: &Method, path: &str) -> Option<Door> {
+    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    match (method, &segments[..]) {
+        (&Method::POST, ["v1", "webhooks", _, "invoke"]) => Some(Door::Open),
+        (&Method::POST, ["v1", "executions"]) => Some(Door::Call),
+        _ => None,
+    }
+}
+
 async fn answer(inner: Router, mut request: Request) -> Response {
     match *request.method() {
         Method::OPTIONS => return StatusCode::OK.into_response(),
@@ -146,6 +157,19 @@ async fn wrong_method(method: Method, uri: Uri) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_webhooks_address_is_its_own_key_and_calls_are_calls() {
+        for (method, path, door) in [
+            (Method::POST, "/v1/webhooks/id/invoke", Some(Door::Open)),
+            (Method::GET, "/v1/webhooks/id/invoke", None),
+            (Method::POST, "/v1/webhooks", None),
+            (Method::POST, "/v1/executions", Some(Door::Call)),
+            (Method::GET, "/v1/executions", None),
+        ] {
+            assert_eq!(super::door(&method, path), door, "{method} {path}");
+        }
+    }
 
     #[test]
     fn paths_are_brought_into_one_form() {

@@ -1,6 +1,7 @@
 //! What can be typed. Reads words into values; does nothing with them.
 
 use super::job_args::JobsCommand;
+use super::token_args::TokenCommand;
 use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -38,9 +39,9 @@ pub(crate) struct Global {
     /// The access token; better set as HOB_TOKEN, which other users cannot see
     #[arg(long, global = true, env = "HOB_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// Whose functions
-    #[arg(short, long, global = true, default_value = "default", value_parser = namespace)]
-    pub(crate) namespace: String,
+    /// Whose functions [default: the token's, or `default`]
+    #[arg(short, long, global = true, value_parser = namespace)]
+    pub(crate) namespace: Option<String>,
     /// How data is printed
     #[arg(
         short,
@@ -126,6 +127,9 @@ pub(crate) enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Make and revoke access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// List the languages there are
     Runtimes,
     /// Show how the daemon is
@@ -499,6 +503,9 @@ mod tests {
             "hob jobs next tick --count 3",
             "hob jobs rm a b",
             "hob stop --purge",
+            "hob token create --role admin --name ci -n team",
+            "hob token list --token hob_x",
+            "hob token revoke ci",
             "hob deploy --name f --memory 128",
             "hob invoke f --version 3 --keep --description d",
             "hob invoke f --alias live --async",
@@ -555,6 +562,8 @@ mod tests {
             "hob scale f --to 1 --up 1",
             "hob rename f a/b",
             "hob list -n a/b",
+            "hob token create --role root",
+            "hob token revoke",
             "hob list -o xml",
         ] {
             assert!(parse(line).is_err(), "{line}");

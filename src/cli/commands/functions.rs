@@ -10,10 +10,11 @@ use http::Method;
 
 pub(super) async fn list(context: &mut Context<'_>) -> Result<Exit, Failure> {
     let namespace = context.namespace.clone();
-    let path = query("/functions".to_owned(), &[("namespace", Some(&namespace))]);
+    let path = query("/functions".to_owned(), &[("namespace", namespace.as_deref())]);
     let list: FunctionList = context.client.get(path).await?;
     if list.functions.is_empty() && !context.output.is_json() {
-        let note = format!("no functions in namespace `{namespace}`; make one with `hob deploy DIR`");
+        let place = namespace.map_or_else(String::new, |name| format!(" in namespace `{name}`"));
+        let note = format!("no functions{place}; make one with `hob deploy DIR`");
         context.output.note(&note);
         return Ok(Exit::Ok);
     }

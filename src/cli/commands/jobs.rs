@@ -43,7 +43,7 @@ async fn create(context: &mut Context<'_>, args: JobsCreateArgs) -> Result<Exit,
     let settings = settings(args)?;
     let body = serde_json::to_vec(&settings).map_err(|e| Failure::usage(e.to_string()))?;
     let length = body.len() as u64;
-    let target = query("/jobs".to_owned(), &[("namespace", Some(&context.namespace))]);
+    let target = query("/jobs".to_owned(), &[("namespace", context.namespace.as_deref())]);
     let call = Call::new(Method::POST, target)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .body(body_of(body), Some(length));
@@ -100,7 +100,7 @@ fn job_input(data: &str) -> Result<JobInput, Failure> {
 }
 
 async fn list(context: &mut Context<'_>, function: Option<&str>) -> Result<Exit, Failure> {
-    let pairs = [("namespace", Some(context.namespace.as_str())), ("function", function)];
+    let pairs = [("namespace", context.namespace.as_deref()), ("function", function)];
     let list: JobList = context.client.get(query("/jobs".to_owned(), &pairs)).await?;
     if list.jobs.is_empty() && !context.output.is_json() {
         context
@@ -160,7 +160,7 @@ async fn each(context: &mut Context<'_>, jobs: &[String], deed: &Deed) -> Result
 fn job_path(context: &Context<'_>, job: &str, below: &[&str], pairs: &[(&str, Option<&str>)]) -> String {
     let mut segments = vec!["jobs", job];
     segments.extend(below);
-    let mut all = vec![("namespace", Some(context.namespace.as_str()))];
+    let mut all = vec![("namespace", context.namespace.as_deref())];
     all.extend(pairs);
     query(path(&segments), &all)
 }

@@ -12,6 +12,7 @@ mod runs;
 mod scale;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod webhooks;
 
 use super::args::{Arguments, Command, RunsCommand};
@@ -23,7 +24,8 @@ use super::output::Output;
 /// What every command works with.
 struct Context<'a> {
     client: Client,
-    namespace: String,
+    /// What was named; else the daemon chooses.
+    namespace: Option<String>,
     output: &'a mut Output,
 }
 
@@ -32,7 +34,7 @@ impl Context<'_> {
     fn function_path(&self, name: &str, below: &[&str], pairs: &[(&str, Option<&str>)]) -> String {
         let mut segments = vec!["functions", name];
         segments.extend(below);
-        let mut all = vec![("namespace", Some(self.namespace.as_str()))];
+        let mut all = vec![("namespace", self.namespace.as_deref())];
         all.extend(pairs);
         query(path(&segments), &all)
     }
@@ -62,6 +64,7 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
         Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
+        Command::Token(command) => tokens::tokens(context, command).await,
         Command::Runs(RunsCommand::Rm { ids }) => runs::remove(context, &ids).await,
         Command::Versions(command) => published::versions(context, command).await,
         Command::Alias(command) => published::alias(context, command).await,

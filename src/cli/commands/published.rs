@@ -78,11 +78,11 @@ pub(super) async fn alias(context: &mut Context<'_>, command: AliasCommand) -> R
 }
 
 fn alias_path(context: &Context<'_>, name: &str) -> String {
-    query(path(&["aliases", name]), &[("namespace", Some(&context.namespace))])
+    query(path(&["aliases", name]), &[("namespace", context.namespace.as_deref())])
 }
 
 async fn list_aliases(context: &mut Context<'_>, function: Option<&str>) -> Result<Exit, Failure> {
-    let pairs = [("namespace", Some(context.namespace.as_str())), ("function", function)];
+    let pairs = [("namespace", context.namespace.as_deref()), ("function", function)];
     let list: AliasList = context.client.get(query("/aliases".to_owned(), &pairs)).await?;
     if list.aliases.is_empty() && !context.output.is_json() {
         context

@@ -14,7 +14,7 @@ pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Resu
     let path = query(
         "/executions".to_owned(),
         &[
-            ("namespace", Some(&context.namespace)),
+            ("namespace", context.namespace.as_deref()),
             ("function", args.name.as_deref()),
             ("state", args.state.as_deref()),
             ("limit", Some(&limit)),

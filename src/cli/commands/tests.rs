@@ -94,7 +94,7 @@ async fn deploy_sends_settings_and_then_the_code() {
     let [put] = &ran.asked[..] else {
         panic!("{:?}", ran.asked)
     };
-    assert_eq!(put.line, "PUT /hob/v1/functions/hello?namespace=default&wait=30");
+    assert_eq!(put.line, "PUT /hob/v1/functions/hello?wait=30");
     assert_eq!(put.headers["content-length"], put.body.len().to_string().as_str());
     let body = String::from_utf8_lossy(&put.body);
     let settings = r#"{"runtime":"one:1","env":{"A":"b"},"timeout_ms":2000,"max_workers":3}"#;
@@ -173,7 +173,7 @@ async fn invoke_passes_bytes_exactly() {
     assert_eq!((ran.exit, ran.out.bytes()), (Exit::Ok, bytes.to_vec()));
     assert_eq!(ran.err, "warm, queue 0.1 ms, run 2 ms\n");
     let asked = &ran.asked[0];
-    let line = "POST /hob/v1/functions/hello/invoke?namespace=default&path=%2Fp%3Fq%3D1&method=GET";
+    let line = "POST /hob/v1/functions/hello/invoke?path=%2Fp%3Fq%3D1&method=GET";
     assert_eq!(asked.line, line);
     assert_eq!(asked.headers["x-a"], "b");
     assert_eq!(asked.headers["content-type"], "application/json");
@@ -249,7 +249,7 @@ async fn a_call_says_which_version_or_alias_is_meant() {
 async fn an_asynchronous_call_prints_its_id() {
     let ran = hob(&["invoke", "hello", "--async"], |_| json(202, &execution("queued"))).await;
     assert_eq!((ran.exit, ran.out.text()), (Exit::Ok, "call-1\n".to_owned()));
-    assert!(ran.asked[0].line.ends_with("&async=true"));
+    assert!(ran.asked[0].line.ends_with("?async=true"));
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn logs_of_a_call_go_to_standard_error() {
 #[tokio::test]
 async fn each_function_is_removed_and_the_first_failure_counts() {
     let ran = hob(&["rm", "a", "b", "c"], |asked| {
-        if asked.line.contains("/b?") {
+        if asked.line.ends_with("/b") {
             not_found()
         } else {
             respond(204, &[], "")
@@ -312,11 +312,7 @@ async fn log_entries_are_printed_as_they_come() {
     let body = format!("{entry}\n\n{entry}");
     let ran = hob(&["logs", "hello", "-f"], move |_| respond(200, &[], body.clone())).await;
     assert_eq!(ran.out.text().lines().count(), 4, "{}", ran.out.text());
-    assert!(
-        ran.asked[0]
-            .line
-            .ends_with("/logs?namespace=default&limit=20&follow=true")
-    );
+    assert!(ran.asked[0].line.ends_with("/logs?limit=20&follow=true"));
 }
 
 fn job() -> Value {
@@ -353,7 +349,7 @@ async fn a_job_is_made_from_what_was_typed_and_its_id_printed() {
     let [post] = &ran.asked[..] else {
         panic!("{:?}", ran.asked)
     };
-    assert_eq!(post.line, "POST /hob/v1/jobs?namespace=default");
+    assert_eq!(post.line, "POST /hob/v1/jobs");
     let sent: Value = serde_json::from_slice(&post.body).expect("JSON");
     let expect = value!({
         "function": "hello", "at_ms": 1_785_463_200_000_i64, "overlap": "skip",
@@ -372,19 +368,10 @@ async fn a_time_zone_without_a_time_to_be_in_it_is_refused() {
 #[tokio::test]
 async fn what_is_done_to_a_job_is_asked_for_by_its_name() {
     for (words, line) in [
-        (
-            vec!["jobs", "pause", "tick"],
-            "POST /hob/v1/jobs/tick/pause?namespace=default",
-        ),
-        (
-            vec!["jobs", "resume", "tick"],
-            "POST /hob/v1/jobs/tick/resume?namespace=default",
-        ),
-        (
-            vec!["jobs", "cancel", "tick"],
-            "POST /hob/v1/jobs/tick/cancel?namespace=default",
-        ),
-        (vec!["jobs", "rm", "tick"], "DELETE /hob/v1/jobs/tick?namespace=default"),
+        (vec!["jobs", "pause", "tick"], "POST /hob/v1/jobs/tick/pause"),
+        (vec!["jobs", "resume", "tick"], "POST /hob/v1/jobs/tick/resume"),
+        (vec!["jobs", "cancel", "tick"], "POST /hob/v1/jobs/tick/cancel"),
+        (vec!["jobs", "rm", "tick"], "DELETE /hob/v1/jobs/tick"),
     ] {
         let ran = hob(&words, |_| json(200, &job())).await;
         assert_eq!(ran.exit, Exit::Ok, "{words:?}: {}", ran.err);
@@ -407,4 +394,46 @@ async fn what_is_done_to_a_job_is_asked_for_by_its_name() {
     assert_eq!(ran.out.text(), "1970-01-01 00:00:00.000\n1970-01-01 00:01:00.000\n");
     let ran = hob(&["jobs", "rm", "a", "b"], |_| not_found()).await;
     assert_eq!((ran.exit, ran.asked.len()), (Exit::NotFound, 2));
+}
+
+#[tokio::test]
+async fn a_token_is_made_with_a_token_and_printed_once() {
+    let made = value!({
+        "id": "i", "name": "ci", "namespace": "team", "role": "invoke", "created_at_ms": 0, "token": "hob_new"
+    });
+    let words = [
+        "token", "create", "--role", "invoke", "--name", "ci", "-n", "team", "--token", "hob_mine",
+    ];
+    let ran = hob(&words, move |_| json(201, &made)).await;
+    assert_eq!((ran.exit, ran.out.text()), (Exit::Ok, "hob_new\n".to_owned()));
+    assert!(!ran.err.contains("hob_"), "{}", ran.err);
+    let [post] = &ran.asked[..] else {
+        panic!("{:?}", ran.asked)
+    };
+    assert_eq!(post.line, "POST /hob/v1/tokens?namespace=team");
+    assert_eq!(post.headers["x-auth-token"], "hob_mine");
+    let body: serde_json::Value = serde_json::from_slice(&post.body).expect("JSON");
+    assert_eq!(body, value!({"name": "ci", "role": "invoke"}));
+}
+
+#[tokio::test]
+async fn the_functions_own_authorization_goes_beside_the_token() {
+    let headers = [("x-function-version", "1")];
+    let words = [
+        "invoke",
+        "hello",
+        "-H",
+        "authorization: Bearer theirs",
+        "--token",
+        "hob_mine",
+    ];
+    let ran = hob(&words, move |_| respond(200, &headers, "")).await;
+    let sent = &ran.asked[0].headers;
+    assert_eq!(
+        (&sent["authorization"], &sent["x-auth-token"]),
+        (
+            &"Bearer theirs".parse().expect("a value"),
+            &"hob_mine".parse().expect("a value")
+        )
+    );
 }

@@ -35,7 +35,7 @@ pub(super) async fn webhook(context: &mut Context<'_>, command: WebhookCommand) 
 }
 
 async fn list(context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let path = query("/webhooks".to_owned(), &[("namespace", Some(&context.namespace))]);
+    let path = query("/webhooks".to_owned(), &[("namespace", context.namespace.as_deref())]);
     let list: WebhookList = context.client.get(path).await?;
     if list.webhooks.is_empty() && !context.output.is_json() {
         context
@@ -57,7 +57,7 @@ async fn create(context: &mut Context<'_>, args: WebhookCreateArgs) -> Result<Ex
         signature: args.sign,
         secret: secret(args.secret_file.as_deref())?,
     };
-    let path = query("/webhooks".to_owned(), &[("namespace", Some(&context.namespace))]);
+    let path = query("/webhooks".to_owned(), &[("namespace", context.namespace.as_deref())]);
     let call = Call::new(Method::POST, path).json(&new)?;
     let webhook: WebhookView = context.client.ask(call).await?.document().await?;
     say(context, &webhook)

@@ -5,6 +5,7 @@ pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks}
 
 use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
+use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
     DiskKindView, DiskView, EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView,
     Status,
@@ -75,6 +76,20 @@ pub(crate) fn functions(list: &[FunctionView], colours: bool) -> String {
         &rows,
         colours,
     )
+}
+
+/// `hob token list`.
+pub(crate) fn tokens(list: &[TokenView], colours: bool) -> String {
+    let row = |t: &TokenView| {
+        vec![
+            Cell::from(&t.name),
+            Cell::from(&t.role),
+            Cell::from(&t.namespace),
+            Cell::whole(&moment(t.created_at_ms)[..16]),
+        ]
+    };
+    let rows: Vec<_> = list.iter().map(row).collect();
+    render(&["NAME", "ROLE", "NAMESPACE", "CREATED (UTC)"], &rows, colours)
 }
 
 /// `hob get`.

@@ -1,0 +1,186 @@
+//! The border around functions: whom a token lets call what, and whose the cookies are that a function sets.
+//!
+//! Every function with a path shares its host name with the others, the APIs and the console: a cookie of one must
+//! reach none of these. A function with a host name of its own keeps its cookies there. Streams stay as they are.
+
+use super::addressed_function;
+use crate::api::kit::problem;
+use crate::domain::{Error, Namespace, Principal};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+const PATHS: &str = "/function/";
+const NAMESPACE: HeaderName = HeaderName::from_static("x-hob-namespace");
+
+/// Whether a request is to a function, by its host or by its path.
+#[must_use]
+pub fn is_addressed(request: &Request) -> bool {
+    addressed_function(request).is_some() || request.uri().path().starts_with(PATHS)
+}
+
+/// Whose cookies an answer may set.
+enum Cookies {
+    /// Nobody's: the host name is the console's.
+    None,
+    /// Those of a function with this path.
+    Below(String),
+    /// Those of a function with this host name.
+    OfHost,
+}
+
+/// The middleware.
+pub async fn border(mut request: Request, next: Next) -> Response {
+    let cookies = cookies_of(&request);
+    if !matches!(cookies, Cookies::None)
+        && let Err(error) = scope(&mut request)
+    {
+        return problem::answer(&error, None);
+    }
+    let mut response = next.run(request).await;
+    confine(response.headers_mut(), &cookies);
+    response
+}
+
+fn cookies_of(request: &Request) -> Cookies {
+    if addressed_function(request).is_some() {
+        return Cookies::OfHost;
+    }
+    match request.uri().path().strip_prefix(PATHS) {
+        Some(below) => Cookies::Below(below.split('/').next().unwrap_or_default().to_owned()),
+        None => Cookies::None,
+    }
+}
+
+/// Who shows a token calls functions of its namespace, and of another only as an admin.
+fn scope(request: &mut Request) -> Result<(), Error> {
+    let Some(caller) = request.extensions().get::<Principal>().cloned() else {
+        return Ok(());
+    };
+    let named = match addressed_function(request) {
+        Some((_, namespace)) => Some(namespace),
+        None => text(request.headers(), &NAMESPACE),
+    };
+    let named = named.map(|name| Namespace::parse(&name)).transpose()?;
+    let namespace = caller.namespace(named)?;
+    let value = HeaderValue::try_from(namespace.as_str());
+    let value = value.map_err(|e| Error::internal("a namespace does not fit into a header", e))?;
+    request.headers_mut().insert(NAMESPACE, value);
+    Ok(())
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn confine(headers: &mut HeaderMap, cookies: &Cookies) {
+    let header::Entry::Occupied(set) = headers.entry(header::SET_COOKIE) else {
+        return;
+    };
+    let (_, values) = set.remove_entry_mult();
+    let confined: Vec<_> = values.filter_map(|value| confined(&value, cookies)).collect();
+    for value in confined {
+        headers.append(header::SET_COOKIE, value);
+    }
+}
+
+/// The cookie without what would carry it further than it may go; `None` where it may go nowhere.
+fn confined(value: &HeaderValue, cookies: &Cookies) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    let mut parts = text.split(';').map(str::trim);
+    let pair = parts.next()?;
+    let named = |part: &&str, name: &str| {
+        let attribute = part.split('=').next().unwrap_or_default();
+        attribute.trim().eq_ignore_ascii_case(name)
+    };
+    let (paths, rest): (Vec<_>, Vec<_>) = parts.partition(|part| named(part, "path"));
+    let rest = rest
+        .into_iter()
+        .filter(|part| !named(part, "domain") && !part.is_empty());
+    let path = match cookies {
+        Cookies::None => return None,
+        Cookies::OfHost => paths.last().map(|path| (*path).to_owned()),
+        Cookies::Below(name) => Some(format!("Path={PATHS}{name}")),
+    };
+    let all: Vec<_> = std::iter::once(pair.to_owned())
+        .chain(rest.map(str::to_owned))
+        .chain(path)
+        .collect();
+    HeaderValue::try_from(all.join("; ")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Role;
+    use axum::body::Body;
+
+    #[test]
+    fn a_cookie_goes_no_further_than_its_function() {
+        let below = Cookies::Below("shop".to_owned());
+        let table = [
+            (&below, "a=1", Some("a=1; Path=/function/shop")),
+            (
+                &below,
+                "a=1; Path=/; HttpOnly; Domain=localhost; SameSite=Lax",
+                Some("a=1; HttpOnly; SameSite=Lax; Path=/function/shop"),
+            ),
+            (&below, "a=1;path=/console;PATH=/", Some("a=1; Path=/function/shop")),
+            (
+                &below,
+                "a=b=c; Max-Age=3",
+                Some("a=b=c; Max-Age=3; Path=/function/shop"),
+            ),
+            (&Cookies::OfHost, "a=1; Domain=localhost; Path=/x", Some("a=1; Path=/x")),
+            (&Cookies::OfHost, "a=1; Secure", Some("a=1; Secure")),
+            (&Cookies::None, "a=1", None),
+        ];
+        for (cookies, sent, expect) in table {
+            let value = HeaderValue::from_static(sent);
+            let set = confined(&value, cookies);
+            assert_eq!(set.as_ref().map(|v| v.to_str().expect("text")), expect, "{sent}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_cookies_is_confined() {
+        let mut headers = HeaderMap::new();
+        for cookie in ["a=1", "b=2; Path=/"] {
+            headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        confine(&mut headers, &Cookies::Below("f".to_owned()));
+        let set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(set, ["a=1; Path=/function/f", "b=2; Path=/function/f"]);
+        confine(&mut headers, &Cookies::None);
+        assert!(headers.is_empty());
+    }
+
+    fn scoped(role: Role, host: &str, named: Option<&str>) -> Option<String> {
+        let mut request = Request::builder().uri("/function/f").header("host", host);
+        if let Some(named) = named {
+            request = request.header(NAMESPACE, named);
+        }
+        let mut request = request.body(Body::empty()).expect("a request");
+        let namespace = Namespace::parse("mine").expect("a name");
+        request.extensions_mut().insert(Principal { namespace, role });
+        scope(&mut request).ok()?;
+        text(request.headers(), &NAMESPACE)
+    }
+
+    #[test]
+    fn a_token_calls_functions_of_its_namespace_and_an_admins_all() {
+        let address = "127.0.0.1:1";
+        for role in [Role::Invoke, Role::User] {
+            assert_eq!(scoped(role, address, None).as_deref(), Some("mine"));
+            assert_eq!(scoped(role, address, Some("mine")).as_deref(), Some("mine"));
+            assert_eq!(scoped(role, address, Some("other")), None);
+            assert_eq!(scoped(role, "f.other.localhost", None), None);
+            assert_eq!(scoped(role, "f.localhost", Some("mine")), None);
+            assert!(scoped(role, "f.mine.localhost", None).is_some());
+        }
+        assert_eq!(scoped(Role::Admin, address, Some("other")).as_deref(), Some("other"));
+        assert!(scoped(Role::Admin, "f.other.localhost", None).is_some());
+    }
+}

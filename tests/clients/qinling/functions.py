@@ -17,6 +17,11 @@ def main(name, **kwargs):
     return 'Hello, %s' % name
 """
 
+RAISES = """
+def main(**kwargs):
+    raise ValueError('as asked')
+"""
+
 SLEEP = """
 import time
 
@@ -42,8 +47,13 @@ def main(**kwargs):
 
 MEMORY = """
 def main(**kwargs):
-    kept = [bytearray(b'x' * (20 << 20)) for _ in range(4)]
+    kept = [touched(20_000_000) for _ in range(4)]
     return len(kept)
+
+def touched(size):
+    block = bytearray(size)
+    block[::4096] = b'x' * len(range(0, size, 4096))
+    return block
 """
 
 # Machin's formula in whole numbers: nothing but arithmetic.

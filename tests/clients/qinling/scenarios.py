@@ -240,6 +240,7 @@ def outside(bench):
         ran = bench.succeed(bench.create(functions.FETCH, timeout=30), input='{"url": "%s"}' % url)
         assert ran["result"]["output"] == "seen from inside", ran
     server.shutdown()
+    server.server_close()
 
 
 def own_address():

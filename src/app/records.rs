@@ -27,10 +27,10 @@ impl App {
     /// # Errors
     /// `NotFound` when there is none, or its record has not been written yet.
     pub async fn execution(&self, id: ExecutionId) -> Result<Execution, Error> {
-        if let Some(found) = self.0.store.execution(id).await? {
-            if found.asynchronous || found.state.is_terminal() {
-                return Ok(found);
-            }
+        if let Some(found) = self.0.store.execution(id).await?
+            && (found.asynchronous || found.state.is_terminal())
+        {
+            return Ok(found);
         }
         // The record of a synchronous call, or of its end, may still be on its way to the disk.
         self.0.store.flush().await?;

@@ -18,6 +18,7 @@ mod images;
 mod jobs;
 mod messages;
 mod published;
+mod qinling_calls;
 mod qinling_functions;
 mod records;
 #[path = "../support/mod.rs"]

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, RevisionId, Selector, Timestamp};
 use crate::store::Kept;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The parameter of a kept request that says by which alias its function was named.
 const ALIAS: &str = "function_alias";
@@ -103,17 +104,18 @@ impl Numbers {
     /// revision tells.
     async fn of(&mut self, app: &App, execution: &Execution) -> Result<u32, Fault> {
         match (&execution.selector, execution.revision) {
-            (Selector::Version(number), _) => return Ok(number.get()),
-            (Selector::Current, _) | (Selector::Alias(_), None) => return Ok(0),
+            (Selector::Version(number), _) => Ok(number.get()),
+            (Selector::Current, _) | (Selector::Alias(_), None) => Ok(0),
             (Selector::Alias(_), Some(revision)) => {
-                let function = execution.function;
-                if !self.0.contains_key(&function) {
-                    let versions = app.list_versions(function).await?;
-                    let numbers = versions.iter().map(|v| (v.revision.id, v.version.number.get()));
-                    self.0.insert(function, numbers.collect());
-                }
-                let number = self.0.get(&function).and_then(|numbers| numbers.get(&revision));
-                Ok(number.copied().unwrap_or(0))
+                let numbers = match self.0.entry(execution.function) {
+                    Entry::Occupied(read) => read.into_mut(),
+                    Entry::Vacant(unread) => {
+                        let versions = app.list_versions(execution.function).await?;
+                        let numbers = versions.iter().map(|v| (v.revision.id, v.version.number.get()));
+                        unread.insert(numbers.collect())
+                    }
+                };
+                Ok(numbers.get(&revision).copied().unwrap_or(0))
             }
         }
     }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 /// An installed runtime whose functions are plain Python.
 async fn runtime(hob: &Hob) -> String {
-    let made = hob.post("/v1/runtimes", json!({"image": "hob/python"}).to_string()).await;
+    let made = hob
+        .post("/v1/runtimes", json!({"image": "hob/python"}).to_string())
+        .await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     made.json()["id"].as_str().expect("an id").to_owned()
 }
@@ -17,7 +19,11 @@ async fn runtime(hob: &Hob) -> String {
 async fn create(hob: &Hob, runtime: &str, name: &str, package: &[u8]) -> Answer {
     let boundary = "hob-test-boundary";
     let mut body = Vec::new();
-    let fields = [("runtime_id", runtime), ("name", name), ("code", r#"{"source": "package"}"#)];
+    let fields = [
+        ("runtime_id", runtime),
+        ("name", name),
+        ("code", r#"{"source": "package"}"#),
+    ];
     for (field, value) in fields {
         let part = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
         body.extend_from_slice(part.as_bytes());
@@ -50,10 +56,16 @@ const SLOW: &str = "import time\ndef main(context=None):\n    time.sleep(1)\n";
 async fn a_package_is_downloaded_as_it_was_uploaded() {
     let (hob, _engine) = Hob::start(&[]).await;
     let hob = hob.warm().await;
-    let package = zip(&[("main.py", "def main(context=None):\n    pass\n"), ("data", &"x".repeat(200_000))]);
+    let package = zip(&[
+        ("main.py", "def main(context=None):\n    pass\n"),
+        ("data", &"x".repeat(200_000)),
+    ]);
     let made = create(&hob, &runtime(&hob).await, "f", &package).await.json();
     let answer = hob
-        .get(&format!("/v1/functions/{}?download=true", made["id"].as_str().expect("an id")))
+        .get(&format!(
+            "/v1/functions/{}?download=true",
+            made["id"].as_str().expect("an id")
+        ))
         .await;
     assert_eq!(answer.header("content-type"), "application/zip");
     assert_eq!(answer.body, Bytes::from(package));
@@ -66,7 +78,10 @@ async fn functions_that_are_made_at_once_under_one_name_are_several() {
     let runtime = runtime(&hob).await;
     let package = zip(&[("main.py", "def main(context=None):\n    pass\n")]);
     let made = join_all((0..4).map(|_| create(&hob, &runtime, "same", &package))).await;
-    assert!(made.iter().all(|answer| answer.status == StatusCode::CREATED), "{made:?}");
+    assert!(
+        made.iter().all(|answer| answer.status == StatusCode::CREATED),
+        "{made:?}"
+    );
     let list = hob.get("/v1/functions").await.json();
     let functions = list["functions"].as_array().expect("a list");
     assert_eq!(functions.len(), 4);

@@ -39,9 +39,9 @@ use tokio::net::TcpListener;
 const READERS: u32 = 4;
 /// Removing containers and writing the last records may take this long after the grace.
 const CLEAN_UP: Duration = Duration::from_secs(20);
-/// Purging is tried so often, so far apart, until two passes in a row find nothing.
-const PURGES: u32 = 30;
-const PURGE_AGAIN: Duration = Duration::from_millis(400);
+/// Purging is tried so often, so far apart, until three passes in a row find nothing.
+const PURGES: u32 = 60;
+const PURGE_AGAIN: Duration = Duration::from_millis(300);
 /// Half of the machine's memory is the workers', unless said; where it cannot be read, this. Unit: bytes.
 const MEMORY_BUDGET: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -274,9 +274,8 @@ async fn drain(pool: &Pool, supervisor: &Supervisor, grace: Duration) {
 async fn purge(engine: &dyn Engine) {
     let mut quiet = 0;
     for _ in 0..PURGES {
-        let removed = purge_once(engine).await;
-        quiet = if removed == 0 { quiet + 1 } else { 0 };
-        if quiet == 2 {
+        quiet = if purge_once(engine).await { quiet + 1 } else { 0 };
+        if quiet == 3 {
             return;
         }
         tokio::time::sleep(PURGE_AGAIN).await;
@@ -284,14 +283,16 @@ async fn purge(engine: &dyn Engine) {
     tracing::warn!("Images are still being made: `docker images --filter label=hob.instance` shows them");
 }
 
-async fn purge_once(engine: &dyn Engine) -> u64 {
+/// Answers whether there was nothing to remove and nothing is left.
+async fn purge_once(engine: &dyn Engine) -> bool {
     if let Err(e) = engine.remove_networks().await {
         tracing::warn!("Networks could not be removed: {}", chain(&e));
     }
-    engine.remove_images().await.unwrap_or_else(|e| {
+    let removed = engine.remove_images().await.unwrap_or_else(|e| {
         tracing::warn!("Images could not be removed: {}", chain(&e));
         0
-    })
+    });
+    removed == 0 && engine.images().await.is_ok_and(|left| left.is_empty())
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

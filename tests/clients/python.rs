@@ -26,7 +26,10 @@ impl Environment {
         if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
             return Self { python, suite };
         }
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
+        let made = Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&place)
+            .status();
         succeeded(made, "python3 -m venv (Debian and Ubuntu have it in python3-venv)");
         let pip = ["-m", "pip", "install", "--quiet", "--requirement"];
         let pip = Command::new(&python).args(pip).arg(&requirements).status();

@@ -16,6 +16,7 @@ use crate::invoker::Invoker;
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
 use crate::scheduler;
+use crate::source;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
@@ -163,6 +164,7 @@ impl Daemon {
             supervisor: supervisor.clone(),
             clock,
             keys,
+            sources: source_options(&config),
         };
         let app = App::new(parts);
         app.recover().await.map_err(Error::Recover)?;
@@ -384,6 +386,31 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         instance,
         request_timeout,
         network_holders,
+    }
+}
+
+fn source_options(config: &Config) -> source::Options {
+    let sources = &config.sources;
+    let swift = match (&sources.swift_directory, &sources.swift_url) {
+        (Some(directory), _) => source::Swift::Directory(directory.clone()),
+        (None, Some(url)) => source::Swift::Service {
+            url: url.clone(),
+            token: sources.swift_token.clone(),
+        },
+        (None, None) => source::Swift::None,
+    };
+    source::Options {
+        allow_private: sources.allow_private_urls,
+        patience: sources.timeout,
+        limit: config.server.upload_limit,
+        proxies: source::Proxies {
+            http: config.proxies.http.clone(),
+            https: config.proxies.https.clone(),
+            except: config.proxies.except.clone(),
+        },
+        ca_bundle: config.build.ca_bundle.clone(),
+        swift,
+        directories: sources.directories.clone(),
     }
 }
 

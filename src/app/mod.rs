@@ -11,6 +11,7 @@ mod code;
 mod deploy;
 mod directory;
 mod engine;
+mod fetch;
 mod images;
 mod job;
 mod notes;
@@ -42,6 +43,7 @@ use crate::engine::Engine;
 use crate::invoker::{Invoker, LogHub};
 use crate::pool::{Pool, WorkerView};
 use crate::runtime::Runtimes;
+use crate::source::{self, Sources};
 use crate::store::{FunctionFilter, Store};
 use crate::task::{Clock, Supervisor};
 use directory::Directory;
@@ -112,6 +114,7 @@ struct Inner {
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
     lazy: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
+    sources: Sources,
     keys: Keys,
     /// Held while tokens change: each change is checked against those before it.
     keys_change: tokio::sync::Mutex<()>,
@@ -149,6 +152,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Access tokens.
     pub keys: Keys,
+    /// Where code comes from that is not sent along.
+    pub sources: source::Options,
 }
 
 impl App {
@@ -175,6 +180,7 @@ impl App {
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             running: queue::Running::default(),
+            sources: Sources::new(parts.sources),
             keys: parts.keys,
             keys_change: tokio::sync::Mutex::default(),
             builds: builds::Builds::default(),

@@ -84,6 +84,16 @@ impl Environment {
         self.text("HOB_OUTPUT")
     }
 
+    /// A proxy, by the name of its variable in upper or in lower case. `HTTP_PROXY` counts in lower case only, because
+    /// a web server sets the other from a header.
+    #[must_use]
+    pub fn proxy(&self, name: &str) -> Option<&str> {
+        let upper = self.text(name).filter(|_| name != "HTTP_PROXY");
+        upper
+            .or_else(|| self.text(&name.to_lowercase()))
+            .filter(|text| !text.is_empty())
+    }
+
     /// The settings file (`HOB_CONFIG`).
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {

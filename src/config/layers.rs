@@ -240,7 +240,7 @@ fn type_name(value: &Value) -> &'static str {
 
 /// Keys whose values never appear in a message.
 fn is_secret(key: &str) -> bool {
-    key == "access.token" || key.starts_with("build.environment")
+    matches!(key, "access.token" | "sources.swift_token" | "sources.swift_url") || key.starts_with("build.environment")
 }
 
 /// A value for a message.

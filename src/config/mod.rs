@@ -14,8 +14,8 @@ pub use environment::Environment;
 pub use error::{Error, Origin};
 pub use layers::Flags;
 pub use settings::{
-    Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Pull, Records, Runtimes,
-    Server, Variables,
+    Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Proxies, Pull, Records,
+    Runtimes, Server, Sources, Variables,
 };
 
 /// The file with every key, its default, its unit and its reason.

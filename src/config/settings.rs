@@ -30,8 +30,54 @@ pub struct Config {
     pub records: Records,
     /// Who may call.
     pub access: Access,
+    /// Where code may come from.
+    pub sources: Sources,
+    /// How to go out, as the environment says.
+    pub proxies: Proxies,
     /// Where runtimes are.
     pub runtimes: Runtimes,
+}
+
+/// How to go out; never print it, for an address may hold a password.
+#[derive(Clone, Default)]
+pub struct Proxies {
+    /// `http_proxy`.
+    pub http: Option<String>,
+    /// `HTTPS_PROXY`.
+    pub https: Option<String>,
+    /// `NO_PROXY`.
+    pub except: Option<String>,
+}
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxies(hidden)")
+    }
+}
+
+/// Where code may come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Whether URLs may lead to this machine and its networks.
+    pub allow_private_urls: bool,
+    /// How long fetching may take.
+    pub timeout: Duration,
+    /// A directory in the place of a store of objects; then there is no address.
+    pub swift_directory: Option<PathBuf>,
+    /// A store of objects.
+    pub swift_url: Option<String>,
+    /// What to show it; never print it.
+    pub swift_token: Option<String>,
+    /// Below these, code may be deployed from this machine.
+    pub directories: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("allow_private_urls", &self.allow_private_urls)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The listener and its limits.
@@ -266,6 +312,8 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         log: log(from)?,
         records: records(from)?,
         access: access(from)?,
+        sources: sources(from)?,
+        proxies: proxies(environment),
         runtimes: runtimes(from),
     })
 }
@@ -442,6 +490,34 @@ fn access(from: &mut Reader<'_>) -> Result<Access, Error> {
     ];
     let ingress = from.choice("access.ingress", &ingress)?;
     Ok(Access { token, ingress })
+}
+
+fn proxies(environment: &Environment) -> Proxies {
+    let proxy = |name| environment.proxy(name).map(str::to_owned);
+    Proxies {
+        http: proxy("HTTP_PROXY"),
+        https: proxy("HTTPS_PROXY"),
+        except: proxy("NO_PROXY"),
+    }
+}
+
+fn sources(from: &mut Reader<'_>) -> Result<Sources, Error> {
+    let sources = Sources {
+        allow_private_urls: from.boolean("sources.allow_private_urls"),
+        timeout: from.seconds("sources.timeout_seconds", 1..=3_600)?,
+        swift_directory: from.some_text("sources.swift_directory").map(PathBuf::from),
+        swift_url: from.some_text("sources.swift_url").map(str::to_owned),
+        swift_token: from.some_text("sources.swift_token").map(str::to_owned),
+        directories: from
+            .texts("sources.directories")?
+            .into_iter()
+            .map(PathBuf::from)
+            .collect(),
+    };
+    if sources.swift_url.is_some() && sources.swift_directory.is_some() {
+        return Err(from.refused("sources.swift_url", "either it or sources.swift_directory"));
+    }
+    Ok(sources)
 }
 
 fn runtimes(from: &mut Reader<'_>) -> Runtimes {

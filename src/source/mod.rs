@@ -1,8 +1,20 @@
-//! Where code comes from: an upload, or a user's directory.
+//! Where code comes from: an upload, a URL, a store of objects, a directory, or text.
+//!
+//! `fetch` opens what is not sent along: bounded, checked and with a deadline, piece by piece.
 //!
 //! Decides what an upload is and hands it to `archive`, which does the checking. Deliberately absent:
 //! what the code means, where it is kept, and ignore files: only `.git` and `.hg` are left out of a
 //! packed directory, at any depth; everything else a user has there is sent.
+
+mod address;
+mod directory;
+mod fetch;
+mod inline;
+mod swift;
+mod url;
+mod web;
+
+pub use fetch::{FetchError, Fetched, Object, Options, Proxies, SourceSpec, Sources, Swift};
 
 use crate::archive::{self, BLOCK, Format, Limits, sniff};
 use std::ffi::OsStr;
@@ -185,5 +197,7 @@ fn io_error(action: &'static str) -> impl Fn(io::Error) -> Error {
     move |source| Error::Io { action, source }
 }
 
+#[cfg(test)]
+mod fetch_tests;
 #[cfg(test)]
 mod tests;

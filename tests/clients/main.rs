@@ -13,6 +13,6 @@
 mod helpers;
 mod python;
 mod qinling;
-#[allow(dead_code, unreachable_pub, reason = "shared with the other suites")]
+#[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -74,6 +74,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/app/"]),
     ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
+    ("reqwest", &["src/source/"]),
+    ("rustls", &["src/source/"]),
     ("subtle", &["src/app/"]),
     ("base64", &["src/api/"]),
 ];

@@ -4,6 +4,7 @@
 
 mod access;
 mod builds;
+mod code_source;
 mod error;
 mod executions;
 mod functions;

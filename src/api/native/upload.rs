@@ -3,8 +3,8 @@
 //! Does not look into the code, and keeps no limit of its own for it: the writer has one.
 
 use super::error::Problem;
-use super::map;
 use super::wire::DeploySettings;
+use super::{code_source, map};
 use crate::app::{App, NewCode, Settings, Upload};
 use crate::domain::Error;
 use axum::extract::multipart::{Field, MultipartError};
@@ -37,6 +37,11 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Form, Problem> {
         }
     }
     let mut settings: DeploySettings = settings.unwrap_or_default();
+    let code = match settings.source.take() {
+        Some(_) if code.is_some() => return Err(refused("comes beside a `source`: send one of them", "code")),
+        Some(source) => Some(app.fetch(code_source::spec(source)?).await?),
+        None => code,
+    };
     let code = new_code(code, settings.image.take())?;
     let settings = map::settings(settings)?;
     Ok(Form { settings, code })

@@ -166,10 +166,16 @@ pub(crate) struct DeployArgs {
     /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its settings only
     #[arg(
         value_name = "DIR|ARCHIVE|FILE|NAME",
-        required_unless_present_any = ["name", "image"],
-        conflicts_with = "image"
+        required_unless_present_any = ["name", "image", "from"],
+        conflicts_with_all = ["image", "from"]
     )]
     pub(crate) source: Option<PathBuf>,
+    /// Where the daemon finds an archive or one source file, over http or https
+    #[arg(long, value_name = "URL", conflicts_with = "image")]
+    pub(crate) from: Option<String>,
+    /// With --from: what the file's sha256 must be, in hexadecimal
+    #[arg(long, value_name = "HEX", requires = "from")]
+    pub(crate) sha256: Option<String>,
     /// An image in place of code: a server on $PORT, or with --convention command a program run for each call
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
@@ -504,6 +510,7 @@ mod tests {
             "hob jobs rm a b",
             "hob stop --purge",
             "hob token create --role admin --name ci -n team",
+            "hob deploy --from https://h/f.zip --sha256 00 --runtime x",
             "hob token list --token hob_x",
             "hob token revoke ci",
             "hob deploy --name f --memory 128",
@@ -562,6 +569,7 @@ mod tests {
             "hob scale f --to 1 --up 1",
             "hob rename f a/b",
             "hob list -n a/b",
+            "hob deploy . --from https://h/f.zip",
             "hob token create --role root",
             "hob token revoke",
             "hob list -o xml",

@@ -1,7 +1,7 @@
 //! `deploy`: packs, sends, waits until the function is ready or has failed.
 
 use super::Context;
-use crate::api::native::wire::{DeploySettings, DeployState, FunctionView, Network, code};
+use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, code};
 use crate::cli::args::{DeployArgs, Reach};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
@@ -24,6 +24,10 @@ const STEP: Duration = Duration::from_millis(300);
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
     if let Some(image) = &args.image {
         return deploy_image(context, image, &args).await;
+    }
+    if let Some(url) = &args.from {
+        let name = args.name.clone().map_or_else(|| name_of_url(url), Ok)?;
+        return put(context, &name, &settings(&args), None, args.no_wait).await;
     }
     let Some(path) = source(&args) else {
         return change(context, &args).await;
@@ -52,6 +56,16 @@ async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs)
 fn name_of_image(image: &str) -> Result<String, Failure> {
     let last = image.rsplit('/').next().unwrap_or_default();
     let name = last.split([':', '@']).next().unwrap_or_default();
+    FunctionName::parse(name)
+        .map(|name| name.as_str().to_owned())
+        .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
+}
+
+/// The last part of the path, without its ending; what follows the path may be a secret.
+fn name_of_url(url: &str) -> Result<String, Failure> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let name = last.split('.').next().unwrap_or_default();
     FunctionName::parse(name)
         .map(|name| name.as_str().to_owned())
         .map_err(|error| Failure::usage(error.to_string()).hint("give another with --name"))
@@ -125,6 +139,11 @@ fn settings(args: &DeployArgs) -> DeploySettings {
         cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
+        source: args.from.clone().map(|url| CodeSource {
+            url: Some(url),
+            sha256: args.sha256.clone(),
+            ..CodeSource::default()
+        }),
     }
 }
 

@@ -308,6 +308,50 @@ pub struct DeploySettings {
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
+    /// Where the code is, in place of the part `code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<CodeSource>,
+}
+
+/// Where code is: exactly one of `url`, `swift`, `directory` and `inline`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodeSource {
+    /// An `http` or `https` address of an archive or one source file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// With `url`: what the sha256 of the file must be, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// An object of the store of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swift: Option<SwiftObject>,
+    /// A directory, an archive or one source file of the daemon's machine, where `sources.directories` allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// One source file, written out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inline: Option<InlineCode>,
+}
+
+/// An object of the store of objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwiftObject {
+    /// Where it is.
+    pub container: String,
+    /// What it is called there.
+    pub object: String,
+}
+
+/// One source file, written out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InlineCode {
+    /// With the ending of its language.
+    pub file_name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// The multipart form of a deploy, for the OpenAPI document.

@@ -270,18 +270,20 @@ async fn drain(pool: &Pool, supervisor: &Supervisor, grace: Duration) {
     }
 }
 
-/// Removes networks and images until nothing comes after: the engine may still be ending a build that was dropped.
+/// Removes networks and images until nothing is left and nothing comes after: the engine may still be ending a build
+/// that was dropped, and until then keeps what that build stands on.
 async fn purge(engine: &dyn Engine) {
     let mut quiet = 0;
     for _ in 0..PURGES {
         let removed = purge_once(engine).await;
-        quiet = if removed == 0 { quiet + 1 } else { 0 };
+        let left = engine.images().await.map_or(0, |images| images.len());
+        quiet = if removed == 0 && left == 0 { quiet + 1 } else { 0 };
         if quiet == 2 {
             return;
         }
         tokio::time::sleep(PURGE_AGAIN).await;
     }
-    tracing::warn!("Images are still being made: `docker images --filter label=hob.instance` shows them");
+    tracing::warn!("Images are still being made or used: `docker images --filter label=hob.instance` shows them");
 }
 
 async fn purge_once(engine: &dyn Engine) -> u64 {

@@ -270,7 +270,8 @@ async fn drain(pool: &Pool, supervisor: &Supervisor, grace: Duration) {
     }
 }
 
-/// Removes networks and images until nothing comes after: the engine may still be ending a build that was dropped.
+/// Removes networks and images until nothing is left and nothing comes after: the engine may still be ending a build
+/// that was dropped, and until then keeps what that build stands on.
 async fn purge(engine: &dyn Engine) {
     let mut quiet = 0;
     for _ in 0..PURGES {
@@ -280,7 +281,7 @@ async fn purge(engine: &dyn Engine) {
         }
         tokio::time::sleep(PURGE_AGAIN).await;
     }
-    tracing::warn!("Images are still being made: `docker images --filter label=hob.instance` shows them");
+    tracing::warn!("Images are still being made or used: `docker images --filter label=hob.instance` shows them");
 }
 
 /// Answers whether there was nothing to remove and nothing is left.

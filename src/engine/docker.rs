@@ -7,8 +7,8 @@ use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
     BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
-    KIND_STAGE, LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec,
-    docker_guest, is_image_name,
+    LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec, docker_guest,
+    is_image_name,
 };
 use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
@@ -889,16 +889,16 @@ fn image_info(found: models::ImageInspect) -> ImageInfo {
     }
 }
 
-/// Ours by the label, and by the name in it: an image without that name has been taken over by the user.
+/// Ours by the label, and by the name in it: one with other names only has been taken over by the user. One without any
+/// is what a build left: a stage, or an image whose name went to the same one built again.
 fn owned_image(found: models::ImageSummary) -> Option<OwnedImage> {
     let has_name = |name: &String| {
         let whole = format!("{name}:latest");
         found.repo_tags.iter().any(|tag| tag == name || *tag == whole)
     };
     let name = found.labels.get(LABEL_IMAGE).filter(|name| has_name(name)).cloned();
-    let is_stage = found.labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_STAGE);
     let unnamed = found.repo_tags.iter().all(|tag| tag.starts_with("<none>"));
-    (name.is_some() || is_stage && unnamed).then(|| OwnedImage {
+    (name.is_some() || unnamed).then(|| OwnedImage {
         name,
         size_bytes: unsigned(Some(found.size)),
         created_at_seconds: found.created,
@@ -1220,6 +1220,7 @@ fn unsigned(bytes: Option<i64>) -> u64 {
 mod tests {
     use super::*;
     use crate::domain::Memory;
+    use crate::engine::KIND_STAGE;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn said(status_code: u16, message: &str) -> ClientError {
@@ -1357,8 +1358,8 @@ mod tests {
             ("image", &["hob-x/y:latest"][..], ours.clone()),
             ("image", &["mine:1", "hob-x/y:latest"], ours),
             ("image", &["mine:1"], None),
-            ("image", &[], None),
-            ("image", &["<none>:<none>"], None),
+            ("image", &[], Some(None)),
+            ("image", &["<none>:<none>"], Some(None)),
             (KIND_STAGE, &[], Some(None)),
             (KIND_STAGE, &["<none>:<none>"], Some(None)),
             (KIND_STAGE, &["mine:1"], None),

@@ -30,7 +30,7 @@ class Bench:
 
     @contextlib.contextmanager
     def item(self, number):
-        """Whatever fails inside is the failure of that item, and ends the scenario; one that is met again must hold again."""
+        """Whatever fails inside is the failure of that item and ends the scenario. An item met again must hold again."""
         try:
             yield
         except Exception as error:

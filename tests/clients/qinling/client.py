@@ -1,4 +1,4 @@
-"""The released command line of the API, unmodified: each command is its own process, with what it printed and how it ended.
+"""The released command line of the API, unmodified: each command a process, with what it printed and how it ended.
 
 A process is a copy of this one after the client was imported, because the import costs a second and a half each time
 and the suite runs a hundred commands. What runs in it is what the installed `openstack` script runs.
@@ -42,7 +42,7 @@ class Client:
     def __init__(self, url, folder, auth=None, environment=None):
         self.folder = folder
         self.environment = environment or {}
-        self.auth = auth or ["--os-auth-type", "none", "--os-endpoint", url]
+        self.auth = auth if auth is not None else ["--os-auth-type", "none", "--os-endpoint", url]
 
     def run(self, command):
         """Runs a command as it would be typed."""
@@ -62,6 +62,8 @@ class Client:
 
     def _become(self, words, out, err):
         os.chdir(self.folder)
+        for name in [name for name in os.environ if name.startswith(("OS_", "QINLING_"))]:
+            del os.environ[name]
         os.environ.update(self.environment)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out.fileno(), 1)

@@ -20,6 +20,7 @@ from client import Client, column
 from wire import Project, eventually
 
 URL = os.environ["HOB_URL"]
+AVAILABLE_WITHIN_S = 60
 ENDS_WITHIN_S = 30
 USED = set()
 
@@ -36,6 +37,16 @@ COMMANDS = {
     point.name.replace("_", " ")
     for point in importlib.metadata.entry_points(group="openstack.function_engine.v1")
 }
+
+
+def setUpModule():
+    """The runtimes that are there from the start may still be made."""
+
+    def look():
+        runtimes = Project(URL).get("/v1/runtimes").expect(200).json()["runtimes"]
+        return any(one["name"] == "python" and one["status"] == "available" for one in runtimes)
+
+    eventually("available runtime", AVAILABLE_WITHIN_S, look)
 
 
 class Case(unittest.TestCase):
@@ -88,7 +99,7 @@ class Runtimes(Case):
         path = made["id"]
         self.assertEqual((made["name"], made["is_public"], made["trusted"]), ("mine", False, False))
         shown = lambda: self.openstack.json(f"runtime show {path}")
-        eventually("available runtime", 60, lambda: shown()["status"] == "available")
+        eventually("available runtime", AVAILABLE_WITHIN_S, lambda: shown()["status"] == "available")
         self.assertEqual(shown()["description"], "of mine")
         self.assertTrue(self.is_listed("runtime", path))
         pool = self.openstack.json(f"runtime pool show {path}")
@@ -100,7 +111,7 @@ class Runtimes(Case):
         self.openstack.run("runtime create no/such-image").fails("(HTTP 400)")
         runtime_id = self.openstack.json("runtime create hob/python")["id"]
         shown = lambda: self.openstack.json(f"runtime show {runtime_id}")
-        eventually("available runtime", 60, lambda: shown()["status"] == "available")
+        eventually("available runtime", AVAILABLE_WITHIN_S, lambda: shown()["status"] == "available")
         function_id = self.create(f"--runtime {runtime_id} --package hello.zip")
         self.openstack.run(f"runtime delete {runtime_id}").fails("is still in use. (HTTP 403)")
         self.openstack.ok(f"function delete {function_id}")
@@ -165,7 +176,8 @@ class Functions(Case):
     def test_an_image_is_a_function_too(self):
         image = f"hob-test/clients-command-{uuid.uuid4().hex}"
         text = f'FROM {os.environ["HOB_BASE_IMAGE"]}\nENTRYPOINT ["python3", "-c", "{functions.IMAGE_HELLO}"]\n'
-        subprocess.run(["docker", "build", "-q", "-t", image, "-"], input=text, text=True, check=True, capture_output=True)
+        build = ["docker", "build", "-q", "-t", image, "-"]
+        subprocess.run(build, input=text, text=True, check=True, capture_output=True)
         self.addCleanup(subprocess.run, ["docker", "rmi", "-f", image], capture_output=True)
         function_id = self.create(f"--image {image} --timeout 30")
         ran = self.execute(f"--function {function_id} --input Qinling")
@@ -177,7 +189,7 @@ class Functions(Case):
         create = "function create --runtime python --package hello.zip"
         for command, words in [
             (f"{create} --cpu 99", "cpu resource limitation not within the allowable range: 100 ~ 300(millicpu)."),
-            (f"{create} --timeout 301", "timeout resource limitation not within the allowable range: 1 ~ 300(seconds)."),
+            (f"{create} --timeout 301", "timeout resource limitation not within the allowable range:"),
             (f"{create} --memory-size 1", "memory resource limitation not within the allowable range:"),
             ("function create --runtime python --container c --object o", "Swift object not supported."),
             ("function create --runtime nobody --package hello.zip", "No Runtime matching {'name': 'nobody'}."),
@@ -227,7 +239,8 @@ class Executions(Case):
     def test_executions_are_filtered_shown_and_deleted_one_by_one_and_by_function(self):
         function_id = self.create()
         first, second = (self.execute(f"--function {function_id}")["id"] for _ in range(2))
-        listed = self.openstack.json(f"function execution list --filter function_id={function_id} --filter status=eq:success")
+        filters = f"--filter function_id={function_id} --filter status=eq:success"
+        listed = self.openstack.json(f"function execution list {filters}")
         self.assertEqual(column(listed, "id"), [first, second])
         self.assertEqual(self.openstack.json(f"function execution show {first}")["function_id"], function_id)
         self.openstack.ok(f"function execution delete --execution {first}")
@@ -354,6 +367,9 @@ class Jobs(Case):
                 self.openstack.run(f"{create} {options}").fails(words)
 
 
+CLOUD = ["--os-cloud", "local"]
+
+
 class Ways(Case):
     def test_every_way_to_name_the_daemon_works(self):
         for options in [
@@ -362,6 +378,13 @@ class Ways(Case):
         ]:
             with self.subTest(options):
                 Client(URL, self.folder, options.split()).ok("runtime list").says("available")
+        for environment in [
+            {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": URL},
+            {"OS_AUTH_TYPE": "none", "QINLING_URL": URL},
+            {"OS_AUTH_TYPE": "token_endpoint", "OS_URL": URL, "OS_TOKEN": "anything"},
+        ]:
+            with self.subTest(environment):
+                Client(URL, self.folder, [], environment).ok("runtime list").says("available")
 
     def test_a_configured_cloud_works(self):
         for wording in [
@@ -374,13 +397,19 @@ class Ways(Case):
                 file = self.folder / "clouds.yaml"
                 file.write_text(text)
                 environment = {"OS_CLIENT_CONFIG_FILE": str(file)}
-                Client(URL, self.folder, ["--os-cloud", "local"], environment).ok("runtime list").says("available")
+                Client(URL, self.folder, CLOUD, environment).ok("runtime list").says("available")
 
 
-class ZLast(unittest.TestCase):
+class Completeness(unittest.TestCase):
     def test_no_command_of_the_client_was_left_out(self):
         self.assertGreater(len(COMMANDS), 30)
         self.assertEqual(COMMANDS - USED, set())
+
+
+def load_tests(loader, *_):
+    """Completeness is last, because it looks back."""
+    order = [Runtimes, Functions, Executions, Versions, Aliases, Webhooks, Jobs, Ways, Completeness]
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in order)
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ async fn every_command_of_the_client_and_its_library_work() {
     for script in ["commands.py", "library.py"] {
         block_in_place(|| environment.run(script, &daemon, &[]));
     }
-    daemon.purge().await;
+    purge(daemon, "").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_item_of_the_acceptance_checklist_holds() {
     let _alone = MACHINE.lock().await;
     let environment = block_in_place(|| Environment::of("qinling"));
-    let mut daemon = Daemon::start(&Home::new()).await;
+    let daemon = Daemon::start(&Home::new()).await;
     let admin = token(&daemon, "", "operators", "admin");
     let user = token(&daemon, &admin, "users", "user");
     let other = token(&daemon, &admin, "others", "user");
@@ -36,8 +36,14 @@ async fn every_item_of_the_acceptance_checklist_holds() {
         ("HOB_OTHER_TOKEN", &other),
     ];
     block_in_place(|| environment.run("checklist.py", &daemon, &tokens));
-    run(&daemon, &admin, &["stop", "--purge"]);
+    purge(daemon, &admin).await;
+}
+
+/// Stops it; nothing of it is left.
+async fn purge(mut daemon: Daemon, token: &str) {
+    run(&daemon, token, &["stop", "--purge"]);
     assert!(daemon.ended().await.success(), "{}", daemon.log());
+    assert!(!daemon.log().contains("could not be removed"), "{}", daemon.log());
     assert_nothing_left(&daemon.instance);
 }
 

@@ -170,6 +170,8 @@ struct Inner {
     slots: HashMap<(WorkerId, u16), Line>,
     workers: HashMap<WorkerId, WorkerHandle>,
     targets: HashMap<RevisionId, Arc<Target>>,
+    /// Their targets go with their last worker: one that is on its way has its code to load, and then to leave.
+    retired: HashSet<RevisionId>,
     images: BTreeMap<RuntimeRef, String>,
     failures: HashMap<RevisionId, Failure>,
     /// Containers that run for one call each, and the way to end them.
@@ -218,6 +220,7 @@ impl Pool {
             slots: HashMap::new(),
             workers: HashMap::new(),
             targets: HashMap::new(),
+            retired: HashSet::new(),
             images: BTreeMap::new(),
             failures: HashMap::new(),
             one_shots: HashMap::new(),
@@ -276,10 +279,9 @@ impl Pool {
 
     /// Lets no new call in on this revision and its workers go as they fall idle.
     pub fn retire(&self, revision: RevisionId) {
-        self.0.apply(Event::Retire { revision });
         let mut inner = self.0.lock();
-        inner.targets.remove(&revision);
-        inner.failures.remove(&revision);
+        inner.retired.insert(revision);
+        self.0.apply_to(&mut inner, Event::Retire { revision });
         drop(inner);
         self.0.staging.forget(revision);
     }
@@ -491,6 +493,7 @@ impl Shared {
             let commands = inner.state.on(event, self.clock.now());
             events.extend(self.carry_out(inner, commands));
         }
+        inner.forget_retired();
     }
 
     fn carry_out(self: &Arc<Self>, inner: &mut Inner, commands: Vec<Command>) -> Vec<Event> {
@@ -609,6 +612,14 @@ impl Inner {
         }
     }
 
+    fn forget_retired(&mut self) {
+        let state = &self.state;
+        for revision in self.retired.extract_if(|revision| !state.has(*revision)) {
+            self.targets.remove(&revision);
+            self.failures.remove(&revision);
+        }
+    }
+
     fn load(&mut self, worker: WorkerId, revision: RevisionId) {
         if let (Some(handle), Some(target)) = (self.workers.get(&worker), self.targets.get(&revision)) {
             handle.order(Order::Load(Arc::clone(target)));
@@ -720,6 +731,26 @@ mod tests {
         let (answer, ()) = within(async { tokio::join!(call, claim_a_slot) }).await;
         assert!(matches!(answer, Err(Error::Start { .. })), "{answer:?}");
         assert_eq!((pool.workers().len(), pool.open_calls()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_starts_for_a_retired_revision_can_load_it_and_its_target_goes_with_it() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let (engine, target) = (Arc::new(FakeEngine::silent()), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let (revision, known) = (target.demand.revision, || pool.0.lock().targets.len());
+        let call = pool.acquire(&target);
+        let retire_meanwhile = async {
+            tokio::task::yield_now().await;
+            let worker = pool.workers()[0].worker;
+            pool.retire(revision);
+            assert_eq!(known(), 1, "what the worker is to load is still known");
+            pool.0.apply(Event::Gone { worker, fatal: true });
+        };
+        let (answer, ()) = within(async { tokio::join!(call, retire_meanwhile) }).await;
+        assert!(answer.is_err());
+        assert_eq!((known(), pool.0.lock().retired.len()), (0, 0));
     }
 
     #[tokio::test]

@@ -83,8 +83,18 @@ impl Daemon {
 
     /// A request to the native API: `path` comes below its base.
     pub(crate) fn native(&self, method: &str, path: &str, body: &str) -> Target {
-        let path = format!("/hob/v1{path}");
-        Target::new(self.address, method, &path, "application/json", body.as_bytes())
+        self.request(method, &format!("/hob/v1{path}"), body)
+    }
+
+    /// A request to any API, with a body of JSON.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Target {
+        Target::new(self.address, method, path, "application/json", body.as_bytes())
+    }
+
+    /// A form with a zip as its file `file`, to any API.
+    pub(crate) fn upload(&self, method: &str, path: &str, fields: &[(&str, &str)], file: &str, zip: &[u8]) -> Target {
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        Target::new(self.address, method, path, &kind, &form(fields, file, zip))
     }
 
     /// Calls `function` once and looks at what it met.
@@ -108,9 +118,9 @@ impl Daemon {
     /// It is refused, fails, or takes longer than 30 s.
     pub(crate) fn deploy(&self, function: &str, settings: &Value, code: &[u8]) -> Result<()> {
         let path = format!("/hob/v1/functions/{function}?wait=30");
-        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        let body = form(settings, code);
-        let answer = Target::new(self.address, "PUT", &path, &kind, &body).send()?;
+        let settings = settings.to_string();
+        let answer = self.upload("PUT", &path, &[("settings", &settings)], "code", code);
+        let answer = answer.send()?;
         let view: Value = serde_json::from_str(&answer.ok()?.text())?;
         ensure!(view["state"] == "ready", "`{function}` is not ready: {view}");
         Ok(())
@@ -259,15 +269,18 @@ fn last_lines(log: &Path) -> String {
     format!("the daemon failed; the end of its log:\n{}", last.join("\n"))
 }
 
-fn form(settings: &Value, code: &[u8]) -> Vec<u8> {
-    let mut form = format!(
-        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"settings\"\r\n\
-         content-type: application/json\r\n\r\n{settings}\r\n--{BOUNDARY}\r\n\
-         content-disposition: form-data; name=\"code\"; filename=\"code.zip\"\r\n\
+fn form(fields: &[(&str, &str)], file: &str, zip: &[u8]) -> Vec<u8> {
+    let mut form = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        form.extend_from_slice(part.as_bytes());
+    }
+    let part = format!(
+        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{file}\"; filename=\"code.zip\"\r\n\
          content-type: application/zip\r\n\r\n"
-    )
-    .into_bytes();
-    form.extend_from_slice(code);
+    );
+    form.extend_from_slice(part.as_bytes());
+    form.extend_from_slice(zip);
     form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
     form
 }

@@ -13,6 +13,7 @@
 mod baseline;
 mod cleanup;
 mod daemon;
+mod executions;
 mod jobs;
 mod languages;
 mod load;

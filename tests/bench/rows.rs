@@ -4,6 +4,7 @@
 
 use crate::baseline::{Container, Image, Language, PYTHON};
 use crate::daemon::{BINARY, Call, Daemon, pack};
+use crate::executions;
 use crate::jobs::jobs;
 use crate::languages::{node_prewarmed, node_warm, redeploy};
 use crate::load::{Load, Target};
@@ -31,7 +32,7 @@ pub(crate) struct Bench {
 pub(crate) type Row = (&'static str, fn(&Bench) -> Result<Vec<Line>>);
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 13] = [
+pub(crate) const ROWS: [Row; 15] = [
     ("prewarmed", prewarmed),
     ("prewarmed-5mb", prewarmed_5mb),
     ("pool-empty", pool_empty),
@@ -44,6 +45,8 @@ pub(crate) const ROWS: [Row; 13] = [
     ("node-warm", node_warm),
     ("footprint", footprint),
     ("jobs", jobs),
+    ("async", executions::accepted),
+    ("sync", executions::answered),
     // Not of the table: the baselines alone, against themselves. Every ratio should be near 1; what it differs is noise.
     ("noise", noise),
 ];
@@ -51,7 +54,7 @@ pub(crate) const ROWS: [Row; 13] = [
 /// 14 bytes in, about 45 out.
 pub(crate) const BODY: &str = r#"{"name":"Hob"}"#;
 /// The other number of connections that warm rows are measured with.
-const MANY: usize = 8;
+pub(crate) const MANY: usize = 8;
 
 fn prewarmed(bench: &Bench) -> Result<Vec<Line>> {
     let daemon = Daemon::start(&bench.folder.join("prewarmed"), &[])?;
@@ -274,6 +277,11 @@ pub(crate) fn loaded_ahead(bench: &Bench, daemon: &Daemon, code: &[u8]) -> Resul
 
 pub(crate) fn loads(bench: &Bench, connections: usize, ours: &Target, theirs: &Target) -> Result<Line> {
     ensure_same_answer(ours, theirs)?;
+    loads_of_two(bench, connections, ours, theirs)
+}
+
+/// As [`loads`], of two whose answers cannot be compared.
+pub(crate) fn loads_of_two(bench: &Bench, connections: usize, ours: &Target, theirs: &Target) -> Result<Line> {
     for target in [ours, theirs] {
         target.load(connections, bench.load_time / 3)?;
     }

@@ -3,7 +3,8 @@
 //! A file is one session with a fresh daemon: requests in order, each with the answer it must get. In texts,
 //! `{{save NAME}}` takes whatever is there and keeps it, `{{NAME}}` is what was kept, and `{{uuid}}`, `{{time}}`,
 //! `{{number}}` and `{{any}}` take what is of their form. `{{host}}` is the daemon's address, `{{md5}}` the
-//! checksum of the request's own file. `"until": true` asks again until the answer comes.
+//! checksum of the request's own file. `"until": true` asks again until the answer comes. `files` lie below
+//! `{{folder}}`, which settings may name, before the daemon starts.
 
 use crate::support::{Answer, Hob, PATIENCE, root, zip};
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -28,7 +30,20 @@ struct Session {
     /// Settings of the daemon, as in the environment.
     #[serde(default)]
     settings: BTreeMap<String, String>,
+    /// By their path below the session's folder.
+    #[serde(default)]
+    files: BTreeMap<String, Placed>,
     exchanges: Vec<Exchange>,
+}
+
+/// A file on the daemon's machine.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Placed {
+    /// Files of a zip.
+    Zip(BTreeMap<String, String>),
+    /// So many zero bytes.
+    Size(u64),
 }
 
 #[derive(Deserialize)]
@@ -109,12 +124,25 @@ fn filled_value(value: &Value, kept: &Kept) -> Value {
 impl File {
     fn bytes(&self) -> Vec<u8> {
         match (&self.zip, &self.text) {
-            (Some(files), None) => {
-                let files: Vec<_> = files.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-                zip(&files)
-            }
+            (Some(files), None) => zipped(files),
             (None, Some(text)) => text.clone().into_bytes(),
             _ => panic!("a file is a `zip` or a `text`"),
+        }
+    }
+}
+
+fn zipped(files: &BTreeMap<String, String>) -> Vec<u8> {
+    let files: Vec<_> = files.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    zip(&files)
+}
+
+impl Placed {
+    fn write(&self, path: &Path) {
+        std::fs::create_dir_all(path.parent().expect("it is below the folder")).expect("a folder");
+        let mut file = std::fs::File::create(path).expect("a file");
+        match self {
+            Self::Zip(files) => file.write_all(&zipped(files)).expect("written"),
+            Self::Size(bytes) => file.set_len(*bytes).expect("as long as that"),
         }
     }
 }
@@ -307,10 +335,17 @@ impl Exchange {
 
 async fn replay(file: &Path) -> Result<(), String> {
     let session = read(file);
-    let settings: Vec<_> = session.settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, placed) in &session.files {
+        placed.write(&folder.path().join(path));
+    }
+    let mut kept = Kept::from([("folder".to_owned(), folder.path().display().to_string())]);
+    let settings = session.settings.iter().map(|(k, v)| (k.as_str(), filled(v, &kept)));
+    let settings: Vec<_> = settings.collect();
+    let settings: Vec<_> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let (hob, _engine) = Hob::start(&settings).await;
     let hob = hob.warm().await;
-    let mut kept = Kept::from([("host".to_owned(), hob.address.to_string())]);
+    kept.insert("host".to_owned(), hob.address.to_string());
     for (number, exchange) in (1..).zip(&session.exchanges) {
         kept = exchange.replay(&hob, &kept).await.map_err(|why| {
             let Asked { method, path, .. } = &exchange.request;

@@ -1,7 +1,8 @@
 //! Every message of the Qinling contract's error table occurs in a recorded session, word for word.
 //!
-//! The table is the contract's section 3.2; `…` stands for what differs from case to case. What is not in it:
-//! messages of an object store, which no session has, and of upstream's own accidents, which are not copied.
+//! The table is the contract's section 3.2; `…` stands for what differs from case to case. What is not in it: the two
+//! messages about a package that is no longer on the disk, which no request brings about (`qinling_functions` takes it
+//! away), what every API here answers to a wrong token or method, and upstream's own accidents, which are not copied.
 
 use crate::support::root;
 use serde_json::Value;
@@ -19,10 +20,13 @@ const MESSAGES: &[&str] = &[
     "timeout resource limitation not within the allowable range: 1 ~ 300(seconds).",
     "Invalid code source specified, available sources: package, swift, image",
     "\"runtime_id\" must be specified.",
+    "Runtime … is not available.",
     "Package md5 mismatch.",
     "Package is not a valid ZIP package.",
     "Both container and object must be provided for swift type function.",
     "Swift object not supported.",
+    "Failed to validate object in Swift.",
+    "Either container or object must be provided for swift type function update.",
     "The function code type can not be changed.",
     "The image type function code can not be changed.",
     "The function code checksum is not changed.",
@@ -43,6 +47,8 @@ const MESSAGES: &[&str] = &[
     "Invalid input for field/attribute …",
     "Expected a uuid but received …",
     "Request is not in valid JSON format",
+    "Operation not allowed",
+    "Function can only be deleted by its owner.",
     "Runtime … is still in use.",
     "Runtime … is still in use by functions.",
     "The function is still associated with running job(s).",

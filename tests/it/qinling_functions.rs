@@ -72,6 +72,29 @@ async fn a_package_is_downloaded_as_it_was_uploaded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_that_the_disk_lost_is_said_to_be_missing() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let function = created(&hob, "f", "def main(context=None):\n    pass\n").await;
+    let path = format!("/v1/functions/{}", function["id"].as_str().expect("an id"));
+    let version = hob.post(&format!("{path}/versions"), "{}").await;
+    assert_eq!(version.status, StatusCode::CREATED, "{}", version.text());
+    let blobs = hob.data().path().join("blobs");
+    std::fs::remove_dir_all(&blobs).expect("the packages go");
+    std::fs::create_dir(&blobs).expect("their folder stays");
+    let id = function["id"].as_str().expect("an id");
+    for (path, of) in [
+        (path.clone(), "function"),
+        (format!("{path}/versions/1"), "version 1 function"),
+    ] {
+        let answer = hob.get(&format!("{path}?download=true")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
+        let message = format!("Package of {of} {id} for project default not found.");
+        assert_eq!(answer.json()["faultstring"], message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn functions_that_are_made_at_once_under_one_name_are_several() {
     let (hob, _engine) = Hob::start(&[]).await;
     let hob = hob.warm().await;

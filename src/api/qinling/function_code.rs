@@ -41,25 +41,6 @@ pub(super) fn package_of<'f>(form: &'f Form, code: &Map<String, Value>) -> Resul
     Ok(package)
 }
 
-/// Container and object of a code object; both are needed.
-///
-/// # Errors
-/// 400: there is no object store to ask.
-pub(super) fn refuse_swift(code: &Map<String, Value>) -> Fault {
-    let place = code.get("swift");
-    let given = |key| {
-        place
-            .and_then(|p| p.get(key))
-            .and_then(Value::as_str)
-            .is_some_and(|t| !t.is_empty())
-    };
-    if given("container") && given("object") {
-        Fault::bad("Swift object not supported.")
-    } else {
-        Fault::bad("Both container and object must be provided for swift type function.")
-    }
-}
-
 /// A package on its way into a deploy. It is a zip whatever its sender calls it.
 pub(super) fn new_code(package: &Package) -> NewCode {
     NewCode::Package(Upload {
@@ -117,23 +98,6 @@ mod tests {
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().cloned().expect("an object")
-    }
-
-    #[test]
-    fn swift_needs_a_container_and_an_object() {
-        let both = object(json!({"swift": {"container": "c", "object": "o"}}));
-        assert_eq!(refuse_swift(&both).message, "Swift object not supported.");
-        for half in [
-            json!({}),
-            json!({"swift": {"container": "c"}}),
-            json!({"swift": {"container": "c", "object": ""}}),
-        ] {
-            let refused = refuse_swift(&object(half)).message;
-            assert_eq!(
-                refused,
-                "Both container and object must be provided for swift type function."
-            );
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::form::{Form, Package};
 use super::function_code as code;
+use super::function_object::{self, Place};
 use super::functions::{has_running_jobs, settle};
 use super::note::{self, Found, Source};
 use super::resources::Resources;
@@ -27,11 +28,12 @@ pub(super) async fn update(
 ) -> Result<Json<wire::Function>, Fault> {
     let app = &state.app;
     let mut found = note::function(app, &caller, &id).await?;
+    let token = function_object::token(request.headers());
     let form = Form::read(app, request).await?;
     let resources = Resources::read(&form)?;
     let mut change = Redeploy::default();
     if form.package.is_some() || form.has_any(&RESOURCES) {
-        change.code = new_code(app, &mut found, &form).await?;
+        change.code = new_code(app, &mut found, &form, token).await?;
         change.settings.entry = form.text("entry").filter(|entry| !entry.is_empty());
     }
     resources.apply(&mut change.settings)?;
@@ -74,7 +76,7 @@ async fn redeploy(app: &App, found: &mut Found, change: Redeploy) -> Result<(), 
 }
 
 /// Checks a change of what runs, and answers new code where there is some.
-async fn new_code(app: &App, found: &mut Found, form: &Form) -> Result<Option<NewCode>, Fault> {
+async fn new_code(app: &App, found: &mut Found, form: &Form, token: Option<String>) -> Result<Option<NewCode>, Fault> {
     if has_running_jobs(app, found, |_| true).await? {
         return Err(Fault::forbidden(
             "The function is still associated with running job(s).",
@@ -85,9 +87,33 @@ async fn new_code(app: &App, found: &mut Found, form: &Form) -> Result<Option<Ne
     if object.contains_key("source") && Source::of(&object) != Some(current) {
         return Err(Fault::bad("The function code type can not be changed."));
     }
-    if current == Source::Image {
-        return Err(Fault::bad("The image type function code can not be changed."));
+    match current {
+        Source::Image => Err(Fault::bad("The image type function code can not be changed.")),
+        Source::Swift => new_object(app, found, form, object, token).await,
+        Source::Package => new_package(found, form, object),
     }
+}
+
+/// The object of the place that is named now; the same place may hold another object than before.
+async fn new_object(
+    app: &App,
+    found: &mut Found,
+    form: &Form,
+    object: Map<String, Value>,
+    token: Option<String>,
+) -> Result<Option<NewCode>, Fault> {
+    function_object::refuse_package(form)?;
+    if !form.has_any(&["code"]) {
+        return Ok(None);
+    }
+    let place = Place::change(&object, &found.note.code)?;
+    let code = place.fetch(app, token).await?;
+    found.note.code.extend(object);
+    found.note.code = place.write(std::mem::take(&mut found.note.code));
+    Ok(Some(code))
+}
+
+fn new_package(found: &mut Found, form: &Form, object: Map<String, Value>) -> Result<Option<NewCode>, Fault> {
     if object
         .get("md5sum")
         .is_some_and(|sum| sum.as_str() == found.note.md5sum())

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::filter::Query;
 use super::form::Form;
 use super::function_code::{self as code, ENTRY};
+use super::function_object::{self, Place};
 use super::note::{self, Found, FunctionNote, Source};
 use super::resources::Resources;
 use super::runtime_image::Environment;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn create(State(state): State<Dialect>, caller: Caller, request: Request) -> Result<Response, Fault> {
     let app = &state.app;
+    let token = function_object::token(request.headers());
     let form = Form::read(app, request).await?;
     let code = form
         .code()?
@@ -44,10 +46,7 @@ async fn create(State(state): State<Dialect>, caller: Caller, request: Request) 
     let resources = Resources::read(&form)?.or(Resources::DEFAULT);
     let mut new = match code::source_of(&code)? {
         Source::Package => package(app, &caller, &form, code).await?,
-        Source::Swift => {
-            environment(app, &caller, &form).await?;
-            return Err(code::refuse_swift(&code));
-        }
+        Source::Swift => swift(app, &caller, &form, code, token).await?,
         Source::Image => image(&form, code)?,
     };
     resources.apply(&mut new.settings)?;
@@ -76,13 +75,36 @@ struct New {
 async fn package(app: &App, caller: &Caller, form: &Form, object: Map<String, Value>) -> Result<New, Fault> {
     let environment = environment(app, caller, form).await?;
     let package = code::package_of(form, &object)?;
-    let mut settings = code::package_settings(&environment)?;
-    let entry = form.text("entry").filter(|entry| !entry.is_empty());
-    settings.entry = Some(entry.unwrap_or_else(|| ENTRY.to_owned()));
     Ok(New {
         code: code::new_code(package),
-        settings,
+        settings: settings(form, &environment)?,
         object: code::package_object(object, package),
+    })
+}
+
+async fn swift(
+    app: &App,
+    caller: &Caller,
+    form: &Form,
+    object: Map<String, Value>,
+    token: Option<String>,
+) -> Result<New, Fault> {
+    let environment = environment(app, caller, form).await?;
+    function_object::refuse_package(form)?;
+    let place = Place::of(&object);
+    Ok(New {
+        code: place.fetch(app, token).await?,
+        settings: settings(form, &environment)?,
+        object: place.write(object),
+    })
+}
+
+/// How code runs that is loaded into a worker.
+fn settings(form: &Form, environment: &Environment) -> Result<Settings, Fault> {
+    let entry = form.text("entry").filter(|entry| !entry.is_empty());
+    Ok(Settings {
+        entry: Some(entry.unwrap_or_else(|| ENTRY.to_owned())),
+        ..code::package_settings(environment)?
     })
 }
 

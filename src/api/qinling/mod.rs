@@ -2,6 +2,8 @@
 //!
 //! One file a resource; `attributes`, `filter`, `form`, `time` and `fault` are the wire's own habits, `caller` says
 //! who asks. Keeps what the core has no word for in annotations and documents of its own, never a second truth.
+//!
+//! Other than upstream: the executions of a function that is deleted are deleted with it, as in the core.
 
 mod aliases;
 mod attributes;
@@ -16,6 +18,7 @@ mod filter;
 mod form;
 mod function_code;
 mod function_name;
+mod function_object;
 mod function_update;
 mod function_view;
 mod function_workers;

@@ -13,6 +13,11 @@ impl State {
         self.groups.get(&revision).map_or(0, |g| g.workers.len())
     }
 
+    /// Whether there is a worker of the revision, or a call that waits for one.
+    pub(in crate::pool) fn has(&self, revision: RevisionId) -> bool {
+        self.groups.contains_key(&revision)
+    }
+
     /// So many are kept from now on: missing ones are started, those above that have no call leave.
     pub(super) fn keep(&mut self, demand: Arc<Demand>, count: u16, out: &mut Vec<Command>) {
         if demand.limits.memory.bytes() > self.policy.memory_budget {

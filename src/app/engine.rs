@@ -3,6 +3,7 @@
 use super::App;
 use crate::engine::EngineInfo;
 use crate::task::Shutdown;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Between two looks at an engine that answers.
@@ -69,12 +70,29 @@ impl App {
         }
         self.0.builder.forget_images();
         let _ = self.0.engine_status.send_replace(EngineStatus::Up(info));
+        self.prepare_what_serves().await;
         self.prepare_what_is_here().await;
         if let Err(e) = self.restore_images().await {
             tracing::warn!("Could not look for lost images: {}", crate::telemetry::chain(&e));
         }
         self.preload_min().await;
         self.0.pending.notify_one();
+    }
+
+    /// Makes the images of the runtimes that functions run on: calls that were accepted wait for them.
+    async fn prepare_what_serves(&self) {
+        let targets = self.0.directory.targets();
+        let own_image = |target: &&std::sync::Arc<crate::pool::Target>| target.demand.class.image.is_none();
+        let runtimes: BTreeSet<_> = targets
+            .iter()
+            .filter(own_image)
+            .map(|t| &t.demand.class.runtime)
+            .collect();
+        for runtime in runtimes {
+            if let Err(e) = self.prepare_runtime(runtime).await {
+                tracing::warn!("Runtime {runtime} cannot be used: {}", crate::telemetry::chain(&e));
+            }
+        }
     }
 
     /// Makes the images of runtimes whose base is here, and pre-warms them. The others wait until somebody deploys

@@ -161,6 +161,8 @@ struct Shared {
     staging: Staging,
     /// A worker may have taken a network namespace.
     worker_started: Notify,
+    /// An image was offered: for workers that wait for theirs.
+    offered: Notify,
     inner: Mutex<Inner>,
 }
 
@@ -234,6 +236,7 @@ impl Pool {
             options,
             staging,
             worker_started: Notify::new(),
+            offered: Notify::new(),
             inner: Mutex::new(inner),
         })))
     }
@@ -241,6 +244,7 @@ impl Pool {
     /// Says which image a runtime's workers run, and how many stay pre-warmed.
     pub fn offer_runtime(&self, class: Class, image: String, prewarm: usize) {
         self.0.lock().images.insert(class.runtime.clone(), image);
+        self.0.offered.notify_waiters();
         self.0.apply(Event::Prewarm { class, count: prewarm });
         self.0.worker_started.notify_one();
     }
@@ -439,6 +443,20 @@ impl Shared {
     /// A few lines at a time and never across an await: a plain mutex is right.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The image of a runtime, once it is offered: after a restart calls may come before it is.
+    async fn image_of(&self, runtime: &RuntimeRef) -> String {
+        loop {
+            let offered = self.offered.notified();
+            tokio::pin!(offered);
+            offered.as_mut().enable();
+            let known = self.lock().images.get(runtime).cloned();
+            match known {
+                Some(image) => return image,
+                None => offered.await,
+            }
+        }
     }
 
     fn ask(self: &Arc<Self>, target: &Arc<Target>) -> Result<Asked, Error> {

@@ -230,11 +230,9 @@ impl Life {
         memory: Memory,
         image: Option<String>,
     ) -> Result<(UnixListener, Connection), End> {
-        let Some(image) = image else {
-            return Err(End::StartFailed(
-                format!("runtime {} has no image yet: ask again soon", class.runtime),
-                None,
-            ));
+        let image = match image {
+            Some(image) => image,
+            None => self.await_image(&class).await?,
         };
         let listener = self
             .listen()
@@ -307,6 +305,18 @@ impl Life {
     fn greet(&self, accepted: io::Result<(UnixStream, tokio::net::unix::SocketAddr)>) {
         if let Ok((stream, _)) = accepted {
             self.greeting.push(Box::pin(greeting(stream, self.token.clone())));
+        }
+    }
+
+    /// Waits for the runtime's image, which is being made; stops early when told to.
+    async fn await_image(&mut self, class: &Class) -> Result<String, End> {
+        let limit = self.shared.options.start_timeout / 2;
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            image = timeout(limit, shared.image_of(&class.runtime)) => image.map_err(|_| {
+                End::StartFailed(format!("runtime {} has no image yet: ask again soon", class.runtime), None)
+            }),
+            _ = self.orders.recv() => Err(End::Removed),
         }
     }
 

@@ -228,8 +228,9 @@ async fn a_name_and_settings_change_a_function_without_code() {
         body.contains(r#"{"memory_mib":256}"#) && !body.contains("\"code\""),
         "{body}"
     );
+    // Asked once, whether there is such a function: what is neither is not found, and says so first.
     let ran = hob(&["deploy", "hello-not-a-file"], answer).await;
-    assert_eq!((ran.exit, ran.asked.len()), (Exit::Usage, 0));
+    assert_eq!((ran.exit, ran.asked.len()), (Exit::Usage, 1));
     let ran = hob(&["deploy", "hello-not-a-file", "--memory", "256"], |_| not_found()).await;
     assert_eq!((ran.exit, ran.asked.len()), (Exit::NotFound, 1));
 }

@@ -50,6 +50,8 @@ pub struct Settings {
     pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
+    /// Whether the code is loaded beside the code that it replaces, in the same container; no unless said.
+    pub reload: Option<bool>,
 }
 
 /// A code package that has been stored.
@@ -176,6 +178,9 @@ impl App {
         if settings.preload == Some(false) {
             self.lazy().insert(id);
         }
+        if settings.reload == Some(true) {
+            self.reloads().insert(id);
+        }
         id
     }
 
@@ -187,6 +192,7 @@ impl App {
     ) -> Result<Deployed, Error> {
         if written.is_err() {
             self.lazy().remove(&id);
+            self.reloads().remove(&id);
         }
         let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
@@ -200,6 +206,10 @@ impl App {
 
     fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reloads(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.

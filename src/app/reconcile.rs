@@ -72,6 +72,7 @@ impl App {
             Attempt::Gone => {}
         }
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.reloads().remove(&id);
         self.changed();
         Ok(())
     }
@@ -83,7 +84,7 @@ impl App {
             Err(e) => return (revision, self.blame(&e).await),
         };
         let attempt = match self.make_ready(function, &revision).await {
-            Ok(Some(target)) => self.load_ahead(target).await,
+            Ok(Some(target)) => self.load_ahead(function, target).await,
             Ok(None) => Attempt::Gone,
             Err(e) => self.blame(&e).await,
         };
@@ -119,10 +120,14 @@ impl App {
         }
     }
 
-    async fn load_ahead(&self, target: Arc<Target>) -> Attempt {
+    async fn load_ahead(&self, function: &Function, target: Arc<Target>) -> Attempt {
         self.0.pool.stage(&target).await;
         if self.is_lazy(target.demand.revision) {
             return Attempt::Ready(target);
+        }
+        let in_place = self.reloads().contains(&target.demand.revision);
+        if let Some(before) = self.serving(function).filter(|_| in_place) {
+            self.0.pool.reload(before, &target);
         }
         match self.0.pool.acquire(&target).await {
             Ok(lease) => {
@@ -133,6 +138,11 @@ impl App {
             Err(pool::Error::Stopping) => Attempt::Later,
             Err(error) => self.blame(&error).await,
         }
+    }
+
+    fn serving(&self, function: &Function) -> Option<RevisionId> {
+        let served = self.0.directory.find_id(function.id)?;
+        served.target.as_ref().map(|target| target.demand.revision)
     }
 
     /// An error while the engine is away is no fault of the revision. Asks the engine: it may have gone just now.

@@ -22,6 +22,7 @@ mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod reload;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

@@ -139,6 +139,7 @@ fn settings(args: &DeployArgs) -> DeploySettings {
         cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
+        reload: None,
         source: args.from.clone().map(|url| CodeSource {
             url: Some(url),
             sha256: args.sha256.clone(),

@@ -67,7 +67,9 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/daemon.rs"]),
-    ("toml", &["src/config/", "src/runtime/"]),
+    ("ignore", &["src/watch/"]),
+    ("serde_saphyr", &["src/cli/project/"]),
+    ("toml", &["src/config/", "src/runtime/", "src/cli/project/"]),
     ("croner", &["src/domain/schedule/"]),
     ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
@@ -77,7 +79,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/source/"]),
     ("rustls", &["src/source/"]),
     ("subtle", &["src/app/"]),
-    ("base64", &["src/api/"]),
+    ("base64", &["src/api/", "src/cli/project/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

@@ -4,6 +4,7 @@
 
 use crate::baseline::{Container, Image, Language, PYTHON};
 use crate::daemon::{BINARY, Call, Daemon, pack};
+use crate::dev::dev;
 use crate::executions;
 use crate::jobs::jobs;
 use crate::languages::{node_prewarmed, node_warm, redeploy};
@@ -32,7 +33,7 @@ pub(crate) struct Bench {
 pub(crate) type Row = (&'static str, fn(&Bench) -> Result<Vec<Line>>);
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 15] = [
+pub(crate) const ROWS: [Row; 16] = [
     ("prewarmed", prewarmed),
     ("prewarmed-5mb", prewarmed_5mb),
     ("pool-empty", pool_empty),
@@ -41,6 +42,7 @@ pub(crate) const ROWS: [Row; 15] = [
     ("records", records),
     ("upload", upload),
     ("redeploy", redeploy),
+    ("dev", dev),
     ("node-prewarmed", node_prewarmed),
     ("node-warm", node_warm),
     ("footprint", footprint),

@@ -18,6 +18,7 @@ mod exchanges;
 mod images;
 mod jobs;
 mod messages;
+mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;

@@ -133,21 +133,26 @@ async fn develop(kit: Kit, place: PathBuf, mut function: Function) {
     let mut context = kit.context(&mut output);
     let mut roots = roots_of(&place, &function);
     let mut watch = watching(roots.clone()).await;
-    let mut change = None;
+    let mut change: Option<Change> = None;
     loop {
-        let begun = change
-            .as_ref()
-            .map_or_else(Instant::now, |change: &Change| change.since);
+        let begun = change.as_ref().map_or_else(Instant::now, |change| change.since);
         match bring(&mut context, function.clone()).await {
-            Ok(None) => {}
             Ok(Some(view)) => context.output.note(&done(&view, change.as_ref(), begun, &place)),
+            Ok(None) if change.is_none() => {
+                context
+                    .output
+                    .note(&format!("{} is there as it is; watching", function.name));
+            }
+            Ok(None) => {}
             Err(failure) => drop(context.output.failed(&failure)),
         }
-        change = Some(watch.changed().await);
-        match again(&place, &function.name).await {
-            Ok(read) => function = read,
-            Err(failure) => drop(context.output.failed(&failure)),
-        }
+        function = loop {
+            change = Some(watch.changed().await);
+            match again(&place, &function.name).await {
+                Ok(read) => break read,
+                Err(failure) => drop(context.output.failed(&failure)),
+            }
+        };
         let now = roots_of(&place, &function);
         if now != roots {
             watch = watching(now.clone()).await;

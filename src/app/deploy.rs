@@ -50,7 +50,8 @@ pub struct Settings {
     pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
-    /// Whether the code is loaded beside the code that it replaces, in the same container; no unless said.
+    /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
+    /// removed once a later draft replaces it. No unless said.
     pub reload: Option<bool>,
 }
 
@@ -179,7 +180,7 @@ impl App {
             self.lazy().insert(id);
         }
         if settings.reload == Some(true) {
-            self.reloads().insert(id);
+            self.drafts().insert(id);
         }
         id
     }
@@ -192,7 +193,7 @@ impl App {
     ) -> Result<Deployed, Error> {
         if written.is_err() {
             self.lazy().remove(&id);
-            self.reloads().remove(&id);
+            self.drafts().remove(&id);
         }
         let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
@@ -208,8 +209,8 @@ impl App {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn reloads(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
-        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn drafts(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.drafts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.

@@ -2,7 +2,7 @@
 
 use super::builds::Built;
 use super::{App, EngineStatus};
-use crate::domain::{Error, Function, Revision, RevisionId, RuntimeRef};
+use crate::domain::{Error, Function, Revision, RevisionId, RevisionState, RuntimeRef};
 use crate::pool::{self, Target};
 use crate::task::{Shutdown, TaskKind};
 use futures_util::StreamExt;
@@ -72,7 +72,6 @@ impl App {
             Attempt::Gone => {}
         }
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.reloads().remove(&id);
         self.changed();
         Ok(())
     }
@@ -125,7 +124,7 @@ impl App {
         if self.is_lazy(target.demand.revision) {
             return Attempt::Ready(target);
         }
-        let in_place = self.reloads().contains(&target.demand.revision);
+        let in_place = self.drafts().contains(&target.demand.revision);
         if let Some(before) = self.serving(function).filter(|_| in_place) {
             self.0.pool.reload(before, &target);
         }
@@ -175,10 +174,28 @@ impl App {
         if let Some(previous) = previous.filter(|p| *p != revision.id) {
             self.let_go(previous).await?;
         }
+        if self.drafts().contains(&revision.id) {
+            self.drop_drafts(revision).await?;
+            return Ok(());
+        }
         if self.0.options.function_images && revision.code.digest().is_some() {
             let (app, revision) = (self.clone(), revision.clone());
             let make = async move { app.make_image(&revision).await.map(drop) };
             self.0.supervisor.spawn(TaskKind::Build, make);
+        }
+        Ok(())
+    }
+
+    /// Removes the function's earlier drafts; one that was published stays. After a crash they are ordinary revisions.
+    async fn drop_drafts(&self, latest: &Revision) -> Result<(), Error> {
+        for earlier in self.0.store.list_revisions(latest.function).await? {
+            let is_draft = self.drafts().contains(&earlier.id);
+            let is_over = earlier.id != latest.id && earlier.state != RevisionState::Pending;
+            if !is_draft || !is_over || self.0.store.is_published(earlier.id).await? {
+                continue;
+            }
+            self.0.store.delete_revision(earlier.id).await?;
+            self.drafts().remove(&earlier.id);
         }
         Ok(())
     }

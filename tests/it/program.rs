@@ -53,6 +53,12 @@ async fn answer(hob: &Hob, name: &str) -> Value {
     answer.json()
 }
 
+/// The word in the code, and the one in the environment.
+async fn words(hob: &Hob, name: &str) -> [String; 2] {
+    let answer = answer(hob, name).await;
+    [0, 1].map(|at| answer[at].as_str().unwrap().to_owned())
+}
+
 const PROJECT: &str = r#"
 env = { WHO = "toml" }
 
@@ -92,7 +98,7 @@ async fn a_project_is_applied_once_and_only_what_differs_after_that() {
         "it only says"
     );
     assert_eq!(said(&hob, at, &["deploy"]).await, first);
-    assert_eq!(answer(&hob, "first").await[..2], [json!("one"), json!("toml")]);
+    assert_eq!(words(&hob, "first").await, ["one", "toml"]);
     assert_eq!(answer(&hob, "second").await[0], "two");
     put(at, "two/noise.log", "no code");
     assert_eq!(said(&hob, at, &["deploy"]).await, "", "nothing differs");
@@ -113,7 +119,7 @@ async fn a_project_is_applied_once_and_only_what_differs_after_that() {
     assert_eq!(said(&hob, at, &["deploy"]).await, changed);
     assert_eq!(said(&hob, at, &["deploy"]).await, "");
     assert_eq!(answer(&hob, "first").await[1], "dotenv");
-    assert_eq!(answer(&hob, "second").await[..2], [json!("2"), json!("dotenv")]);
+    assert_eq!(words(&hob, "second").await, ["2", "dotenv"]);
     let jobs = hob.get("/hob/v1/jobs?function=first").await.json();
     assert_eq!(jobs["jobs"][0]["cron"], "30 3 * * *");
 
@@ -337,6 +343,26 @@ async fn dev_survives_a_thousand_saves_and_leaves_what_was_there() {
     let (status, said) = dev.interrupt().await;
     assert!(status.success(), "{said}");
     assert_eq!(answer(&hob, "a").await[0], "1000", "it was there before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_dependencies_are_built_while_the_old_code_serves() {
+    let (hob, fake) = Hob::start(&[]).await;
+    fake.add_image("hob-base/python-build", std::collections::BTreeMap::new());
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("work");
+    put(&at, "main.py", &source("one"));
+    let dev = Dev::start(&hob, &at, &[]);
+    serves(&hob, "work", "one").await;
+    fake.hang_builds(true);
+    put(&at, "requirements.txt", "some-library\n");
+    eventually("a build", || async { (fake.builds_running().0 == 1).then_some(()) }).await;
+    assert_eq!(answer(&hob, "work").await[0], "one");
+    put(&at, "main.py", &source("two"));
+    fake.hang_builds(false);
+    serves(&hob, "work", "two").await;
+    dev.says("(requirements.txt)").await;
+    dev.says("(main.py)").await;
 }
 
 #[test]

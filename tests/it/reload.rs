@@ -42,6 +42,17 @@ async fn new_code_is_loaded_in_the_container_of_the_old() {
         before = now;
     }
     assert_eq!(fake.counts().starts, started, "no container was started");
+    let list = hob.get("/hob/v1/functions/f/revisions").await.json();
+    let numbers = list["revisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["number"].as_u64().unwrap());
+    assert_eq!(
+        numbers.collect::<Vec<_>>(),
+        [5, 1],
+        "drafts are removed once they are replaced"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,14 @@ pub(crate) use published::{
 const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
+const PROJECT: &str = "A project is a file hob.toml; every key is optional:
+  namespace, env                                   of all its functions
+  [functions.NAME]  path or image, runtime, entry, convention, build, env, memory (MiB),
+                    timeout, concurrency, min, max, network, cpu
+  [functions.NAME.jobs.JOB]          cron (with tz), every or at; first_at, count, missed, overlap, data
+  [functions.NAME.webhooks.WEBHOOK]  sign (github or stripe), version or alias
+.env and .env.local beside it go over its variables. serverless.yml and function.yaml are read too.";
+
 /// A function runtime for one machine.
 #[derive(Debug, Parser)]
 #[command(name = "hob", version, about, after_help = AFTER, max_term_width = 100)]
@@ -80,6 +88,7 @@ pub(crate) enum Command {
         name: Option<String>,
     },
     /// Make or change a function from a directory, an archive, one source file or an image; or only its settings
+    #[command(after_help = PROJECT)]
     Deploy(Box<DeployArgs>),
     /// Call a function and print its answer
     Invoke(Box<InvokeArgs>),

@@ -24,6 +24,8 @@ use tokio::time::Instant;
 
 /// A log that broke off is asked for again after this time.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Calls of the past that are shown of a function that is new.
+const ALL: &str = "1000";
 /// Files of a change that are named.
 const NAMED: usize = 3;
 
@@ -75,7 +77,8 @@ pub(super) async fn dev(context: &mut Context<'_>, global: &Global, args: DevArg
         width: widest.filter(|_| wanted.len() > 1),
     };
     let work = wanted.into_iter().map(|(place, function)| {
-        let logs = follow_logs(kit.clone(), function.name.clone());
+        let is_new = ours.contains(&function.name);
+        let logs = follow_logs(kit.clone(), function.name.clone(), is_new);
         join(logs, develop(kit.clone(), place, function))
     });
     let ended = tokio::select! {
@@ -220,20 +223,32 @@ fn done(view: &FunctionView, change: Option<&Change>, begun: Instant, place: &Pa
     format!("{} reloaded in {millis} ms ({})", view.name, names.join(", "))
 }
 
-/// What the function prints, for ever.
-async fn follow_logs(kit: Kit, name: String) {
+/// What the function prints, for ever; of one that was there, only what comes.
+async fn follow_logs(kit: Kit, name: String, is_new: bool) {
     let mut output = kit.output();
+    let mut last: Option<String> = None;
     loop {
         let context = kit.context(&mut output);
-        let pairs = [("limit", Some("0")), ("follow", Some("true"))];
+        let limit = if is_new || last.is_some() { ALL } else { "0" };
+        let pairs = [
+            ("limit", Some(limit)),
+            ("follow", Some("true")),
+            ("after", last.as_deref()),
+        ];
         let path = context.function_path(&name, &["logs"], &pairs);
         // Not there yet, or the daemon is away: that is said by whoever deploys.
-        let _ = stream(context, &kit, &name, path).await;
+        let _ = stream(context, &kit, &name, path, &mut last).await;
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn stream(context: Context<'_>, kit: &Kit, name: &str, path: String) -> Result<(), Failure> {
+async fn stream(
+    context: Context<'_>,
+    kit: &Kit,
+    name: &str,
+    path: String,
+    last: &mut Option<String>,
+) -> Result<(), Failure> {
     let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
     let mut lines = Lines::default();
     while let Some(piece) = answer.piece().await? {
@@ -246,6 +261,7 @@ async fn stream(context: Context<'_>, kit: &Kit, name: &str, path: String) -> Re
                 false => prefixed(&entry.text, name, kit.width),
             };
             context.output.text(&text)?;
+            *last = Some(entry.execution);
         }
     }
     Ok(())

@@ -309,7 +309,7 @@ pub struct DeploySettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
     /// Where nothing but code and environment changes, load it beside the code it replaces, in slots of its own in the
-    /// same container: for development. No unless said.
+    /// same container: for development. Such a revision is removed once a later one of its kind serves. No unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reload: Option<bool>,
     /// Where the code is, in place of the part `code`.

@@ -5,6 +5,7 @@
 use crate::api;
 use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
+use crate::api::kit::serve::serve;
 use crate::api::native::{self, NativeState};
 use crate::app::{App, Defaults, Keys, Parts};
 use crate::builder::Builder;
@@ -209,17 +210,8 @@ impl Daemon {
             // Small answers must not wait for more.
             let _ = stream.set_nodelay(true);
         });
-        let stop = self.shutdown.clone();
-        let server = axum::serve(
-            listener,
-            self.router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move { stop.requested().await });
-        self.supervisor.spawn(TaskKind::Listener, async move {
-            if let Err(e) = server.await {
-                tracing::error!("The listener failed: {e}");
-            }
-        });
+        let serving = serve(listener, self.router, self.supervisor.clone(), self.shutdown.clone());
+        self.supervisor.spawn(TaskKind::Listener, serving);
         shutdown.requested().await;
         drain(&self.pool, &self.supervisor, self.grace).await;
         if self.purge.load(Ordering::Relaxed) {

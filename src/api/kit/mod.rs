@@ -6,3 +6,4 @@ mod credentials;
 pub mod guard;
 pub mod invoke;
 pub mod problem;
+pub mod serve;

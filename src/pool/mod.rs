@@ -752,6 +752,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_container_that_ends_before_its_shim_called_is_not_waited_for_and_its_last_words_are_told() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let script = ["sh", "-c", "echo no such library; exit 3"].map(str::to_owned);
+        let (engine, target) = (Arc::new(FakeEngine::with_shim(script.to_vec())), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let refused = within(pool.acquire(&target)).await.expect_err("it cannot serve");
+        let words = refused.to_string();
+        for part in ["ended with code 3 before its shim called", "no such library"] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_worker_that_starts_for_a_retired_revision_can_load_it_and_its_target_goes_with_it() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let (engine, target) = (Arc::new(FakeEngine::silent()), target());

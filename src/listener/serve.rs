@@ -1,6 +1,6 @@
 //! HTTP/1.1 on a listener: a task for each connection, each request to one router.
 //!
-//! Knows no route, and nothing of how a listener came to be or is encrypted.
+//! Knows no route, and nothing of how the listener encrypts.
 
 use crate::task::{OwnWakes, Shutdown, Supervisor, TaskKind};
 use axum::Router;
@@ -15,17 +15,16 @@ use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use tower::Service;
 
-/// Accepts connections until asked to stop; each then ends its own after the request it is at.
-pub async fn serve<L>(mut listener: L, router: Router, supervisor: Supervisor, stop: Shutdown)
+/// Accepts connections until `stop`; those that are open finish the request they are at.
+pub(super) async fn serve<L>(mut listener: L, router: Router, supervisor: Supervisor, stop: Shutdown)
 where
     L: Listener<Addr = SocketAddr>,
 {
     loop {
-        let accepted = tokio::select! {
+        let (stream, client) = tokio::select! {
             () = stop.requested() => return,
             accepted = listener.accept() => accepted,
         };
-        let (stream, client) = accepted;
         supervisor.spawn(
             TaskKind::Connection,
             connection::<L>(stream, client, router.clone(), stop.clone()),

@@ -150,6 +150,30 @@ impl App {
         self.written_down(id, written.await)
     }
 
+    /// Makes a function that has no code yet: [`App::redeploy`] brings it. Until then calls are told that it cannot serve.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken; nothing has changed then.
+    pub async fn declare_function(
+        &self,
+        namespace: Namespace,
+        name: FunctionName,
+        annotation: Annotation,
+    ) -> Result<Function, Error> {
+        let now = self.0.clock.now();
+        let function = Function {
+            id: FunctionId::generate(),
+            namespace,
+            name,
+            current: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.store.declare_function(&function, annotation).await?;
+        self.0.directory.put(function.clone(), None);
+        Ok(function)
+    }
+
     /// Deploys a function that must be there, whatever it is called by now.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Every function with a path shares its host name with the others, the APIs and the console: a cookie of one must
 //! reach none of these. A function with a host name of its own keeps its cookies there. Streams stay as they are.
 
-use super::addressed_function;
+use super::{addressed_function, split_namespace};
 use crate::api::kit::problem;
 use crate::domain::{Error, Namespace, Principal};
 use axum::extract::Request;
@@ -60,7 +60,7 @@ fn scope(request: &mut Request) -> Result<(), Error> {
     };
     let named = match addressed_function(request) {
         Some((_, namespace)) => Some(namespace),
-        None => text(request.headers(), &NAMESPACE),
+        None => in_path(request.uri().path()).or_else(|| text(request.headers(), &NAMESPACE)),
     };
     let named = named.map(|name| Namespace::parse(&name)).transpose()?;
     let namespace = caller.namespace(named)?;
@@ -68,6 +68,12 @@ fn scope(request: &mut Request) -> Result<(), Error> {
     let value = value.map_err(|e| Error::internal("a namespace does not fit into a header", e))?;
     request.headers_mut().insert(NAMESPACE, value);
     Ok(())
+}
+
+/// The namespace that a path names.
+fn in_path(path: &str) -> Option<String> {
+    let segment = path.strip_prefix(PATHS)?.split('/').next()?;
+    split_namespace(segment).1.map(str::to_owned)
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -182,5 +188,17 @@ mod tests {
         }
         assert_eq!(scoped(Role::Admin, address, Some("other")).as_deref(), Some("other"));
         assert!(scoped(Role::Admin, "f.other.localhost", None).is_some());
+    }
+
+    #[test]
+    fn a_path_names_the_namespace_as_a_header_does() {
+        for (path, named) in [
+            ("/function/f", None),
+            ("/function/f.other", Some("other")),
+            ("/function/f.other/a.b", Some("other")),
+            ("/hook/f.other", None),
+        ] {
+            assert_eq!(in_path(path).as_deref(), named, "{path}");
+        }
     }
 }

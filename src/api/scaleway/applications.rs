@@ -9,9 +9,10 @@ use super::look::Look;
 use super::note::{self, Application, Kind};
 use super::page::Query;
 use super::sent::Sent;
-use super::{Route, State, alpha, containers_beta, functions_beta, space, view};
+use super::{Route, State, alpha, containers_beta, functions_beta, secrets, space, view};
+use super::{domains, tokens, triggers};
 use crate::app::App;
-use crate::domain::{Error, FunctionName};
+use crate::domain::{Error, FunctionName, Secrets};
 use crate::store::JobFilter;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -112,7 +113,8 @@ async fn create(Shared(state): Shared<State>, asked: Asked, kind: Kind, Sent(giv
     let id = given.namespace_id.as_deref().unwrap_or_default();
     let space = space::find(app, &asked, id).await?;
     let name = FunctionName::parse(given.checked_name(kind)?)?;
-    let note = given.begin(app, kind, asked.root)?;
+    let mut note = given.begin(app, kind, asked.root)?;
+    note.waiting.secrets = secrets::change(app, &Secrets::new(), given.secret_environment_variables.as_deref()).await?;
     let declared = app
         .declare_function(space.core.clone(), name.clone(), note.annotation()?)
         .await;
@@ -204,6 +206,10 @@ async fn update(
     let mut found = note::find_kind(app, &asked, kind, &id).await?;
     given.apply(app, &mut found.note)?;
     let mut look = Look::at(app, found).await?;
+    let given_secrets = given.secret_environment_variables.as_deref();
+    if let Some(changed) = secrets::change(app, &look.secrets()?, given_secrets).await? {
+        look.application.note.waiting.secrets = Some(changed);
+    }
     // Whoever asks for it deploys what was never deployed, too.
     let is_wanted = given.redeploy.unwrap_or_else(|| look.is_deployed());
     if is_wanted {
@@ -237,12 +243,15 @@ async fn remove(
     let look = Look::at(&state.app, found).await?;
     let mut view = view::application(&asked, &look)?;
     view["status"] = "deleting".into();
-    delete_with_crons(&state.app, &look.application).await?;
+    delete_with_belongings(&state.app, &look.application).await?;
     Ok(Json(view))
 }
 
-/// Removes an application and what is on a schedule for it.
-pub(super) async fn delete_with_crons(app: &App, application: &Application) -> Result<(), Fault> {
+/// Removes an application, its crons, domains, triggers and tokens.
+pub(super) async fn delete_with_belongings(app: &App, application: &Application) -> Result<(), Fault> {
+    domains::remove_of(app, application).await?;
+    triggers::remove_of(app, application).await?;
+    tokens::remove_of(app, &application.id().to_string()).await?;
     let function = Some(application.id());
     let jobs = app.list_jobs(JobFilter {
         function,

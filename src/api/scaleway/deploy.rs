@@ -6,7 +6,7 @@ use super::State;
 use super::fault::Fault;
 use super::look::Look;
 use super::note::{Application, Kind, Waiting};
-use super::surroundings;
+use super::{privacy, surroundings};
 use crate::app::{App, NewCode, Redeploy, Settings, Upload};
 use crate::domain::{Concurrency, Convention, Cpu, Error, Fault as Who, Memory, Timeout};
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub(super) async fn deploy(state: &State, application: Application) -> Result<Lo
         Ok(change) => change,
         Err(refused) => return refuse(app, look.application, refused).await,
     };
+    privacy::enforce(app, &look.application).await?;
     match app.redeploy(look.application.id(), change).await {
         Err(refused) => refuse(app, look.application, refused.into()).await,
         Ok(deployed) => {
@@ -84,8 +85,17 @@ async fn refuse(app: &App, mut application: Application, refused: Refused) -> Re
 async fn change(state: &State, look: &Look) -> Result<Redeploy, Refused> {
     let mut note = look.application.note.clone();
     (note.waiting, note.failure) = (Waiting::default(), None);
+    let public_key = match note.private {
+        true => Some(state.app.signing_key(&look.application.space.core).await?),
+        false => None,
+    };
+    let settings = Settings {
+        env: Some(surroundings::environment(look, public_key)),
+        sealed_secrets: Some(look.secrets()?),
+        ..settings(state, look)?
+    };
     Ok(Redeploy {
-        settings: settings(state, look)?,
+        settings,
         code: Some(code(&state.app, look).await?),
         annotation: Some(note.annotation()?),
     })
@@ -111,7 +121,6 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         .then(|| Cpu::from_millis(look.cpu()))
         .transpose()?;
     let settings = Settings {
-        env: Some(surroundings::environment(look)),
         memory: Some(Memory::from_mib(look.memory())?),
         timeout: Some(Timeout::from_millis(look.timeout_ms())?),
         min_workers: Some(min),

@@ -6,6 +6,7 @@ use super::asked::Root;
 use super::fault::Fault;
 use super::limits::{self, Usual};
 use super::note::{Kind, Note};
+use super::secrets::GivenSecret;
 use super::sent::{Millis, word};
 use super::surroundings;
 use crate::app::App;
@@ -31,6 +32,7 @@ pub(super) struct Given {
     pub(super) namespace_id: Option<String>,
     pub(super) name: Option<String>,
     environment_variables: Option<BTreeMap<String, String>>,
+    pub(super) secret_environment_variables: Option<Vec<GivenSecret>>,
     min_scale: Option<u16>,
     max_scale: Option<u16>,
     runtime: Option<String>,
@@ -109,7 +111,7 @@ impl Given {
     pub(super) fn apply(&self, app: &App, note: &mut Note) -> Result<(), Fault> {
         if let Some(environment) = &self.environment_variables {
             surroundings::check(environment)?;
-            note.environment.clone_from(environment);
+            note.waiting.environment = Some(environment.clone());
         }
         if let Some(privacy) = word(self.privacy.as_ref()) {
             note.private = match privacy {

@@ -2,10 +2,11 @@
 
 use super::fault::Fault;
 use super::note::Application;
-use super::surroundings::PORT;
-use super::{limits, wire};
+use super::surroundings::{self, PORT};
+use super::{limits, secrets, wire};
 use crate::app::App;
-use crate::domain::{Revision, RevisionState, Timestamp};
+use crate::domain::{Error, Revision, RevisionState, Secrets, Timestamp};
+use std::collections::BTreeMap;
 
 /// An application with its newest revision, if there is one.
 #[derive(Debug, Clone)]
@@ -36,6 +37,28 @@ impl Look {
             Some(RevisionState::Pending) => ("pending", None),
             Some(RevisionState::Ready) => ("ready", None),
             Some(RevisionState::Failed(why)) => ("error", Some(why.clone())),
+        }
+    }
+
+    /// Its own variables, without those of the platform.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let old = || {
+            let all = self.revision.as_ref().map(|r| r.env.clone()).unwrap_or_default();
+            all.into_iter()
+                .filter(|(name, _)| !surroundings::is_kept(name))
+                .collect()
+        };
+        self.application.note.waiting.environment.clone().unwrap_or_else(old)
+    }
+
+    /// Its own secrets.
+    ///
+    /// # Errors
+    /// When the note cannot be read.
+    pub(super) fn secrets(&self) -> Result<Secrets, Error> {
+        match &self.application.note.waiting.secrets {
+            Some(waiting) => secrets::unwrap(waiting),
+            None => Ok(self.revision.as_ref().map(|r| r.secrets.clone()).unwrap_or_default()),
         }
     }
 
@@ -122,7 +145,7 @@ impl Look {
             name: function.name.to_string(),
             namespace_id: space.note.id.clone(),
             status,
-            environment_variables: note.environment.clone(),
+            environment_variables: self.environment(),
             min_scale,
             max_scale,
             memory_limit: self.memory(),

@@ -8,6 +8,7 @@ mod applications;
 mod asked;
 mod crons;
 mod deploy;
+mod domains;
 mod fault;
 mod given;
 mod limits;
@@ -17,12 +18,16 @@ mod look;
 mod namespaces;
 mod note;
 mod page;
+mod privacy;
 mod registry;
 mod runtimes;
+mod secrets;
 mod sent;
 mod space;
 mod surroundings;
 mod time;
+mod tokens;
+mod triggers;
 mod uploads;
 mod view;
 mod wire;
@@ -88,6 +93,9 @@ fn routes() -> Vec<Route> {
         runtimes::routes(),
         logs::routes(),
         registry::routes(),
+        tokens::routes(),
+        domains::routes(),
+        triggers::routes(),
     ];
     all.into_iter().flatten().collect()
 }

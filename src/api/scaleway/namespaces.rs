@@ -1,14 +1,15 @@
 //! Namespaces: make, list, show, change and remove them with all that is in them. They are ready at once.
 
-use super::applications::{Answer, delete_with_crons, listed};
+use super::applications::{Answer, delete_with_belongings, listed};
 use super::asked::{Asked, Root, without_scheme};
 use super::fault::Fault;
 use super::note;
 use super::page::Query;
+use super::secrets::{self, GivenSecret};
 use super::sent::Sent;
 use super::space::{self, Shelf, Space, SpaceNote};
-use super::surroundings;
-use super::{Route, State, alpha, containers_beta, functions_beta, time, wire};
+use super::{Route, State, alpha, containers_beta, functions_beta, surroundings, time, tokens, wire};
+use crate::app::{App, VariablesChange};
 use crate::domain::{Error, Timestamp};
 use axum::Json;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -48,6 +49,7 @@ struct Given {
     organization_id: Option<String>,
     project_id: Option<String>,
     environment_variables: Option<BTreeMap<String, String>>,
+    secret_environment_variables: Option<Vec<GivenSecret>>,
     description: Option<String>,
     tags: Option<Vec<String>>,
 }
@@ -72,22 +74,28 @@ impl Given {
             name,
             ..SpaceNote::default()
         };
-        self.apply(&mut note)?;
+        self.apply(&mut note);
         Ok(note)
     }
 
-    fn apply(&self, note: &mut SpaceNote) -> Result<(), Fault> {
+    /// What the core keeps of it.
+    fn variables(&self) -> Result<VariablesChange, Fault> {
         if let Some(environment) = &self.environment_variables {
             surroundings::check(environment)?;
-            note.environment.clone_from(environment);
         }
+        Ok(VariablesChange {
+            env: self.environment_variables.clone(),
+            secrets: secrets::changes(self.secret_environment_variables.as_deref())?,
+        })
+    }
+
+    fn apply(&self, note: &mut SpaceNote) {
         if let Some(description) = &self.description {
             note.description.clone_from(description);
         }
         if let Some(tags) = &self.tags {
             note.tags.clone_from(tags);
         }
-        Ok(())
     }
 }
 
@@ -102,9 +110,18 @@ fn registry_endpoint(base_url: &str, name: &str) -> String {
 }
 
 async fn create(Shared(state): Shared<State>, asked: Asked, Sent(given): Sent<Given>) -> Answer {
-    let note = given.begin(&state, &asked)?;
-    let space = Space::create(&state.app, &asked, note).await?;
-    Ok(Json(view(&asked, &space, "ready")?))
+    let app = &state.app;
+    let variables = VariablesChange {
+        // What a namespace of that name had before is not this one's.
+        env: Some(given.environment_variables.clone().unwrap_or_default()),
+        ..given.variables()?
+    };
+    let space = Space::create(app, &asked, given.begin(&state, &asked)?).await?;
+    if let Err(refused) = app.change_namespace_variables(&space.core, variables).await {
+        space.remove(app).await?;
+        return Err(refused.into());
+    }
+    Ok(Json(view(app, &asked, &space).await?))
 }
 
 async fn list(Shared(state): Shared<State>, asked: Asked, RawQuery(query): RawQuery) -> Answer {
@@ -117,13 +134,16 @@ async fn list(Shared(state): Shared<State>, asked: Asked, RawQuery(query): RawQu
             && query.admits("project_id", &note.project_id)
     });
     let (page, total) = query.page(found)?;
-    let views: Result<Vec<_>, _> = page.iter().map(|space| view(&asked, space, "ready")).collect();
-    Ok(listed("namespaces", views?, total))
+    let mut views = Vec::new();
+    for space in &page {
+        views.push(view(&state.app, &asked, space).await?);
+    }
+    Ok(listed("namespaces", views, total))
 }
 
 async fn show(Shared(state): Shared<State>, asked: Asked, Path((_, id)): Path<(String, String)>) -> Answer {
     let space = space::find(&state.app, &asked, &id).await?;
-    Ok(Json(view(&asked, &space, "ready")?))
+    Ok(Json(view(&state.app, &asked, &space).await?))
 }
 
 /// Functions find another environment with their next deploy.
@@ -133,33 +153,41 @@ async fn update(
     Path((_, id)): Path<(String, String)>,
     Sent(given): Sent<Given>,
 ) -> Answer {
+    let app = &state.app;
     let _changing = state.locks.hold(&id).await;
-    let mut space = space::find(&state.app, &asked, &id).await?;
-    given.apply(&mut space.note)?;
-    space.note.updated_at_ms = state.app.now().as_millis();
-    space.save(&state.app).await?;
-    Ok(Json(view(&asked, &space, "ready")?))
+    let mut space = space::find(app, &asked, &id).await?;
+    app.change_namespace_variables(&space.core, given.variables()?).await?;
+    given.apply(&mut space.note);
+    space.note.updated_at_ms = app.now().as_millis();
+    space.save(app).await?;
+    Ok(Json(view(app, &asked, &space).await?))
 }
 
 async fn remove(Shared(state): Shared<State>, asked: Asked, Path((_, id)): Path<(String, String)>) -> Answer {
+    let app = &state.app;
     let _changing = state.locks.hold(&id).await;
-    let space = space::find(&state.app, &asked, &id).await?;
-    for application in note::of_spaces(&state.app, vec![space.clone()]).await? {
-        delete_with_crons(&state.app, &application).await?;
+    let space = space::find(app, &asked, &id).await?;
+    let mut view = view(app, &asked, &space).await?;
+    view["status"] = "deleting".into();
+    for application in note::of_spaces(app, vec![space.clone()]).await? {
+        delete_with_belongings(app, &application).await?;
     }
-    space.remove(&state.app).await?;
-    Ok(Json(view(&asked, &space, "deleting")?))
+    tokens::remove_of(app, &space.note.id).await?;
+    app.forget_namespace(&space.core).await?;
+    space.remove(app).await?;
+    Ok(Json(view))
 }
 
-fn view(asked: &Asked, space: &Space, status: &'static str) -> Result<Value, Fault> {
+async fn view(app: &App, asked: &Asked, space: &Space) -> Result<Value, Fault> {
+    let variables = app.namespace_variables(&space.core).await?;
     let note = space.note.clone();
     let is_beta = asked.root != Root::Alpha;
     let old = wire::Namespace {
         id: note.id,
         name: note.name,
-        environment_variables: note.environment,
+        environment_variables: variables.env,
         organization_id: note.organization_id,
-        status,
+        status: "ready",
         registry_namespace_id: note.registry_namespace_id,
         error_message: (!is_beta).then(String::new),
         registry_endpoint: note.registry_endpoint,
@@ -172,7 +200,7 @@ fn view(asked: &Asked, space: &Space, status: &'static str) -> Result<Value, Fau
         true => serde_json::to_value(wire::BetaNamespace {
             old,
             project_id: note.project_id,
-            secret_environment_variables: Vec::new(),
+            secret_environment_variables: secrets::shown(&variables.secrets),
             tags: note.tags,
             created_at: at(note.created_at_ms),
             updated_at: at(note.updated_at_ms),

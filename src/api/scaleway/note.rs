@@ -6,6 +6,7 @@
 use super::asked::Asked;
 use super::fault::Fault;
 use super::page::Listed;
+use super::secrets::Sealed;
 use super::space::{self, DIALECT, Space};
 use crate::app::App;
 use crate::domain::{Digest, Error, Function, FunctionId, Namespace, Timestamp};
@@ -46,8 +47,6 @@ pub(super) struct Note {
     /// Callers need a token.
     pub(super) private: bool,
     pub(super) description: String,
-    /// Its own variables; a revision has those of the namespace and the platform beside them.
-    pub(super) environment: BTreeMap<String, String>,
     /// Of a container; empty: the one that is named as it is.
     pub(super) registry_image: String,
     /// Sent and not yet deployed.
@@ -63,6 +62,10 @@ pub(super) struct Note {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Waiting {
+    /// Its own variables, all of them.
+    pub(super) environment: Option<BTreeMap<String, String>>,
+    /// Its own secrets, all of them, sealed.
+    pub(super) secrets: Option<BTreeMap<String, Sealed>>,
     pub(super) min_scale: Option<u16>,
     pub(super) max_scale: Option<u16>,
     /// Unit: MB, which are the core's MiB.

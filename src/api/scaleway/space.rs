@@ -10,7 +10,6 @@ use crate::app::App;
 use crate::domain::{Error, Namespace, Timestamp};
 use crate::store::DocumentKey;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Whose annotations and documents these are.
 pub(super) const DIALECT: &str = "scaleway";
@@ -59,7 +58,6 @@ pub(super) struct SpaceNote {
     pub(super) organization_id: String,
     pub(super) project_id: String,
     pub(super) description: String,
-    pub(super) environment: BTreeMap<String, String>,
     pub(super) region: String,
     pub(super) shelf: Shelf,
     pub(super) registry_namespace_id: String,

@@ -1,4 +1,5 @@
-//! The environment that an application finds: what its namespace and itself say, and what the platform says to all.
+//! The environment that an application finds: what it says itself, and what the platform says to all. What its namespace
+//! says comes below that, by the core.
 
 use super::fault::Fault;
 use super::look::Look;
@@ -27,25 +28,41 @@ pub(super) const PORT: u16 = 8080;
 /// # Errors
 /// 400 that names the variable.
 pub(super) fn check(environment: &BTreeMap<String, String>) -> Result<(), Fault> {
-    let kept = |name: &&String| KEPT.contains(&name.as_str()) || *name == "PORT";
-    match environment.keys().find(kept) {
-        Some(name) => Err(Fault::argument(
-            "environment_variables",
+    environment
+        .keys()
+        .try_for_each(|name| check_name("environment_variables", name))
+}
+
+/// Refuses a name that the platform gives.
+///
+/// # Errors
+/// 400 that names the variable.
+pub(super) fn check_name(argument: &str, name: &str) -> Result<(), Fault> {
+    match is_kept(name) {
+        true => Err(Fault::argument(
+            argument,
             format!("{name} is set by the platform: choose another name"),
         )),
-        None => Ok(()),
+        false => Ok(()),
     }
 }
 
-/// All variables of an application.
-pub(super) fn environment(look: &Look) -> BTreeMap<String, String> {
+/// Whether the platform says it.
+pub(super) fn is_kept(name: &str) -> bool {
+    KEPT.contains(&name) || name == "PORT"
+}
+
+/// All variables of an application; `public_key` checks the tokens of its callers, where they need one.
+pub(super) fn environment(look: &Look, public_key: Option<String>) -> BTreeMap<String, String> {
     let Application { function, note, space } = &look.application;
-    let mut all = space.note.environment.clone();
-    all.extend(note.environment.clone());
+    let mut all = look.environment();
     let mut say = |name: &str, value: String| all.insert(name.to_owned(), value);
     say("SCW_APPLICATION_ID", function.id.to_string());
     say("SCW_NAMESPACE_ID", space.note.id.clone());
     say("SCW_PUBLIC", (!note.private).to_string());
+    if let Some(key) = public_key {
+        say("SCW_PUBLIC_KEY", key);
+    }
     match note.kind {
         Kind::Function => {
             say("PORT", PORT.to_string());

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::look::Look;
 use super::note::Kind;
 use super::sent::Millis;
-use super::{time, wire};
+use super::{secrets, time, wire};
 use crate::domain::Error;
 use serde::Serialize;
 use serde_json::Value;
@@ -50,7 +50,7 @@ fn beta<Own: Serialize, More: Serialize>(asked: &Asked, look: &Look, own: Own, m
         more,
         domain_name: address(asked, look),
         timeout: Millis(look.timeout_ms()).text(),
-        secret_environment_variables: Vec::new(),
+        secret_environment_variables: secrets::shown(&look.secrets()?),
         http_option: or(&extras.http_option, "enabled"),
         sandbox: or(&extras.sandbox, "v2"),
         tags: extras.tags.clone(),

@@ -23,7 +23,7 @@ use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -188,6 +188,12 @@ impl Daemon {
         self.address
     }
 
+    /// What it does, for whoever runs a daemon within another program.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
@@ -235,6 +241,11 @@ impl Daemon {
             let (app, stop) = app();
             supervisor.spawn_restarting(kind, move || run(app.clone(), stop.clone()));
         };
+        let (router, tasks) = (self.router.clone(), supervisor.clone());
+        let (app, stop) = app();
+        supervisor.spawn_restarting(TaskKind::Ports, move || {
+            ingress::serve_ports(app.clone(), router.clone(), tasks.clone(), stop.clone())
+        });
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
@@ -496,15 +507,17 @@ fn router(
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(ingress, by_host))
+        .layer(middleware::from_fn_with_state(ingress.clone(), ingress::dispatch))
         .layer(middleware::from_fn(ingress::border))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn_with_state(ingress, ingress::address))
 }
 
 fn guard(config: &Config, keys: Keys) -> Guard {
     let mut guard = Guard::new(keys, door);
     guard.allowed_hosts.clone_from(&config.server.allowed_hosts);
     guard.allowed_origins.clone_from(&config.server.allowed_origins);
+    guard.registered = ingress::names_registered_host;
     guard.ingress = match config.access.ingress {
         IngressAccess::Auto => guard::IngressAccess::Auto,
         IngressAccess::Token => guard::IngressAccess::Token,
@@ -523,14 +536,6 @@ fn door(request: &Request) -> Door {
         // A webhook's address is the key to it.
         _ if path.starts_with("/hook/") => Door::Open,
         _ => api::door(request.method(), path),
-    }
-}
-
-/// Sends a request whose host names a function to it, before paths are looked at.
-async fn by_host(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
-    match ingress::addressed_function(&request) {
-        Some((name, namespace)) => ingress.by_host(&name, &namespace, request).await,
-        None => next.run(request).await,
     }
 }
 

@@ -386,6 +386,13 @@ impl App {
         self.0.directory.names()
     }
 
+    /// Whose function it is, while it can be called.
+    #[must_use]
+    pub fn serving_namespace(&self, function: FunctionId) -> Option<Namespace> {
+        let served = self.0.directory.find_id(function)?;
+        Some(served.function.namespace.clone())
+    }
+
     fn changed(&self) {
         self.0.changes.send_modify(|n| *n += 1);
     }

@@ -24,7 +24,7 @@ pub(super) async fn enforce(app: &App, application: &Application) -> Result<(), 
 
 /// Tells the gate which tokens are good no more, where there is one.
 pub(super) async fn revoke(app: &App, application: &Application) -> Result<(), Fault> {
-    let Some(keeper) = app.gate(Callee::Id(application.id()))? else {
+    let Some((keeper, _)) = app.gate(Callee::Id(application.id()))? else {
         return Ok(());
     };
     let revoked = tokens::revoked(app, application).await?;

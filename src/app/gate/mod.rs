@@ -2,7 +2,6 @@
 //!
 //! Knows no headers and no answers beyond what the gate says. Only calls that come in through the ingress are checked.
 
-use super::call::unknown;
 use super::{App, Callee, no_such_function_id};
 use crate::domain::{ClaimRule, Error, FunctionId, Gate, GateAnswer, Namespace, Timestamp};
 use crate::store::StoredKey;
@@ -78,19 +77,14 @@ impl App {
         Ok(removed)
     }
 
-    /// A function's gate; `None` for a public one.
+    /// A function's gate, and the namespace it is in; `None` for a public one.
     ///
     /// # Errors
     /// `NotFound` when there is no such function.
-    pub fn gate(&self, callee: Callee<'_>) -> Result<Option<Arc<Gatekeeper>>, Error> {
-        let id = match callee {
-            Callee::Id(id) => id,
-            Callee::Named { namespace, name } => {
-                let found = self.0.directory.find(namespace, name);
-                found.ok_or_else(|| unknown(callee))?.function.id
-            }
-        };
-        Ok(self.0.gates.of(id))
+    pub fn gate(&self, callee: Callee<'_>) -> Result<Option<(Arc<Gatekeeper>, Namespace)>, Error> {
+        let served = self.served(callee)?;
+        let keeper = self.0.gates.of(served.function.id);
+        Ok(keeper.map(|keeper| (keeper, served.function.namespace.clone())))
     }
 
     /// The public half (PKCS#1, PEM) of the key that signs tokens for a namespace; made when it is first asked for.

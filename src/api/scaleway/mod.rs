@@ -105,7 +105,7 @@ pub(super) fn list_routes() -> Vec<(Method, &'static str)> {
     routes().into_iter().map(|(method, path, _)| (method, path)).collect()
 }
 
-/// The API: everything below `/functions`, `/containers` and `/registry`.
+/// The API: everything below `/functions`, `/containers` and `/registry`, and what images are pushed to.
 pub(super) fn router(dialect: Dialect) -> Router {
     let state = State {
         app: dialect.app,
@@ -130,13 +130,19 @@ pub(super) fn router(dialect: Dialect) -> Router {
     Router::new()
         .route("/functions/{*rest}", axum::routing::any(handle.clone()))
         .route("/containers/{*rest}", axum::routing::any(handle.clone()))
-        .route("/registry/{*rest}", axum::routing::any(handle))
+        .route("/registry/{*rest}", axum::routing::any(handle.clone()))
+        .route("/v2", axum::routing::any(handle.clone()))
+        .route("/v2/", axum::routing::any(handle.clone()))
+        .route("/v2/{*rest}", axum::routing::any(handle))
 }
 
 /// What a request wants, where that is not to look at or change what is a namespace's.
 pub(super) fn door(_method: &Method, path: &str) -> Option<Door> {
-    // The address of an upload is the key to it.
-    path.starts_with(uploads::OPEN).then_some(Door::Open)
+    // The address of an upload is the key to it, and a push changes nothing.
+    let is_open = [uploads::OPEN, registry::OPEN]
+        .iter()
+        .any(|open| path.starts_with(open));
+    is_open.then_some(Door::Open)
 }
 
 async fn answer(inner: Router, mut request: Request) -> Response {
@@ -182,6 +188,18 @@ async fn wrong_method(method: Method, uri: Uri) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_uploads_and_pushes_are_open_to_everybody() {
+        for (path, door) in [
+            ("/functions/uploads/id/key.zip", Some(Door::Open)),
+            ("/v2/", Some(Door::Open)),
+            ("/functions/v1alpha2/regions/fr-par/functions", None),
+            ("/registry/v1beta2/regions/fr-par/namespaces/id", None),
+        ] {
+            assert_eq!(super::door(&Method::GET, path), door, "{path}");
+        }
+    }
 
     #[test]
     fn paths_are_brought_into_one_form() {

@@ -9,6 +9,7 @@ use crate::app::App;
 use axum::Router;
 use http::Method;
 use kit::guard::Door;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// What every dialect works with; clones share it.
@@ -20,6 +21,14 @@ pub struct Dialect {
     pub base_url: Arc<str>,
     /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
     pub cpu_follows_memory: bool,
+}
+
+/// Where clients of a dialect look for it when nobody tells them.
+const CUSTOMARY: [(&str, SocketAddr); 1] = [("nuclio", SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8070))];
+
+/// Addresses to listen on in addition, when they are free: each serves everything.
+pub fn customary_addresses() -> impl Iterator<Item = SocketAddr> {
+    CUSTOMARY.into_iter().map(|(_, address)| address)
 }
 
 /// One route of a dialect, as it is registered.

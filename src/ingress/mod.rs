@@ -18,6 +18,7 @@ use crate::app::{App, Callee, InvokeOptions};
 use crate::domain::{
     AliasName, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
 };
+use crate::listener::tls::Secure;
 use address::Address;
 use axum::Router;
 use axum::body::Body;
@@ -77,7 +78,7 @@ impl Ingress {
     /// Calls one of a gateway's functions, for whoever opens its lock.
     async fn through(&self, gateway: &Gateway, path: String, mut request: Request) -> Response {
         if let Err(refusal) = entry::pass_lock(gateway, &request) {
-            return refusal;
+            return *refusal;
         }
         let spec = &gateway.spec;
         let upstream = self.app.draw_upstream(gateway);
@@ -99,7 +100,7 @@ impl Ingress {
 
     async fn call(&self, callee: Callee<'_>, path: String, mut request: Request) -> Response {
         if let Err(refusal) = self.pass(callee, &mut request) {
-            return refusal;
+            return *refusal;
         }
         let options = match selector(request.headers()) {
             Ok(selector) => InvokeOptions {
@@ -113,7 +114,7 @@ impl Ingress {
     }
 
     /// Lets a caller pass at the function's gate, if it has one.
-    fn pass(&self, callee: Callee<'_>, request: &mut Request) -> Result<(), Response> {
+    fn pass(&self, callee: Callee<'_>, request: &mut Request) -> Result<(), entry::Refusal> {
         let Ok(Some((keeper, namespace))) = self.app.gate(callee) else {
             // No gate; or no function, which the call itself will say.
             return Ok(());
@@ -124,7 +125,11 @@ impl Ingress {
     fn parts(&self, path: String, request: Request) -> (CallParts, Body) {
         let (mut head, body) = request.into_parts();
         let client = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-        forwarded(&mut head.headers, client);
+        let scheme = match head.extensions.get::<Secure>() {
+            Some(Secure) => "https",
+            None => "http",
+        };
+        forwarded(&mut head.headers, client, scheme);
         let call = CallParts {
             method: head.method,
             path,
@@ -137,7 +142,7 @@ impl Ingress {
 }
 
 /// Tells the function who called and under which name, as proxies do; what a proxy before us said stays.
-fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
+fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static str) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -151,7 +156,7 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(HOST).or_insert(host);
     }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));
 }
 
 async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
@@ -234,13 +239,13 @@ mod tests {
         let client = Some(IpAddr::from([127, 0, 0, 1]));
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("a.localhost"));
-        forwarded(&mut headers, client);
+        forwarded(&mut headers, client, "http");
         let text = |headers: &HeaderMap, name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(text(&headers, "x-forwarded-for"), "127.0.0.1");
         assert_eq!(text(&headers, "x-forwarded-host"), "a.localhost");
         headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.9"));
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
-        forwarded(&mut headers, client);
+        forwarded(&mut headers, client, "http");
         assert_eq!(text(&headers, "x-forwarded-for"), "10.0.0.9, 127.0.0.1");
         assert_eq!(text(&headers, "x-forwarded-proto"), "https");
     }

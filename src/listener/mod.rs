@@ -1,7 +1,13 @@
-//! Addresses that are listened on: taken here, so that whoever cannot have one is told who has it.
+//! Addresses that are listened on: taken here, so that whoever cannot have one is told who has it; and served, plainly or
+//! with TLS.
 //!
-//! Serves nothing: what comes in is for whoever asked.
+//! What is served is handed in; nothing here knows a path.
 
+pub mod tls;
+
+use crate::task::Shutdown;
+use axum::Router;
+use axum::serve::ListenerExt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +47,17 @@ pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refu
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+/// Serves a router until `stop`, then lets what is open finish.
+pub async fn serve(listener: TcpListener, router: Router, stop: Shutdown) {
+    // Small answers must not wait for more.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(async move { stop.requested().await });
+    if let Err(e) = served.await {
+        tracing::error!("A listener failed: {e}");
+    }
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.

@@ -18,6 +18,7 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod listeners;
 mod messages;
 mod private;
 mod published;

@@ -560,6 +560,7 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {
         app: app.clone(),

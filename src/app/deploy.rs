@@ -36,6 +36,8 @@ pub struct Settings {
     pub env: Option<BTreeMap<String, String>>,
     /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
     pub secrets: SecretChanges,
+    /// All secrets as [`App::change_secrets`] sealed them, in place of those before; `secrets` changes these then.
+    pub sealed_secrets: Option<Secrets>,
     /// Memory of a worker.
     pub memory: Option<Memory>,
     /// How long one call may take.
@@ -152,6 +154,30 @@ impl App {
         self.written_down(id, written.await)
     }
 
+    /// Makes a function that has no code yet: [`App::redeploy`] brings it. Until then calls are told that it cannot serve.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken; nothing has changed then.
+    pub async fn declare_function(
+        &self,
+        namespace: Namespace,
+        name: FunctionName,
+        annotation: Annotation,
+    ) -> Result<Function, Error> {
+        let now = self.0.clock.now();
+        let function = Function {
+            id: FunctionId::generate(),
+            namespace,
+            name,
+            current: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.store.declare_function(&function, annotation).await?;
+        self.0.directory.put(function.clone(), None);
+        Ok(function)
+    }
+
     /// Deploys a function that must be there, whatever it is called by now.
     ///
     /// # Errors
@@ -255,7 +281,8 @@ impl App {
         check_convention(convention, limits, &shown(&inherited, &env))?;
         let no_secrets = Secrets::new();
         let before = previous.map_or(&no_secrets, |p| &p.secrets);
-        let secrets = self.changed_secrets(before, settings.secrets.clone()).await?;
+        let before = settings.sealed_secrets.as_ref().unwrap_or(before);
+        let secrets = self.change_secrets(before, settings.secrets.clone()).await?;
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {

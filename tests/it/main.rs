@@ -25,6 +25,7 @@ mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod scaleway;
 mod secrets;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

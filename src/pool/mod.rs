@@ -77,14 +77,38 @@ pub struct Target {
     pub entry: String,
     /// How it is called.
     pub convention: Convention,
-    /// The user's environment variables.
-    pub env: BTreeMap<String, String>,
+    /// The user's environment variables, secrets among them.
+    pub env: Environment,
     /// For the user's code to know.
     pub function: String,
     /// For the user's code to know.
     pub namespace: String,
     /// The revision's number.
     pub version: u32,
+}
+
+/// Environment variables, secrets among them: only their names are ever printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl From<BTreeMap<String, String>> for Environment {
+    fn from(all: BTreeMap<String, String>) -> Self {
+        Self(all)
+    }
+}
+
+impl std::ops::Deref for Environment {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// How many workers to keep, from those there are.
@@ -726,7 +750,7 @@ mod tests {
             rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,
-            env: BTreeMap::new(),
+            env: Environment::default(),
             function: "f".to_owned(),
             namespace: "n".to_owned(),
             version: 1,
@@ -779,6 +803,20 @@ mod tests {
         let (answer, ()) = within(async { tokio::join!(call, claim_a_slot) }).await;
         assert!(matches!(answer, Err(Error::Start { .. })), "{answer:?}");
         assert_eq!((pool.workers().len(), pool.open_calls()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_container_that_ends_before_its_shim_called_is_not_waited_for_and_its_last_words_are_told() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let script = ["sh", "-c", "echo no such library; exit 3"].map(str::to_owned);
+        let (engine, target) = (Arc::new(FakeEngine::with_shim(script.to_vec())), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let refused = within(pool.acquire(&target)).await.expect_err("it cannot serve");
+        let words = refused.to_string();
+        for part in ["ended with code 3 before its shim called", "no such library"] {
+            assert!(words.contains(part), "{words}");
+        }
     }
 
     #[tokio::test]

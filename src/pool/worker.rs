@@ -11,7 +11,7 @@ use super::lease::{Death, Line};
 use super::state::{Class, Event};
 use super::{Failure, Shared, Target};
 use crate::domain::{Memory, WorkerId};
-use crate::engine::{self, ContainerId, WorkerSpec};
+use crate::engine::{self, ContainerId, ContainerStatus, WorkerSpec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -321,9 +321,18 @@ impl Life {
         let spec = self.spec(&class, memory, image);
         let shared = Arc::clone(&self.shared);
         let container = shared.engine.start_worker(&spec).await.map_err(start_failed)?;
-        self.container = Some(container);
-        let control = self.meet(&listener).await?;
+        self.container = Some(container.clone());
+        let control = tokio::select! {
+            met = self.meet(&listener) => met?,
+            Ok(status) = shared.engine.wait(&container) => return Err(self.ended_early(status).await),
+        };
         Ok((listener, control))
+    }
+
+    async fn ended_early(&mut self, status: ContainerStatus) -> End {
+        let how = status.ending();
+        let tail = self.last_words().await;
+        End::StartFailed(format!("the container {how} before its shim called{tail}"), None)
     }
 
     fn listen(&self) -> io::Result<UnixListener> {

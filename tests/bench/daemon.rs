@@ -96,6 +96,11 @@ impl Daemon {
         Target::new(self.address, method, path, "application/json", body.as_bytes())
     }
 
+    /// A body of bytes, to any API.
+    pub(crate) fn put(&self, path: &str, body: &[u8]) -> Target {
+        Target::new(self.address, "PUT", path, "application/octet-stream", body)
+    }
+
     /// A form with a zip as its file `file`, to any API.
     pub(crate) fn upload(&self, method: &str, path: &str, fields: &[(&str, &str)], file: &str, zip: &[u8]) -> Target {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");

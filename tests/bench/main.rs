@@ -20,6 +20,7 @@ mod languages;
 mod load;
 mod report;
 mod rows;
+mod scaleway;
 mod stats;
 
 use anyhow::{Context, Result, bail, ensure};

@@ -10,6 +10,7 @@ use crate::jobs::jobs;
 use crate::languages::{node_prewarmed, node_warm, redeploy};
 use crate::load::{Load, Target};
 use crate::report::{Line, Unit};
+use crate::scaleway;
 use crate::stats::{Bar, Summary};
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -49,6 +50,7 @@ pub(crate) const ROWS: [Row; 16] = [
     ("jobs", jobs),
     ("async", executions::accepted),
     ("sync", executions::answered),
+    ("scaleway", scaleway::deployed),
     // Not of the table: the baselines alone, against themselves. Every ratio should be near 1; what it differs is noise.
     ("noise", noise),
 ];

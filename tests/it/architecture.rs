@@ -33,6 +33,7 @@ const TABLE: &[&[(&str, Reach)]] = &[
         ("store", Reach::Below),
         ("engine", Reach::Below),
         ("runtime", Reach::Below),
+        ("listener", Reach::Below),
     ],
     &[("config", Reach::Below)],
     &[("task", Reach::Below)],
@@ -66,7 +67,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("notify", &["src/watch/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("utoipa", &["src/api/"]),
-    ("axum", &["src/api/", "src/ingress/", "src/daemon.rs"]),
+    ("axum", &["src/api/", "src/ingress/", "src/listener/", "src/daemon.rs"]),
     ("ignore", &["src/watch/"]),
     ("serde_saphyr", &["src/cli/project/"]),
     ("toml", &["src/config/", "src/runtime/", "src/cli/project/"]),
@@ -77,9 +78,14 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("getrandom", &["src/domain/"]),
     ("tracing_subscriber", &["src/telemetry/"]),
     ("reqwest", &["src/source/"]),
-    ("rustls", &["src/source/"]),
+    ("rustls", &["src/source/", "src/listener/"]),
+    ("tokio_rustls", &["src/listener/"]),
+    ("rcgen", &["src/listener/"]),
+    ("ring", &["src/app/", "src/store/"]),
+    ("rsa", &["src/app/"]),
+    ("argon2", &["src/app/"]),
     ("subtle", &["src/app/"]),
-    ("base64", &["src/api/", "src/cli/project/"]),
+    ("base64", &["src/api/", "src/app/", "src/store/", "src/cli/project/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

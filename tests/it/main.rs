@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod addresses;
 mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]
@@ -17,12 +18,16 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod listeners;
 mod messages;
+mod private;
 mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod scaleway;
+mod secrets;
 mod reload;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

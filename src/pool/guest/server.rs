@@ -204,13 +204,13 @@ impl Server {
         for slot in busy {
             self.handle.slot_died(exited(slot, cause, code));
         }
-        tracing::warn!(worker.id = %self.id, "The server of `{}` ended: {}", self.target.function, how(status));
-        End::Broke(format!("its container {}", how(status)))
+        tracing::warn!(worker.id = %self.id, "The server of `{}` ended: {}", self.target.function, status.ending());
+        End::Broke(format!("its container {}", status.ending()))
     }
 
     async fn died_early(&self, status: Result<ContainerStatus, engine::Error>) -> End {
         let how = match status {
-            Ok(status) => how(status),
+            Ok(status) => status.ending(),
             Err(e) => return start_failed(e),
         };
         let port = port(&self.target.env).unwrap_or_default();
@@ -260,14 +260,6 @@ fn exited(slot: u16, cause: &str, code: Option<i32>) -> Exited {
         cause: cause.to_owned(),
         code,
         signal: None,
-    }
-}
-
-fn how(status: ContainerStatus) -> String {
-    match (status.oom_killed, status.exit_code) {
-        (true, _) => "ran out of memory (raise the function's memory)".to_owned(),
-        (false, Some(code)) => format!("ended with code {code}"),
-        (false, None) => "ended".to_owned(),
     }
 }
 

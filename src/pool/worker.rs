@@ -966,7 +966,7 @@ mod tests {
             rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,
-            env: crate::pool::Environment(BTreeMap::new()),
+            env: crate::pool::Environment::default(),
             function: "f".to_owned(),
             namespace: "n".to_owned(),
             version: 1,

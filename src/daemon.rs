@@ -476,6 +476,11 @@ fn app_options(config: &Config) -> crate::app::Options {
         archive: crate::archive::Limits::default(),
         upload_limit: config.server.upload_limit,
         async_input_limit: config.records.async_input_limit,
+        keep_bodies: if config.records.enabled {
+            config.records.keep_bodies
+        } else {
+            0
+        },
         async_concurrency: usize::from(config.records.async_concurrency),
         reconnect: config.engine.reconnect,
         prewarm: match config.pool.prewarm {

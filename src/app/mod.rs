@@ -72,6 +72,8 @@ pub struct Options {
     pub upload_limit: u64,
     /// Largest input of an asynchronous call. Unit: bytes.
     pub async_input_limit: u64,
+    /// What a synchronous call is made with, and what it answers, is kept up to this size each; 0: not. Unit: bytes.
+    pub keep_bodies: usize,
     /// Asynchronous calls that run at once.
     pub async_concurrency: usize,
     /// Waiting for a dead engine between two tries.

@@ -6,6 +6,7 @@
 mod args;
 mod client;
 mod commands;
+mod diff;
 mod exit;
 mod failure;
 mod input;

@@ -36,6 +36,11 @@ impl Cell {
         }
     }
 
+    /// Whether this is what it says.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.text == text
+    }
+
     /// A cell that is never cut: something to be copied.
     pub(crate) fn whole(text: &str) -> Self {
         Self {

@@ -6,6 +6,7 @@ mod access;
 mod error;
 mod execution;
 mod function;
+mod header;
 mod id;
 mod job;
 mod limits;
@@ -19,8 +20,9 @@ mod webhook;
 
 pub use access::{Principal, Role, Token};
 pub use error::{Error, Fault};
-pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
+pub use execution::{Ending, Execution, ExecutionState, Input, Outcome, Temperature, Timings};
 pub use function::Function;
+pub use header::{NOT_KEPT, is_private_header, kept_headers};
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};

@@ -1,7 +1,7 @@
 //! Executions, many at a time: finding, counting and removing them. One at a time, and how they run, is `execution.rs`.
 
-use super::execution::{AsyncInput, COLUMNS, input, read, result};
-use super::{Error, Store, row};
+use super::execution::{COLUMNS, input, read, result};
+use super::{AsyncInput, Error, Store, row};
 use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, Namespace, Selector, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, named_params};

@@ -26,10 +26,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::Input as AsyncInput;
 pub use annotations::{Annotation, DocumentKey, Subject};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
-pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
+pub use execution::{Acceptance, LogEntry, Started};
 pub use executions::{ExecutionFilter, Kept, Order};
 pub use function::FunctionFilter;
 pub use job::{Claimed, JobFilter};

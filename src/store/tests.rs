@@ -80,6 +80,7 @@ fn ending(outcome: Outcome) -> Ending {
         timings: Timings::default(),
         log: b"said".to_vec(),
         result: Some(b"42".to_vec()),
+        late_input: None,
     }
 }
 

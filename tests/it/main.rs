@@ -22,6 +22,8 @@ mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod runs;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;
+mod terminal;

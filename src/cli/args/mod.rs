@@ -2,7 +2,7 @@
 
 use super::job_args::JobsCommand;
 use super::token_args::TokenCommand;
-use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -301,11 +301,10 @@ pub(crate) struct ExportArgs {
 pub(crate) enum RunsCommand {
     /// List calls, newest first
     List(RunsListArgs),
-    /// Show one call: how it ended, where the time went, what it printed
-    Show {
-        /// The call's id
-        id: String,
-    },
+    /// Show one call: how it ended, where the time went, its input, its answer, what it printed
+    Show(RunsShowArgs),
+    /// Call again with the input of a call, and show what differs
+    Replay(RunsReplayArgs),
     /// Remove the records of calls that have ended
     Rm {
         /// The calls' ids
@@ -323,6 +322,12 @@ pub(crate) enum RunsCommand {
 pub(crate) struct RunsListArgs {
     /// Only calls of this function
     pub(crate) name: Option<String>,
+    /// Only calls accepted since: 30m or 7d ago, or 2026-01-31T03:00 in UTC
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Only calls that were accepted to be made later
+    #[arg(long = "async")]
+    pub(crate) asynchronous: bool,
     /// Only calls in this state
     #[arg(long, value_parser = ["queued", "running", "succeeded", "failed", "error", "cancelled"])]
     pub(crate) state: Option<String>,
@@ -335,6 +340,60 @@ pub(crate) struct RunsListArgs {
     /// The oldest first
     #[arg(long)]
     pub(crate) oldest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsShowArgs {
+    /// The call's id
+    pub(crate) id: String,
+    /// Write its input, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) input: bool,
+    /// Write its answer, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) answer: bool,
+    /// Write what it printed, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) log: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsReplayArgs {
+    /// The call's id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// A moment, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// So long ago. Unit: milliseconds.
+    Ago(i64),
+    /// At this time. Unit: UTC milliseconds.
+    At(i64),
+}
+
+impl Since {
+    /// The moment, when it is `now`. Unit: UTC milliseconds.
+    pub(crate) fn at(self, now_ms: i64) -> i64 {
+        match self {
+            Self::Ago(ms) => now_ms.saturating_sub(ms),
+            Self::At(ms) => ms,
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let ago = days.map(|days| i64::from(days) * DAY);
+    if let Some(ms) = ago.or_else(|| millis(text).ok().map(i64::from)) {
+        return Ok(Since::Ago(ms));
+    }
+    let at = moment(text, "UTC")
+        .map_err(|_| format!("`{text}` is no time: write how long ago (30m, 7d) or a moment (2026-01-31T03:00)"))?;
+    Ok(Since::At(at.as_millis()))
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -465,6 +524,21 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_so_long_ago_or_a_date() {
+        for (text, expect) in [
+            ("30m", Some(Since::Ago(1_800_000))),
+            ("7d", Some(Since::Ago(604_800_000))),
+            ("1970-01-01T00:00:01Z", Some(Since::At(1_000))),
+            ("1970-01-01T00:01", Some(Since::At(60_000))),
+            ("yesterday", None),
+            ("7", None),
+        ] {
+            assert_eq!(since(text).ok(), expect, "{text}");
+        }
+        assert_eq!((Since::Ago(5).at(7), Since::At(5).at(7)), (2, 5));
+    }
+
+    #[test]
     fn key_and_value_are_split_at_the_first_sign() {
         let pair = |k: &str, v: &str| Some((k.to_owned(), v.to_owned()));
         assert_eq!(key_value("A=b=c").ok(), pair("A", "b=c"));
@@ -500,7 +574,11 @@ mod tests {
             "hob gc",
             "hob deploy . --build make --build two",
             "hob runs list f --state failed --limit 3",
+            "hob runs list --since 2h --async",
             "hob runs show id",
+            "hob runs show id --answer",
+            "hob runs replay id --version 2",
+            "hob runs replay id --alias live -o json",
             "hob rm a b",
             "hob jobs create f --cron @daily --tz Europe/Paris --count 3 --missed once --overlap skip -d {}",
             "hob jobs create f --every 5m --name tick --first-at 2030-01-01T00:00",
@@ -555,6 +633,9 @@ mod tests {
             "hob export",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",
+            "hob runs list --since soon",
+            "hob runs show id --answer --log",
+            "hob runs replay",
             "hob jobs create f",
             "hob jobs create f --every 5m --at 2030-01-01T00:00:00Z",
             "hob jobs create f --every 5",

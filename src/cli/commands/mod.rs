@@ -8,6 +8,8 @@ mod invoke;
 mod jobs;
 mod logs;
 mod published;
+mod replay;
+mod run;
 mod runs;
 mod scale;
 #[cfg(test)]
@@ -62,7 +64,8 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Gc => images::clean(context).await,
         Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
-        Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
+        Command::Runs(RunsCommand::Show(args)) => run::show(context, &args).await,
+        Command::Runs(RunsCommand::Replay(args)) => replay::replay(context, &args).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
         Command::Token(command) => tokens::tokens(context, command).await,
         Command::Runs(RunsCommand::Rm { ids }) => runs::remove(context, &ids).await,

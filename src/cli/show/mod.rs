@@ -1,14 +1,15 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
 mod published;
+mod run;
 pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks};
+pub(crate) use run::{difference, executions, readable, run, side_by_side};
 
 use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
-    DiskKindView, DiskView, EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView,
-    Status,
+    DiskKindView, DiskView, EngineState, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
 };
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
@@ -162,58 +163,6 @@ fn pairs(lines: &[(&str, String)]) -> String {
         text.push_str(&format!("{name:width$}{value}\n"));
     }
     text
-}
-
-/// `hob runs list`.
-pub(crate) fn executions(list: &[ExecutionView], colours: bool) -> String {
-    let row = |e: &ExecutionView| {
-        vec![
-            Cell::whole(&e.id),
-            Cell::from(&e.function),
-            Cell::state(e.state.as_str()),
-            Cell::from(if e.state.is_terminal() {
-                duration(e.total_us)
-            } else {
-                "-".to_owned()
-            }),
-            Cell::from(moment(e.created_at_ms)[5..16].to_owned()),
-        ]
-    };
-    let rows: Vec<_> = list.iter().map(row).collect();
-    render(&["ID", "FUNCTION", "STATE", "TIME", "AT (UTC)"], &rows, colours)
-}
-
-/// `hob runs show`, without the log.
-pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
-    let mut lines = vec![
-        ("id", e.id.clone()),
-        ("function", e.function.clone()),
-        ("state", state(e.state.as_str(), colours)),
-    ];
-    let chosen = !e.selector.is_empty() && e.selector != "current";
-    lines.extend(chosen.then(|| ("called", printable(&e.selector))));
-    lines.extend((!e.description.is_empty()).then(|| ("description", printable(&e.description))));
-    lines.extend(e.version.map(|version| ("version", version.to_string())));
-    lines.extend(e.status.map(|status| ("status", status.to_string())));
-    lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
-    lines.extend(e.message.iter().map(|text| ("message", lines_of(text))));
-    lines.push(("accepted", moment(e.created_at_ms)));
-    lines.extend(e.started_at_ms.map(|ms| ("started", moment(ms))));
-    lines.extend(e.ended_at_ms.map(|ms| ("ended", moment(ms))));
-    lines.extend(e.temperature.map(|t| ("worker", t.as_str().to_owned())));
-    if e.state.is_terminal() {
-        lines.push(("queue", queue(e)));
-        lines.push(("run", duration(e.run_us)));
-        lines.push(("total", duration(e.total_us)));
-    }
-    pairs(&lines)
-}
-
-fn queue(e: &ExecutionView) -> String {
-    match e.load_us {
-        0 => duration(e.queue_us),
-        load => format!("{}, {} of it to load the code", duration(e.queue_us), duration(load)),
-    }
 }
 
 /// `hob jobs list`.
@@ -399,35 +348,6 @@ mod tests {
             assert_eq!(duration(us), expect);
         }
         assert_eq!(seconds(90_061), "1 d 1 h");
-    }
-
-    #[test]
-    fn a_list_of_calls_fits_the_terminal() {
-        let call = ExecutionView {
-            selector: "current".to_owned(),
-            description: String::new(),
-            id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
-            function: "f".repeat(63),
-            namespace: "default".to_owned(),
-            version: Some(1),
-            state: ExecutionState::Succeeded,
-            asynchronous: false,
-            created_at_ms: 0,
-            started_at_ms: None,
-            ended_at_ms: None,
-            status: Some(200),
-            failure: None,
-            message: None,
-            temperature: None,
-            queue_us: 0,
-            load_us: 0,
-            run_us: 0,
-            total_us: 125_000_000,
-        };
-        let text = executions(&[call], false);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
-        assert!(text.contains("succeeded") && text.contains("2 m 5 s"), "{text}");
     }
 
     fn a_job() -> JobView {

@@ -602,6 +602,40 @@ pub struct ExecutionView {
     pub total_us: u64,
 }
 
+/// What an execution was called with. The body is in one of the two forms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Path below the function.
+    pub path: String,
+    /// Query without `?`; may be empty.
+    pub query: String,
+    /// Order: as they came. Of headers that open doors only the names are kept.
+    pub headers: Vec<HeaderView>,
+    /// The body where it is text.
+    pub body: Option<String>,
+    /// The body where it is none, in base64.
+    pub body_base64: Option<String>,
+}
+
+/// One header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeaderView {
+    /// In lower case.
+    pub name: String,
+    /// As it came.
+    pub value: String,
+}
+
+/// `POST /executions/{id}/replay?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReplayQuery {
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
+}
+
 /// `GET /executions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionList {

@@ -143,18 +143,13 @@ impl App {
         })
     }
 
-    /// A function's executions with their logs, oldest first.
+    /// Ended executions with what they printed, in the order that the filter says.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn function_log(
-        &self,
-        function: FunctionId,
-        after: Option<ExecutionId>,
-        limit: u32,
-    ) -> Result<Vec<LogEntry>, Error> {
+    pub async fn logged(&self, filter: ExecutionFilter) -> Result<Vec<LogEntry>, Error> {
         self.0.store.flush().await?;
-        Ok(self.0.store.function_log_since(function, after, limit).await?)
+        Ok(self.0.store.logged(filter).await?)
     }
 
     /// How many executions there are, by state.

@@ -51,15 +51,6 @@ pub struct Started {
     pub started_at: Timestamp,
 }
 
-/// What one execution printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// The execution.
-    pub execution: Execution,
-    /// Its log; empty when it printed nothing.
-    pub log: Vec<u8>,
-}
-
 /// A record on its way to the writer.
 #[derive(Debug)]
 pub(super) enum Record {
@@ -209,21 +200,6 @@ impl Store {
             Ok(row::change(c, sql, params)?)
         })
         .await
-    }
-
-    /// A function's ended executions with their logs: those after `after`, or without it the last ones.
-    /// Order: oldest first. A call that began before `after` and ended later is not among them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn function_log_since(
-        &self,
-        function: FunctionId,
-        after: Option<ExecutionId>,
-        limit: u32,
-    ) -> Result<Vec<LogEntry>, Error> {
-        self.read("read a function's log", move |c| log_since(c, function, after, limit))
-            .await
     }
 
     fn writer(&self) -> &Writer {
@@ -516,31 +492,6 @@ pub(super) fn headers_text(headers: &[(String, String)]) -> rusqlite::Result<Str
     serde_json::to_string(headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-fn log_since(
-    connection: &Connection,
-    function: FunctionId,
-    after: Option<ExecutionId>,
-    limit: u32,
-) -> rusqlite::Result<Vec<LogEntry>> {
-    let (condition, order) = match after {
-        Some(_) => ("id > :after", "asc"),
-        None => (":after is null", "desc"),
-    };
-    let sql = format!(
-        "select {COLUMNS}, log from execution left join execution_log on execution = id
-         where function = :function and {condition} and state not in ('queued', 'running')
-         order by id {order} limit :limit"
-    );
-    let params = named_params! {
-        ":function": function.as_bytes(),
-        ":after": after.as_ref().map(ExecutionId::as_bytes),
-        ":limit": limit,
-    };
-    let mut entries = row::all(connection, &sql, params, read_log)?;
-    entries.sort_by_key(|entry| entry.execution.id);
-    Ok(entries)
-}
-
 /// One row of [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
     Ok(Execution {
@@ -565,13 +516,6 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
             .get::<_, Option<String>>("temperature")?
             .and_then(|t| Temperature::parse(&t)),
         timings: timings(row)?,
-    })
-}
-
-fn read_log(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
-    Ok(LogEntry {
-        execution: read(row)?,
-        log: row.get::<_, Option<Vec<u8>>>("log")?.unwrap_or_default(),
     })
 }
 

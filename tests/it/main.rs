@@ -17,6 +17,7 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod logs;
 mod messages;
 mod published;
 mod qinling_calls;

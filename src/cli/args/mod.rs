@@ -272,16 +272,23 @@ pub(crate) struct InvokeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The function
-    pub(crate) name: String,
+    /// The functions [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
     /// Stay and print what comes
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Begin with the last so many calls
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) tail: u32,
-    /// What building its latest version said, in place of its calls
-    #[arg(long, conflicts_with = "tail")]
+    /// Only calls accepted since: 30m or 7d ago, or 2026-01-31T03:00 in UTC
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Only this call; with --follow until it has ended
+    #[arg(long, value_name = "ID", conflicts_with_all = ["names", "since", "tail"])]
+    pub(crate) run: Option<String>,
+    /// What building a function's latest version said, in place of its calls
+    #[arg(long, conflicts_with_all = ["tail", "since", "run"], requires = "names")]
     pub(crate) build: bool,
 }
 
@@ -568,6 +575,9 @@ mod tests {
             "hob list -o json",
             "hob --url http://h:1 get f",
             "hob logs f -f --tail 3",
+            "hob logs -f",
+            "hob logs a b --since 10m --tail 100",
+            "hob logs --run id -f",
             "hob logs f --build -f",
             "hob export f --tag a/b:1 --save x.tar",
             "hob df -o json",
@@ -630,6 +640,8 @@ mod tests {
             "hob deploy . --name a/b",
             "hob deploy . -e A",
             "hob logs f --build --tail 3",
+            "hob logs --build",
+            "hob logs f --run id",
             "hob export",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",

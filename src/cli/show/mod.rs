@@ -1,7 +1,9 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
+mod log;
 mod published;
 mod run;
+pub(crate) use log::{Names, log_lines};
 pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks};
 pub(crate) use run::{difference, executions, readable, run, side_by_side};
 
@@ -9,7 +11,7 @@ use super::table::{Cell, printable, render, state};
 use crate::api::native::job_wire::{JobDetail, JobView};
 use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
-    DiskKindView, DiskView, EngineState, FunctionView, LogEntry, Network, RevisionView, RuntimeView, Status,
+    DiskKindView, DiskView, EngineState, FunctionView, Network, RevisionView, RuntimeView, Status,
 };
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
@@ -216,15 +218,6 @@ fn schedule(j: &JobView) -> String {
     cron.or(every).or(at).unwrap_or("cannot be read".to_owned())
 }
 
-/// `hob logs`: each line with its time and the end of its call's id.
-pub(crate) fn log_lines(entry: &LogEntry) -> String {
-    let time = time_of_day(entry.at_ms.rem_euclid(86_400_000));
-    let short = entry.execution.len().saturating_sub(8);
-    let short = entry.execution.get(short..).unwrap_or(&entry.execution);
-    let lines = entry.text.lines().map(|line| format!("{time} {short} {line}\n"));
-    lines.collect()
-}
-
 /// `hob runtimes`.
 pub(crate) fn runtimes(list: &[RuntimeView], colours: bool) -> String {
     let rows = list.iter().flat_map(|runtime| {
@@ -407,19 +400,6 @@ mod tests {
             (detail.job.every_ms, detail.job.at_ms) = (every, at);
             assert_eq!(schedule(&detail.job), expect);
         }
-    }
-
-    #[test]
-    fn each_log_line_names_its_call() {
-        let entry = LogEntry {
-            execution: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
-            at_ms: 1_500,
-            stream: "output".to_owned(),
-            text: "a\nb".to_owned(),
-            state: ExecutionState::Running,
-        };
-        let expect = "00:00:01.500 2e3f4a5b a\n00:00:01.500 2e3f4a5b b\n";
-        assert_eq!(log_lines(&entry), expect);
     }
 
     #[test]

@@ -193,6 +193,24 @@ pub struct LogsQuery {
     pub follow: Option<bool>,
 }
 
+/// `GET /logs?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AllLogsQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Only calls of the functions of these names, separated by commas. Default: of all, those deployed later included.
+    pub function: Option<String>,
+    /// Only this call (an execution id); with `follow` the answer ends when it has ended.
+    pub execution: Option<String>,
+    /// Only calls accepted at this time or later. UTC milliseconds.
+    pub since_ms: Option<i64>,
+    /// The last so many calls. Default: 20.
+    pub limit: Option<u32>,
+    /// Stay and send what comes, of running calls too. Default: false.
+    pub follow: Option<bool>,
+}
+
 /// `GET /functions/{name}/build?…`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -646,9 +664,12 @@ pub struct ExecutionList {
     pub total: Option<u64>,
 }
 
-/// One line of `GET /functions/{name}/logs`, which answers newline-delimited JSON.
+/// One line of `GET /logs` and `GET /functions/{name}/logs`, which answer newline-delimited JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEntry {
+    /// The function's name.
+    #[serde(default)]
+    pub function: String,
     /// The call that printed it.
     pub execution: String,
     /// UTC milliseconds.

@@ -308,7 +308,8 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.
-fn holder(port: u16) -> String {
+#[must_use]
+pub fn holder(port: u16) -> String {
     let found = std::fs::read_to_string("/proc/net/tcp")
         .ok()
         .and_then(|table| listening_inode(&table, port));
@@ -355,8 +356,17 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
     opened.map_err(|e| Error::Store(directory, e))
 }
 
+/// The engine that the settings and the environment lead to, for whoever only asks it things.
+#[must_use]
+pub fn engine(config: &Config, environment: &Environment) -> impl Engine + use<> {
+    Docker::connect(docker_options(config, environment)(InstanceId::generate()))
+}
+
 /// The folder said, or the one beside or above the program, or in the working directory.
-fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// `NoRuntimes`.
+pub fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
     if let Some(directory) = &config.runtimes.directory {
         return Ok(directory.clone());
     }

@@ -5,6 +5,7 @@
 
 mod access;
 mod alias;
+mod backup;
 mod builds;
 mod call;
 mod code;
@@ -26,6 +27,7 @@ mod webhook;
 
 pub use access::{Keys, MadeToken, NewToken};
 pub use alias::AliasSpec;
+pub use backup::restore;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};

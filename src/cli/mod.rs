@@ -7,6 +7,7 @@ mod args;
 mod client;
 mod commands;
 mod diff;
+mod doctor;
 mod exit;
 mod failure;
 mod input;
@@ -14,6 +15,7 @@ mod job_args;
 mod multipart;
 mod output;
 mod package;
+mod progress;
 mod show;
 mod table;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod alias;
 mod annotations;
+mod backup;
 mod blobs;
 mod error;
 mod execution;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use crate::domain::Input as AsyncInput;
 pub use annotations::{Annotation, DocumentKey, Subject};
+pub use backup::{Restored, Snapshot, restore};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
 pub use execution::{Acceptance, Started};

@@ -65,6 +65,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["src/archive/"]),
     ("notify", &["src/watch/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/daemon.rs"]),
     ("toml", &["src/config/", "src/runtime/"]),

@@ -8,17 +8,20 @@
 
 mod access;
 mod architecture;
+mod backup;
 mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
 mod calls;
 mod deploys;
+mod doctor;
 mod exchanges;
 mod images;
 mod jobs;
 mod logs;
 mod messages;
+mod papers;
 mod published;
 mod qinling_calls;
 mod qinling_functions;

@@ -4,6 +4,7 @@ use super::job_args::JobsCommand;
 use super::token_args::TokenCommand;
 use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 mod published;
@@ -11,12 +12,12 @@ pub(crate) use published::{
     AliasCommand, AliasSetArgs, ScaleArgs, SelectArgs, VersionsCommand, WebhookCommand, WebhookCreateArgs,
 };
 
-const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
-5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
+const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not
+reachable, 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
 /// A function runtime for one machine.
 #[derive(Debug, Parser)]
-#[command(name = "hob", version, about, after_help = AFTER, max_term_width = 100)]
+#[command(name = "hob", version, about, after_help = AFTER, max_term_width = 80)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -140,8 +141,44 @@ pub(crate) enum Command {
         #[arg(long)]
         purge: bool,
     },
+    /// Write everything that the daemon keeps to one file, while it runs
+    Backup {
+        /// The file, which only its owner can read; - is standard output
+        file: PathBuf,
+    },
+    /// Put a backup into a data directory that holds nothing yet; no daemon may run there
+    Restore {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Look at everything that functions need on this machine, and say how to mend what is missing
+    Doctor(PlaceArgs),
+    /// Print a shell's completion of this command line: eval "$(hob completion bash)"
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    Man {
+        /// Where the pages go
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
     /// Print the version
     Version,
+}
+
+/// The settings that `hob serve` would take, for what has to find its data.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where state is kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Options of `hob serve`; what is absent comes from the environment, the configuration file or the defaults.
@@ -507,6 +544,22 @@ mod tests {
     }
 
     #[test]
+    fn every_help_fits_the_terminal() {
+        fn check(mut command: clap::Command, path: &str) {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{path}: {line}");
+            }
+            for inner in command.get_subcommands() {
+                check(inner.clone(), &format!("{path} {}", inner.get_name()));
+            }
+        }
+        let mut command = Arguments::command().term_width(80);
+        command.build();
+        check(command, "hob");
+    }
+
+    #[test]
     fn times_are_read_with_their_unit() {
         for (text, expect) in [
             ("500ms", Some(500)),
@@ -620,6 +673,12 @@ mod tests {
             "hob runs list --oldest --offset 5",
             "hob runs rm a b",
             "hob --token secret list",
+            "hob doctor -o json --data-dir d --config c",
+            "hob backup f.tar",
+            "hob restore f.tar --data-dir d",
+            "hob completion zsh",
+            "hob man",
+            "hob man dir",
             "hob version",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -666,6 +725,7 @@ mod tests {
             "hob token create --role root",
             "hob token revoke",
             "hob list -o xml",
+            "hob completion other",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,12 +1,15 @@
 //! The commands, one file a subject. Each asks the daemon and says the answer.
 
+mod backup;
 mod daemon;
 mod deploy;
+mod doctor;
 mod functions;
 mod images;
 mod invoke;
 mod jobs;
 mod logs;
+mod papers;
 mod published;
 mod replay;
 mod run;
@@ -79,5 +82,10 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Status => daemon::status(context).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,
         Command::Version => daemon::version(context),
+        Command::Backup { file } => backup::backup(context, &file).await,
+        Command::Restore { file, place } => backup::restore(context, &file, &place).await,
+        Command::Doctor(args) => doctor::doctor(context, &args).await,
+        Command::Completion { shell } => papers::completion(context, shell),
+        Command::Man { directory } => papers::manual(context, directory.as_deref()),
     }
 }

@@ -1,6 +1,8 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
+mod doctor;
 mod log;
+pub(crate) use doctor::report;
 mod published;
 mod run;
 pub(crate) use log::{Names, log_lines};
@@ -311,7 +313,6 @@ fn workers(s: &Status, colours: bool) -> String {
 mod tests {
     use super::*;
     use crate::api::native::job_wire::{JobInput, JobState, Missed, Overlap};
-    use crate::api::native::wire::ExecutionState;
 
     #[test]
     fn moments_are_dates_in_utc() {

@@ -611,8 +611,14 @@ async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-async fn metrics(State(app): State<App>) -> String {
-    crate::telemetry::render(&app.metrics())
+async fn metrics(State(app): State<App>) -> Response {
+    match app.metrics().await {
+        Ok(page) => {
+            let kind = [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            (kind, page).into_response()
+        }
+        Err(error) => problem::answer(&error, None),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod engine;
 mod fetch;
 mod images;
 mod job;
+mod metrics;
 mod notes;
 mod queue;
 mod reconcile;
@@ -337,12 +338,6 @@ impl App {
     #[must_use]
     pub fn logs(&self) -> &LogHub {
         self.0.invoker.logs()
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<&'static dyn crate::telemetry::Metric> {
-        crate::invoker::metrics().to_vec()
     }
 
     /// When the application was put together.

@@ -28,7 +28,7 @@ pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
-pub use schedule::{Cron, Every, Schedule, moment};
+pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use selector::Selector;
 pub use time::Timestamp;
 pub use version::{Alias, Canary, Pointer, Share, Version, VersionNumber};

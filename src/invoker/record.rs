@@ -151,8 +151,7 @@ impl Record {
         let timings = self.timings_now();
         let result = self.result.take();
         let answered = matches!(outcome, Outcome::Succeeded { .. });
-        super::metrics::call_ended(outcome.state(), self.temperature, timings.total_us);
-        Ending {
+        let ending = Ending {
             outcome,
             at: self.invoker.now(),
             temperature: self.temperature,
@@ -160,7 +159,9 @@ impl Record {
             log: std::mem::take(&mut self.log),
             result: result.filter(|_| answered),
             late_input: self.late_input.take().and_then(LateInput::take),
-        }
+        };
+        super::metrics::call_ended(&ending, self.asynchronous);
+        ending
     }
 }
 

@@ -138,6 +138,12 @@ impl Store {
         &self.inner.blobs
     }
 
+    /// Execution records that wait to be written.
+    #[must_use]
+    pub fn waiting_records(&self) -> usize {
+        self.inner.writer.waiting()
+    }
+
     /// Commits made since the store was opened.
     #[must_use]
     pub fn commits(&self) -> u64 {

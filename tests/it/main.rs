@@ -21,12 +21,14 @@ mod images;
 mod jobs;
 mod logs;
 mod messages;
+mod metrics;
 mod papers;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
 mod runs;
+mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

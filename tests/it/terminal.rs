@@ -7,11 +7,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What a command did.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
+    /// Standard output as it came.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "code {:?}\n--- out\n{}\n--- err\n{}", self.code, self.out, self.err)
+    }
 }
 
 impl Ran {
@@ -108,5 +115,6 @@ pub(crate) async fn run(mut command: Command, arguments: &[&str], input: &[u8]) 
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        bytes: output.stdout,
     }
 }

@@ -10,11 +10,12 @@ pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks}
 pub(crate) use run::{difference, executions, readable, run, side_by_side};
 
 use super::table::{Cell, printable, render, state};
-use crate::api::native::job_wire::{JobDetail, JobView};
+use crate::api::native::job_wire::{JobDetail, JobView, Missed, NextTimes, Overlap};
 use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
     DiskKindView, DiskView, EngineState, FunctionView, Network, RevisionView, RuntimeView, Status,
 };
+use crate::domain::{Timestamp, local_time};
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
 pub(crate) fn moment(ms: i64) -> String {
@@ -194,7 +195,11 @@ pub(crate) fn job(detail: &JobDetail, colours: bool) -> String {
         ("function", j.function.clone()),
         ("state", state(j.state.as_str(), colours)),
         ("schedule", schedule(j)),
+        ("missed", missed(j.missed).to_owned()),
+        ("overlap", overlap(j.overlap).to_owned()),
     ];
+    let chosen = j.selector != "current";
+    lines.extend(chosen.then(|| ("called", printable(&j.selector))));
     lines.extend(j.reason.iter().map(|text| ("reason", lines_of(text))));
     lines.extend(j.count.map(|count| ("left", count.to_string())));
     lines.extend(j.first_at_ms.map(|ms| ("not before", moment(ms))));
@@ -210,12 +215,52 @@ pub(crate) fn job(detail: &JobDetail, colours: bool) -> String {
     pairs(&lines)
 }
 
+fn missed(missed: Missed) -> &'static str {
+    match missed {
+        Missed::Skip => "skip: times that pass while the daemon is away are left out",
+        Missed::Once => "once: however many pass while the daemon is away, it fires once",
+    }
+}
+
+fn overlap(overlap: Overlap) -> &'static str {
+    match overlap {
+        Overlap::Allow => "allow: it fires although its last call still runs",
+        Overlap::Skip => "skip: it leaves a time out while its last call still runs",
+    }
+}
+
+/// `hob jobs next`: each time in UTC, and in the job's own time zone where that is another.
+pub(crate) fn next_times(next: &NextTimes, zone: Option<&str>) -> String {
+    let line = |ms: &i64| {
+        let local = zone.and_then(|zone| local_time(Timestamp::from_millis(*ms), zone));
+        match local.filter(|_| zone != Some("UTC")) {
+            Some(local) => format!("{}  {local}\n", moment(*ms)),
+            None => format!("{}\n", moment(*ms)),
+        }
+    };
+    next.times_ms.iter().map(line).collect()
+}
+
+/// `90 s`, `5 m`, `1 h 30 m`: intervals are mostly round.
+fn interval(ms: u64) -> String {
+    let parts = [
+        (ms / 3_600_000, "h"),
+        (ms / 60_000 % 60, "m"),
+        (ms / 1_000 % 60, "s"),
+        (ms % 1_000, "ms"),
+    ];
+    let told: Vec<_> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
+    told.join(" ")
+}
+
 fn schedule(j: &JobView) -> String {
     let cron = j.cron.as_ref().zip(j.tz.as_ref());
     let cron = cron.map(|(pattern, zone)| format!("{pattern} ({zone})"));
-    let every = j
-        .every_ms
-        .map(|ms| format!("every {}", duration(ms.saturating_mul(1000))));
+    let every = j.every_ms.map(|ms| format!("every {}", interval(ms)));
     let at = j.at_ms.map(|ms| format!("at {}", moment(ms)));
     cron.or(every).or(at).unwrap_or("cannot be read".to_owned())
 }
@@ -312,7 +357,7 @@ fn workers(s: &Status, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::native::job_wire::{JobInput, JobState, Missed, Overlap};
+    use crate::api::native::job_wire::{JobInput, JobState};
 
     #[test]
     fn moments_are_dates_in_utc() {
@@ -371,6 +416,17 @@ mod tests {
     }
 
     #[test]
+    fn the_next_times_are_told_in_the_jobs_own_zone_too() {
+        let next = NextTimes {
+            times_ms: vec![1_719_828_000_000],
+        };
+        assert_eq!(next_times(&next, None), "2024-07-01 10:00:00.000\n");
+        assert_eq!(next_times(&next, Some("UTC")), "2024-07-01 10:00:00.000\n");
+        let paris = next_times(&next, Some("Europe/Paris"));
+        assert_eq!(paris, "2024-07-01 10:00:00.000  2024-07-01 12:00:00 CEST\n");
+    }
+
+    #[test]
     fn a_list_of_jobs_fits_the_terminal() {
         let text = jobs(&[a_job()], false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -395,6 +451,8 @@ mod tests {
         detail.job.cron = None;
         for (every, at, expect) in [
             (Some(90_000), None, "every 1 m 30 s"),
+            (Some(3_600_000), None, "every 1 h"),
+            (Some(250), None, "every 250 ms"),
             (None, Some(0), "at 1970-01-01 00:00:00.000"),
             (None, None, "cannot be read"),
         ] {

@@ -47,7 +47,9 @@ pub(crate) fn dev(bench: &Bench) -> Result<Vec<Line>> {
 fn saved(bench: &Bench, work: &Work) -> Result<Line> {
     let place = bench.folder.join(format!("dev-{}", work.file));
     let daemon = Daemon::start_for(work.language, &place, &[])?;
-    let code = place.with_extension("code").join("work");
+    // The runtime's image is made by then.
+    daemon.settle(1, None)?;
+    let code = bench.folder.join(format!("code-{}", work.file)).join("work");
     std::fs::create_dir_all(&code)?;
     let save = |word: &str| std::fs::write(code.join(work.file), (work.source)(word));
     save("round-0")?;

@@ -222,11 +222,16 @@ impl Daemon {
         self.start_tasks();
         let shutdown = self.shutdown.clone();
         for listener in std::iter::once(self.listener).chain(self.extra) {
-            let served = listener::serve(listener, self.router.clone(), self.shutdown.clone());
+            let served = listener::serve(
+                listener,
+                self.router.clone(),
+                self.supervisor.clone(),
+                self.shutdown.clone(),
+            );
             self.supervisor.spawn(TaskKind::Listener, served);
         }
         if let Some(tls) = self.tls {
-            let (served, handshakes) = tls.serve(self.router, self.shutdown);
+            let (served, handshakes) = tls.serve(self.router, self.supervisor.clone(), self.shutdown);
             self.supervisor.spawn(TaskKind::Listener, handshakes);
             self.supervisor.spawn(TaskKind::Listener, served);
         }
@@ -555,6 +560,7 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {
         app: app.clone(),

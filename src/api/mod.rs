@@ -3,6 +3,7 @@
 pub mod kit;
 pub mod native;
 mod qinling;
+mod scaleway;
 
 use crate::app::App;
 use axum::Router;
@@ -18,6 +19,8 @@ pub struct Dialect {
     pub app: App,
     /// Where the daemon answers, as `http://HOST:PORT`.
     pub base_url: Arc<str>,
+    /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
+    pub cpu_follows_memory: bool,
 }
 
 /// Where clients of a dialect look for it when nobody tells them.
@@ -47,17 +50,21 @@ pub fn routes() -> Vec<Route> {
             .into_iter()
             .map(move |(method, path)| Route { dialect, method, path })
     };
-    of("qinling", qinling::list_routes()).collect()
+    let qinling = of("qinling", qinling::list_routes());
+    qinling.chain(of("scaleway", scaleway::list_routes())).collect()
 }
 
 /// The outside APIs beside the native one, each below its own paths.
 pub fn dialects(state: &Dialect) -> Router {
-    Router::new().merge(qinling::router(state.clone()))
+    Router::new()
+        .merge(qinling::router(state.clone()))
+        .merge(scaleway::router(state.clone()))
 }
 
 /// What a request to an API wants. Whoever knows a path says so; all others are for users of a namespace.
 #[must_use]
 pub fn door(method: &Method, path: &str) -> Door {
     let known = native::door(method, path).or_else(|| qinling::door(method, path));
+    let known = known.or_else(|| scaleway::door(method, path));
     known.unwrap_or(Door::Namespace)
 }

@@ -241,6 +241,8 @@ pub struct Function {
     pub concurrency: Concurrency,
     /// Workers kept and allowed.
     pub scale: Scale,
+    /// Whether processor time is limited by memory, for APIs that say how much goes with which.
+    pub cpu_follows_memory: bool,
     /// Processes and threads of one worker.
     pub pids: u32,
     /// Bytes of `/tmp` of one worker.
@@ -481,6 +483,7 @@ fn function(from: &mut Reader<'_>) -> Result<Function, Error> {
         timeout_max,
         concurrency: concurrency(from)?,
         scale: scale(from)?,
+        cpu_follows_memory: from.boolean("function.cpu_follows_memory"),
         pids: from.number("function.pids", 16..=32_768, "processes")?,
         tmp: from.mib("function.tmp_mib", 1..=65_536)?,
         open_files: from.number("function.open_files", 64..=1_048_576, "files")?,

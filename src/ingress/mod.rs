@@ -1,7 +1,7 @@
 //! The data plane: plain HTTP to a function, by path, by host or by port, streamed both ways.
 //!
-//! `/function/<name>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of gateways and
-//! `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
+//! `/function/<name>/…`, `/function/<name>.<namespace>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of
+//! gateways and `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
 
 mod address;
 mod border;
@@ -161,14 +161,24 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static s
 
 async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
     let (name, path) = split(address::FUNCTIONS, request.uri().path());
-    // `x-hob-namespace` chooses another namespace than the default one.
-    let namespace = request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
-    let namespace = namespace.map_or_else(|| Namespace::default_namespace().to_string(), str::to_owned);
+    let (name, namespace) = split_namespace(&name);
+    // `x-hob-namespace` chooses another namespace than the default one, where the path does not.
+    let header = || request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
+    let namespace = namespace.or_else(header).map(str::to_owned);
+    let namespace = namespace.unwrap_or_else(|| Namespace::default_namespace().to_string());
     let callee = Callee::Named {
         namespace: &namespace,
-        name: &name,
+        name,
     };
     ingress.call(callee, path, request).await
+}
+
+/// `<name>.<namespace>`, or a name alone: neither of them has a dot in it.
+fn split_namespace(segment: &str) -> (&str, Option<&str>) {
+    match segment.split_once('.') {
+        Some((name, namespace)) => (name, Some(namespace)),
+        None => (segment, None),
+    }
 }
 
 /// `/gateway/<namespace>/<name>/…`, for callers that cannot choose the host: what follows is the path.
@@ -253,6 +263,12 @@ mod tests {
         assert_eq!(read(&[("x-hob-alias", "live")]).as_deref(), Some("alias:live"));
         assert_eq!(read(&[("x-hob-version", "three")]), None);
         assert_eq!(read(&[("x-hob-version", "3"), ("x-hob-alias", "live")]), None);
+    }
+
+    #[test]
+    fn a_path_may_name_the_namespace_behind_the_function() {
+        assert_eq!(split_namespace("a.team"), ("a", Some("team")));
+        assert_eq!(split_namespace("a"), ("a", None));
     }
 
     #[test]

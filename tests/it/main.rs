@@ -26,9 +26,9 @@ mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod reload;
 mod scaleway;
 mod secrets;
-mod reload;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

@@ -26,7 +26,10 @@ pub(crate) fn deployed(bench: &Bench) -> Result<Vec<Line>> {
     let ours = |round| {
         let name = format!("f{round}");
         let body = json!({"name": name, "namespace_id": namespace, "runtime": "node18", "max_scale": 1});
-        let function = format!("/functions/{}", id_of(&asked(&api(&daemon, "POST", "/functions", &body))?)?);
+        let function = format!(
+            "/functions/{}",
+            id_of(&asked(&api(&daemon, "POST", "/functions", &body))?)?
+        );
         let code = pack([("handler.js", format!("{}{HANDLE}", NODE.edited(round)).as_bytes())])?;
         daemon.settle(1, Some(0))?;
         let started = Instant::now();
@@ -40,7 +43,8 @@ pub(crate) fn deployed(bench: &Bench) -> Result<Vec<Line>> {
     let theirs = |round| bench.image.build_and_run(&NODE.edited(round), BODY).map(ms);
     let (ours, theirs) = take_turns(bench.rounds, ours, theirs)?;
     Ok(vec![Line {
-        what: "Scaleway API: upload, deploy, ready, first call / `docker build` + `docker run -p` + first 200".to_owned(),
+        what: "Scaleway API: upload, deploy, ready, first call / `docker build` + `docker run -p` + first 200"
+            .to_owned(),
         unit: Unit::Milliseconds,
         ours,
         theirs: Some(theirs),
@@ -66,13 +70,20 @@ fn wait(daemon: &Daemon, function: &str) -> Result<()> {
         if look["status"] == "ready" {
             return Ok(());
         }
-        ensure!(look["status"] != "error" && started.elapsed() < PATIENCE, "not ready: {look}");
+        ensure!(
+            look["status"] != "error" && started.elapsed() < PATIENCE,
+            "not ready: {look}"
+        );
         std::thread::sleep(LOOK_AGAIN);
     }
 }
 
 fn api(daemon: &Daemon, method: &str, path: &str, body: &Value) -> Target {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
     daemon.request(method, &format!("{BASE}{path}"), &body)
 }
 

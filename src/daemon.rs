@@ -223,11 +223,16 @@ impl Daemon {
         self.start_tasks();
         let shutdown = self.shutdown.clone();
         for listener in std::iter::once(self.listener).chain(self.extra) {
-            let served = listener::serve(listener, self.router.clone(), self.shutdown.clone());
+            let served = listener::serve(
+                listener,
+                self.router.clone(),
+                self.supervisor.clone(),
+                self.shutdown.clone(),
+            );
             self.supervisor.spawn(TaskKind::Listener, served);
         }
         if let Some(tls) = self.tls {
-            let (served, handshakes) = tls.serve(self.router, self.shutdown);
+            let (served, handshakes) = tls.serve(self.router, self.supervisor.clone(), self.shutdown);
             self.supervisor.spawn(TaskKind::Listener, handshakes);
             self.supervisor.spawn(TaskKind::Listener, served);
         }

@@ -54,6 +54,9 @@ pub struct Settings {
     pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
+    /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
+    /// removed once a later draft replaces it. No unless said.
+    pub reload: Option<bool>,
 }
 
 /// A code package that has been stored.
@@ -204,6 +207,9 @@ impl App {
         if settings.preload == Some(false) {
             self.lazy().insert(id);
         }
+        if settings.reload == Some(true) {
+            self.drafts().insert(id);
+        }
         id
     }
 
@@ -215,6 +221,7 @@ impl App {
     ) -> Result<Deployed, Error> {
         if written.is_err() {
             self.lazy().remove(&id);
+            self.drafts().remove(&id);
         }
         let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
@@ -228,6 +235,10 @@ impl App {
 
     fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn drafts(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.drafts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.

@@ -16,15 +16,15 @@ pub async fn serve_ports(app: App, router: Router, supervisor: Supervisor, shutd
         tokio::select! {
             () = shutdown.requested() => return,
             port = app.next_open_port() => {
-                supervisor.spawn(TaskKind::FunctionPort, serve(port, router.clone()));
+                supervisor.spawn(TaskKind::FunctionPort, serve(port, router.clone(), supervisor.clone()));
             }
             () = tokio::time::sleep(AGAIN) => app.retry_ports().await,
         }
     }
 }
 
-async fn serve(port: OpenPort, router: Router) {
+async fn serve(port: OpenPort, router: Router, supervisor: Supervisor) {
     let OpenPort { own, listener, closed } = port;
     let router = router.layer(Extension(CameInOn(own.function)));
-    crate::listener::serve(listener, router, closed).await;
+    crate::listener::serve(listener, router, supervisor, closed).await;
 }

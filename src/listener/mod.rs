@@ -3,9 +3,10 @@
 //!
 //! What is served is handed in; nothing here knows a path.
 
+mod serve;
 pub mod tls;
 
-use crate::task::Shutdown;
+use crate::task::{Shutdown, Supervisor};
 use axum::Router;
 use axum::serve::ListenerExt;
 use std::io;
@@ -49,15 +50,11 @@ pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refu
     Ok((listener, bound))
 }
 
-/// Serves a router until `stop`, then lets what is open finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: Shutdown) {
+/// Serves a router until `stop`; connections that are open then finish the request they are at.
+pub async fn serve(listener: TcpListener, router: Router, supervisor: Supervisor, stop: Shutdown) {
     // Small answers must not wait for more.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move { stop.requested().await });
-    if let Err(e) = served.await {
-        tracing::error!("A listener failed: {e}");
-    }
+    serve::serve(listener, router, supervisor, stop).await;
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.

@@ -76,6 +76,11 @@ impl Daemon {
         self.ready_in
     }
 
+    /// Where it answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The calls of `function`, with this JSON body.
     pub(crate) fn target(&self, function: &str, body: &str) -> Target {
         Target::post(self.address, &format!("/function/{function}"), body)

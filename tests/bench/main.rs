@@ -13,6 +13,7 @@
 mod baseline;
 mod cleanup;
 mod daemon;
+mod dev;
 mod executions;
 mod jobs;
 mod languages;

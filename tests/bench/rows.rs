@@ -4,6 +4,7 @@
 
 use crate::baseline::{Container, Image, Language, PYTHON};
 use crate::daemon::{BINARY, Call, Daemon, pack};
+use crate::dev::dev;
 use crate::executions;
 use crate::jobs::jobs;
 use crate::languages::{node_prewarmed, node_warm, redeploy};
@@ -42,6 +43,7 @@ pub(crate) const ROWS: [Row; 16] = [
     ("records", records),
     ("upload", upload),
     ("redeploy", redeploy),
+    ("dev", dev),
     ("node-prewarmed", node_prewarmed),
     ("node-warm", node_warm),
     ("footprint", footprint),

@@ -21,12 +21,14 @@ mod jobs;
 mod listeners;
 mod messages;
 mod private;
+mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
 mod scaleway;
 mod secrets;
+mod reload;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

@@ -33,6 +33,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         network: sent.network.map(network_from),
         cpu: sent.cpu_millis.map(cpu).transpose()?,
         preload: sent.preload,
+        reload: sent.reload,
     })
 }
 

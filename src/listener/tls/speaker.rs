@@ -2,13 +2,12 @@
 
 use super::{Certificate, Error};
 use crate::listener;
-use crate::task::Shutdown;
+use crate::task::{Shutdown, Supervisor};
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::io;
@@ -79,6 +78,7 @@ impl Speaker {
     pub fn serve(
         self,
         router: Router,
+        supervisor: Supervisor,
         stop: Shutdown,
     ) -> (impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
         let (done, accepted) = mpsc::channel(WAITING);
@@ -87,34 +87,18 @@ impl Speaker {
             accepted,
             address: self.address,
         };
-        let service = router
-            .layer(middleware::from_fn(secure))
-            .into_make_service_with_connect_info::<Peer>();
-        let served = axum::serve(greeted, service).with_graceful_shutdown(async move { stop.requested().await });
-        let served = async move {
-            if let Err(e) = served.await {
-                tracing::error!("The listener with TLS failed: {e}");
-            }
-        };
+        let served = listener::serve::serve(greeted, router.layer(middleware::from_fn(secure)), supervisor, stop);
         (served, handshakes)
     }
 }
 
-/// Notes on a request that it came in through TLS, and from where.
+/// Notes on a request that it came in through TLS.
 async fn secure(mut request: Request, next: Next) -> Response {
-    let extensions = request.extensions_mut();
-    if let Some(ConnectInfo(Peer(address))) = extensions.get::<ConnectInfo<Peer>>().copied() {
-        extensions.insert(ConnectInfo(address));
-    }
-    extensions.insert(Secure);
+    request.extensions_mut().insert(Secure);
     next.run(request).await
 }
 
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Peer(SocketAddr);
-
-type Greeting = (TlsStream<TcpStream>, Peer);
+type Greeting = (TlsStream<TcpStream>, SocketAddr);
 
 /// Connections whose handshake is over.
 struct Greeted {
@@ -124,7 +108,7 @@ struct Greeted {
 
 impl Listener for Greeted {
     type Io = TlsStream<TcpStream>;
-    type Addr = Peer;
+    type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.accepted.recv().await {
@@ -135,13 +119,7 @@ impl Listener for Greeted {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(Peer(self.address))
-    }
-}
-
-impl Connected<IncomingStream<'_, Greeted>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Greeted>) -> Self {
-        *stream.remote_addr()
+        Ok(self.address)
     }
 }
 
@@ -163,7 +141,7 @@ async fn shake_hand(acceptor: TlsAcceptor, stream: TcpStream, peer: SocketAddr, 
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => drop(done.send((stream, Peer(peer))).await),
+        Ok(Ok(stream)) => drop(done.send((stream, peer)).await),
         Ok(Err(e)) => tracing::debug!(client.address = %peer, "A TLS handshake failed: {e}"),
         Err(_) => tracing::debug!(client.address = %peer, "A TLS handshake took too long"),
     }

@@ -323,6 +323,10 @@ pub struct DeploySettings {
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
+    /// Where nothing but code and environment changes, load it beside the code it replaces, in slots of its own in the
+    /// same container: for development. Such a revision is removed once a later one of its kind serves. No unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<bool>,
     /// Where the code is, in place of the part `code`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CodeSource>,

@@ -115,6 +115,7 @@ impl App {
         self.changed();
         let _unnamed = self.0.builder.hold().await;
         let built = self.0.builder.prepare(&order, &under_way.log).await;
+        super::metrics::built(built.is_ok());
         if let Err(e) = &built {
             let message = e.to_string();
             under_way

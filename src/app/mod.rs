@@ -5,6 +5,7 @@
 
 mod access;
 mod alias;
+mod backup;
 mod builds;
 mod call;
 mod code;
@@ -16,6 +17,7 @@ mod gate;
 mod gateway;
 mod images;
 mod job;
+mod metrics;
 mod notes;
 mod port;
 mod queue;
@@ -30,6 +32,7 @@ mod webhook;
 
 pub use access::{Keys, MadeToken, NewToken};
 pub use alias::AliasSpec;
+pub use backup::restore;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
@@ -80,6 +83,8 @@ pub struct Options {
     pub upload_limit: u64,
     /// Largest input of an asynchronous call. Unit: bytes.
     pub async_input_limit: u64,
+    /// What a synchronous call is made with, and what it answers, is kept up to this size each; 0: not. Unit: bytes.
+    pub keep_bodies: usize,
     /// Asynchronous calls that run at once.
     pub async_concurrency: usize,
     /// Waiting for a dead engine between two tries.
@@ -363,12 +368,6 @@ impl App {
     #[must_use]
     pub fn logs(&self) -> &LogHub {
         self.0.invoker.logs()
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<&'static dyn crate::telemetry::Metric> {
-        crate::invoker::metrics().to_vec()
     }
 
     /// When the application was put together.

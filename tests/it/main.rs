@@ -9,26 +9,34 @@
 mod access;
 mod addresses;
 mod architecture;
+mod backup;
 mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
 mod calls;
 mod deploys;
+mod doctor;
 mod exchanges;
 mod images;
 mod jobs;
 mod listeners;
+mod logs;
 mod messages;
+mod metrics;
+mod papers;
 mod private;
 mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod reload;
+mod runs;
 mod scaleway;
 mod secrets;
-mod reload;
+mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;
+mod terminal;

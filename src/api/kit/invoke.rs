@@ -2,7 +2,7 @@
 
 use super::problem;
 use crate::app::{App, Callee, Incoming, InvokeOptions};
-use crate::domain::{Error, ExecutionId, Temperature, WebhookId};
+use crate::domain::{Error, ExecutionId, Selector, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -65,6 +65,12 @@ pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: 
         app.call_webhook(webhook, id, incoming).await
     })
     .await
+}
+
+/// Calls a function again as it was called before, and answers as [`invoke`] does.
+pub async fn replay(app: &App, of: ExecutionId, selector: Selector) -> Response {
+    let id = ExecutionId::generate();
+    answer(id, app.replay(of, id, selector)).await
 }
 
 async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error>>) -> Response {

@@ -3,7 +3,8 @@
 use super::queue::Stop;
 use super::{App, no_such_function, no_such_function_id};
 use crate::domain::{
-    Error, ExecutionId, FunctionId, FunctionName, Namespace, Selector, Timings, is_private_header, kept_headers,
+    Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings, is_private_header,
+    kept_headers,
 };
 use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
 use crate::store::AsyncInput;
@@ -61,6 +62,10 @@ pub struct InvokeOptions {
     pub keep: Keep,
     /// What the caller writes about it; may be empty.
     pub description: String,
+    /// Of an asynchronous call: what follows when it fails.
+    pub retries: Retries,
+    /// Of an asynchronous call: what the caller names it, so that it may be sent twice.
+    pub key: Option<String>,
 }
 
 impl InvokeOptions {
@@ -72,6 +77,8 @@ impl InvokeOptions {
             selector: Selector::Current,
             keep: Keep::default(),
             description: String::new(),
+            retries: Retries::NONE,
+            key: None,
         }
     }
 }
@@ -116,13 +123,13 @@ impl App {
         let mut input = self.execution_input(of).await?;
         input.headers.retain(|(name, _)| !is_private_header(name));
         let options = InvokeOptions {
-            id,
             selector,
             keep: Keep {
                 input: true,
                 result: true,
             },
             description: format!("Replay of {of}"),
+            ..InvokeOptions::new(id)
         };
         self.invoke(Callee::Id(function), options, input.into()).await
     }

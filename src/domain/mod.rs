@@ -11,6 +11,7 @@ mod id;
 mod job;
 mod limits;
 mod name;
+mod retry;
 mod revision;
 mod schedule;
 mod selector;
@@ -27,6 +28,7 @@ pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, Wo
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
+pub use retry::{Next, Retries};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use selector::Selector;

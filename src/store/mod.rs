@@ -17,6 +17,7 @@ mod job;
 mod lock;
 mod migrations;
 mod reader;
+mod retry;
 mod revision;
 mod row;
 mod token;

@@ -27,7 +27,9 @@ mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod retries;
 mod runs;
+mod senders;
 mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -5,14 +5,17 @@
 use crate::api;
 use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
+use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Keys, Parts};
+use crate::app::{App, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Limits, Network};
+use crate::domain::{InstanceId, Limits, Network, Timestamp};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
+use crate::listener;
+use crate::listener::tls::{self, Certificate, Speaker};
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
 use crate::scheduler;
@@ -22,17 +25,16 @@ use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use http::StatusCode;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 
 /// Read connections of the store.
@@ -49,16 +51,8 @@ const MEMORY_BUDGET: u64 = 2 * 1024 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be had.
-    #[error("cannot listen on {address}{holder}: stop what holds it, or choose another with --listen (port 0: any)")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Who holds the port, if that can be seen.
-        holder: String,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("{0}: stop what holds it, or choose another with --listen (port 0: any)")]
+    Listen(listener::Refused),
     /// The store cannot be opened.
     #[error("the data directory {0} cannot be used")]
     Store(PathBuf, #[source] store::Error),
@@ -69,6 +63,9 @@ pub enum Error {
          `hob token create --role admin`"
     )]
     Exposed(SocketAddr),
+    /// TLS was asked for and cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The runtimes cannot be read.
     #[error("the runtimes cannot be read")]
     Runtimes(#[from] runtime::Error),
@@ -92,6 +89,8 @@ pub struct Daemon {
     supervisor: Supervisor,
     shutdown: Shutdown,
     listener: TcpListener,
+    extra: Vec<TcpListener>,
+    tls: Option<Speaker>,
     address: SocketAddr,
     grace: Duration,
     router: Router,
@@ -126,9 +125,13 @@ impl Daemon {
         engine: impl FnOnce(InstanceId) -> Arc<dyn Engine>,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let (listener, address) = bind(config.server.listen).await?;
+        let (listener, address) = listener::bind(config.server.listen).await.map_err(Error::Listen)?;
         let store = open_store(&config).await?;
-        let keys = Keys::new(config.access.token.as_deref(), !address.ip().is_loopback());
+        let exposed = [Some(config.server.listen), config.tls.listen];
+        let exposed = exposed.into_iter().flatten().find(|a| !a.ip().is_loopback());
+        let keys = Keys::new(config.access.token.as_deref(), exposed.is_some());
+        let extra = listen_in_addition(&config).await;
+        let tls = speak_tls(&config, clock.now()).await?;
         let engine = engine(store.instance());
         let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
         let shutdown = Shutdown::new();
@@ -168,11 +171,16 @@ impl Daemon {
         };
         let app = App::new(parts);
         app.recover().await.map_err(Error::Recover)?;
-        if app.keys().exposed() && !app.keys().any() {
-            return Err(Error::Exposed(address));
+        if let Some(exposed) = exposed.filter(|_| !app.keys().any()) {
+            return Err(Error::Exposed(exposed));
         }
         let purge = Arc::new(AtomicBool::new(false));
-        let router = router(&config, &app, &store, address, &shutdown, &purge);
+        let reach = Reach {
+            address,
+            all: std::iter::once(&listener).chain(&extra).map(url).collect(),
+            tls: tls.as_ref().map(tls_view),
+        };
+        let router = router(&config, &app, &store, reach, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
         Ok(Self {
             app,
@@ -182,6 +190,8 @@ impl Daemon {
             supervisor,
             shutdown,
             listener,
+            extra,
+            tls,
             address,
             grace,
             router,
@@ -195,6 +205,12 @@ impl Daemon {
         self.address
     }
 
+    /// What it does, for whoever runs a daemon within another program.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
@@ -205,21 +221,20 @@ impl Daemon {
     pub async fn run(self) {
         self.start_tasks();
         let shutdown = self.shutdown.clone();
-        let listener = self.listener.tap_io(|stream| {
-            // Small answers must not wait for more.
-            let _ = stream.set_nodelay(true);
-        });
-        let stop = self.shutdown.clone();
-        let server = axum::serve(
-            listener,
-            self.router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move { stop.requested().await });
-        self.supervisor.spawn(TaskKind::Listener, async move {
-            if let Err(e) = server.await {
-                tracing::error!("The listener failed: {e}");
-            }
-        });
+        for listener in std::iter::once(self.listener).chain(self.extra) {
+            let served = listener::serve(
+                listener,
+                self.router.clone(),
+                self.supervisor.clone(),
+                self.shutdown.clone(),
+            );
+            self.supervisor.spawn(TaskKind::Listener, served);
+        }
+        if let Some(tls) = self.tls {
+            let (served, handshakes) = tls.serve(self.router, self.supervisor.clone(), self.shutdown);
+            self.supervisor.spawn(TaskKind::Listener, handshakes);
+            self.supervisor.spawn(TaskKind::Listener, served);
+        }
         shutdown.requested().await;
         drain(&self.pool, &self.supervisor, self.grace).await;
         if self.purge.load(Ordering::Relaxed) {
@@ -242,11 +257,65 @@ impl Daemon {
             let (app, stop) = app();
             supervisor.spawn_restarting(kind, move || run(app.clone(), stop.clone()));
         };
+        let (router, tasks) = (self.router.clone(), supervisor.clone());
+        let (app, stop) = app();
+        supervisor.spawn_restarting(TaskKind::Ports, move || {
+            ingress::serve_ports(app.clone(), router.clone(), tasks.clone(), stop.clone())
+        });
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
         start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
+    }
+}
+
+/// Where the daemon answers.
+struct Reach {
+    address: SocketAddr,
+    all: Vec<String>,
+    tls: Option<TlsView>,
+}
+
+fn url(listener: &TcpListener) -> String {
+    listener
+        .local_addr()
+        .map_or_else(|e| e.to_string(), |address| format!("http://{address}"))
+}
+
+/// Takes the further addresses that are free. One that is not is no reason not to start.
+async fn listen_in_addition(config: &Config) -> Vec<TcpListener> {
+    let customary = config.api.customary && config.server.listen.port() != 0;
+    let customary = api::customary_addresses().filter(|_| customary);
+    let mut taken = Vec::new();
+    for address in config.api.extra_listen.iter().copied().chain(customary) {
+        match listener::bind(address).await {
+            Ok((listener, bound)) => {
+                tracing::info!("Listening on {bound} in addition");
+                taken.push(listener);
+            }
+            Err(refused) => tracing::info!("Not listening in addition: {refused}"),
+        }
+    }
+    taken
+}
+
+async fn speak_tls(config: &Config, now: Timestamp) -> Result<Option<Speaker>, tls::Error> {
+    let Some(wanted) = config.tls.listen else {
+        return Ok(None);
+    };
+    let (data, names) = (&config.server.data_dir, &config.server.allowed_hosts);
+    let now = SystemTime::UNIX_EPOCH + now.since(Timestamp::from_millis(0));
+    let speaker = Speaker::prepare(wanted, Certificate::find_or_make(data, names, now)?).await?;
+    let (address, trust) = (speaker.address(), speaker.authority().display());
+    tracing::info!("Listening on {address} with TLS; clients have to trust {trust}");
+    Ok(Some(speaker))
+}
+
+fn tls_view(speaker: &Speaker) -> TlsView {
+    TlsView {
+        url: format!("https://{}", speaker.address()),
+        ca_file: speaker.authority().display().to_string(),
     }
 }
 
@@ -294,50 +363,6 @@ async fn purge_once(engine: &dyn Engine) -> bool {
         0
     });
     removed == 0 && engine.images().await.is_ok_and(|left| left.is_empty())
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen {
-        address,
-        holder: holder(address.port()),
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
-/// `: PROGRAM (pid N) holds it`, where the system lets us see that.
-#[must_use]
-pub fn holder(port: u16) -> String {
-    let found = std::fs::read_to_string("/proc/net/tcp")
-        .ok()
-        .and_then(|table| listening_inode(&table, port));
-    let process = found.and_then(|inode| process_with_socket(&inode));
-    process.map_or_else(String::new, |(pid, name)| format!(": `{name}` (pid {pid}) holds it"))
-}
-
-/// The socket that listens on a port, in the form of the kernel's table.
-fn listening_inode(table: &str, port: u16) -> Option<String> {
-    let wanted = format!(":{port:04X}");
-    let lines = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut listening = lines.filter(|f| f.len() > 9 && f[1].ends_with(&wanted) && f[3] == "0A");
-    listening.next().map(|fields| fields[9].to_owned())
-}
-
-fn process_with_socket(inode: &str) -> Option<(u32, String)> {
-    let wanted = PathBuf::from(format!("socket:[{inode}]"));
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.into_iter().find_map(|pid| {
-        let mut files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-        files.find(|f| std::fs::read_link(f.path()).is_ok_and(|target| target == wanted))?;
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Some((pid, name.trim().to_owned()))
-    })
 }
 
 async fn open_store(config: &Config) -> Result<Store, Error> {
@@ -500,6 +525,11 @@ fn app_options(config: &Config) -> crate::app::Options {
         keep_count: config.records.keep_count,
         keep: config.records.keep,
         function_images: config.build.function_images,
+        ports: PortOptions {
+            address: config.server.listen.ip(),
+            range: config.ingress.port_range.clone(),
+        },
+        own_hosts: config.server.allowed_hosts.clone(),
     }
 }
 
@@ -519,7 +549,7 @@ fn router(
     config: &Config,
     app: &App,
     store: &Store,
-    address: SocketAddr,
+    reach: Reach,
     shutdown: &Shutdown,
     purge: &Arc<AtomicBool>,
 ) -> Router {
@@ -528,7 +558,9 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{address}"),
+        base_url: format!("http://{}", reach.address),
+        addresses: reach.all,
+        tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         body_limit: config.server.body_limit,
@@ -542,6 +574,7 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {
         app: app.clone(),
@@ -555,15 +588,17 @@ fn router(
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(ingress, by_host))
+        .layer(middleware::from_fn_with_state(ingress.clone(), ingress::dispatch))
         .layer(middleware::from_fn(ingress::border))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn_with_state(ingress, ingress::address))
 }
 
 fn guard(config: &Config, keys: Keys) -> Guard {
     let mut guard = Guard::new(keys, door);
     guard.allowed_hosts.clone_from(&config.server.allowed_hosts);
     guard.allowed_origins.clone_from(&config.server.allowed_origins);
+    guard.registered = ingress::names_registered_host;
     guard.ingress = match config.access.ingress {
         IngressAccess::Auto => guard::IngressAccess::Auto,
         IngressAccess::Token => guard::IngressAccess::Token,
@@ -582,14 +617,6 @@ fn door(request: &Request) -> Door {
         // A webhook's address is the key to it.
         _ if path.starts_with("/hook/") => Door::Open,
         _ => api::door(request.method(), path),
-    }
-}
-
-/// Sends a request whose host names a function to it, before paths are looked at.
-async fn by_host(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
-    match ingress::addressed_function(&request) {
-        Some((name, namespace)) => ingress.by_host(&name, &namespace, request).await,
-        None => next.run(request).await,
     }
 }
 
@@ -618,17 +645,5 @@ async fn metrics(State(app): State<App>) -> Response {
             (kind, page).into_response()
         }
         Err(error) => problem::answer(&error, None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernels_table_tells_who_listens() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1B9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n   1: 0100007F:1B9F 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 4343 1\n";
-        assert_eq!(listening_inode(table, 7070).as_deref(), Some("4242"));
-        assert_eq!(listening_inode(table, 7071), None);
     }
 }

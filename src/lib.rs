@@ -8,12 +8,12 @@
 //! |---|---|
 //! | [`domain`] | names and rules; no I/O, no async, no serialisation |
 //! | [`telemetry`], [`task`], [`config`] | what is logged and counted; what runs and for how long; settings |
-//! | [`archive`], [`store`], [`engine`], [`runtime`] | zip and tar; what survives; containers; language environments |
+//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`] | zip and tar; what survives; containers; language environments; addresses |
 //! | [`source`], [`builder`], [`pool`] | where code comes from; images; warm workers |
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
 //! | [`api`], [`ingress`] | the outside APIs; plain HTTP to a function |
-//! | [`scheduler`] | fires jobs when they are due |
+//! | [`scheduler`], [`watch`] | fires jobs when they are due; says when code has changed on the disk |
 //! | [`cli`], [`daemon`] | the command line; the composition root |
 //!
 //! # The import rule
@@ -23,11 +23,11 @@
 //!
 //! ```text
 //! main, cli, daemon
-//! api/<dialect> | ingress | scheduler
+//! api/<dialect> | ingress | scheduler | watch
 //! app
 //! invoker                  -> pool, store
 //! source -> archive        builder -> archive, engine, runtime        pool -> engine
-//! archive | store | engine | runtime
+//! archive | store | engine | runtime | listener
 //! config (for cli and daemon only)
 //! task -> telemetry
 //! domain
@@ -56,6 +56,7 @@ pub mod domain;
 pub mod engine;
 pub mod ingress;
 pub mod invoker;
+pub mod listener;
 pub mod pool;
 pub mod runtime;
 pub mod scheduler;
@@ -63,3 +64,4 @@ pub mod source;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod watch;

@@ -3,11 +3,13 @@
 pub mod kit;
 pub mod native;
 mod qinling;
+mod scaleway;
 
 use crate::app::App;
 use axum::Router;
 use http::Method;
 use kit::guard::Door;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// What every dialect works with; clones share it.
@@ -17,6 +19,16 @@ pub struct Dialect {
     pub app: App,
     /// Where the daemon answers, as `http://HOST:PORT`.
     pub base_url: Arc<str>,
+    /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
+    pub cpu_follows_memory: bool,
+}
+
+/// Where clients of a dialect look for it when nobody tells them.
+const CUSTOMARY: [(&str, SocketAddr); 1] = [("nuclio", SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8070))];
+
+/// Addresses to listen on in addition, when they are free: each serves everything.
+pub fn customary_addresses() -> impl Iterator<Item = SocketAddr> {
+    CUSTOMARY.into_iter().map(|(_, address)| address)
 }
 
 /// One route of a dialect, as it is registered.
@@ -38,17 +50,21 @@ pub fn routes() -> Vec<Route> {
             .into_iter()
             .map(move |(method, path)| Route { dialect, method, path })
     };
-    of("qinling", qinling::list_routes()).collect()
+    let qinling = of("qinling", qinling::list_routes());
+    qinling.chain(of("scaleway", scaleway::list_routes())).collect()
 }
 
 /// The outside APIs beside the native one, each below its own paths.
 pub fn dialects(state: &Dialect) -> Router {
-    Router::new().merge(qinling::router(state.clone()))
+    Router::new()
+        .merge(qinling::router(state.clone()))
+        .merge(scaleway::router(state.clone()))
 }
 
 /// What a request to an API wants. Whoever knows a path says so; all others are for users of a namespace.
 #[must_use]
 pub fn door(method: &Method, path: &str) -> Door {
     let known = native::door(method, path).or_else(|| qinling::door(method, path));
+    let known = known.or_else(|| scaleway::door(method, path));
     known.unwrap_or(Door::Namespace)
 }

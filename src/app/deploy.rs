@@ -4,7 +4,7 @@ use super::App;
 use crate::archive;
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout, Variables,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Target};
@@ -34,6 +34,10 @@ pub struct Settings {
     pub build_commands: Option<Vec<String>>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
+    /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
+    pub secrets: SecretChanges,
+    /// All secrets as [`App::change_secrets`] sealed them, in place of those before; `secrets` changes these then.
+    pub sealed_secrets: Option<Secrets>,
     /// Memory of a worker.
     pub memory: Option<Memory>,
     /// How long one call may take.
@@ -50,6 +54,9 @@ pub struct Settings {
     pub cpu: Option<Option<Cpu>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
+    /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
+    /// removed once a later draft replaces it. No unless said.
+    pub reload: Option<bool>,
 }
 
 /// A code package that has been stored.
@@ -150,6 +157,30 @@ impl App {
         self.written_down(id, written.await)
     }
 
+    /// Makes a function that has no code yet: [`App::redeploy`] brings it. Until then calls are told that it cannot serve.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken; nothing has changed then.
+    pub async fn declare_function(
+        &self,
+        namespace: Namespace,
+        name: FunctionName,
+        annotation: Annotation,
+    ) -> Result<Function, Error> {
+        let now = self.0.clock.now();
+        let function = Function {
+            id: FunctionId::generate(),
+            namespace,
+            name,
+            current: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.store.declare_function(&function, annotation).await?;
+        self.0.directory.put(function.clone(), None);
+        Ok(function)
+    }
+
     /// Deploys a function that must be there, whatever it is called by now.
     ///
     /// # Errors
@@ -176,6 +207,9 @@ impl App {
         if settings.preload == Some(false) {
             self.lazy().insert(id);
         }
+        if settings.reload == Some(true) {
+            self.drafts().insert(id);
+        }
         id
     }
 
@@ -187,6 +221,7 @@ impl App {
     ) -> Result<Deployed, Error> {
         if written.is_err() {
             self.lazy().remove(&id);
+            self.drafts().remove(&id);
         }
         let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
@@ -200,6 +235,10 @@ impl App {
 
     fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn drafts(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.drafts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.
@@ -249,7 +288,12 @@ impl App {
             .or_else(|| previous.map(|p| p.env.clone()))
             .unwrap_or_default();
         check_env(&env)?;
-        check_convention(convention, limits, &env)?;
+        let inherited = self.namespace_variables(&deploy.namespace).await?;
+        check_convention(convention, limits, &shown(&inherited, &env))?;
+        let no_secrets = Secrets::new();
+        let before = previous.map_or(&no_secrets, |p| &p.secrets);
+        let before = settings.sealed_secrets.as_ref().unwrap_or(before);
+        let secrets = self.change_secrets(before, settings.secrets.clone()).await?;
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {
@@ -265,6 +309,8 @@ impl App {
                 .filter(|image| !image.is_empty()),
             build_commands: build_commands_of(settings, same_family)?,
             env,
+            secrets,
+            inherited,
             limits,
         })
     }
@@ -409,7 +455,7 @@ impl App {
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             entry: revision.entry.clone(),
             convention: revision.convention,
-            env: revision.env.clone(),
+            env: self.environment(function, revision)?.into(),
             function: function.name.to_string(),
             namespace: function.namespace.to_string(),
             version: revision.number,
@@ -501,6 +547,13 @@ fn check_kind(new: Option<&NewCode>, previous: Option<&Revision>, family: &Famil
     }
 }
 
+/// The variables that are shown, as they reach the function.
+fn shown(inherited: &Variables, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = inherited.env.clone();
+    all.extend(env.clone());
+    all
+}
+
 /// A server needs a port; a program that runs once has a container for each call.
 fn check_convention(convention: Convention, limits: Limits, env: &BTreeMap<String, String>) -> Result<(), Error> {
     match convention {
@@ -526,7 +579,7 @@ fn convention_of(settings: &Settings, previous: Option<&Revision>, family: &Fami
     )))
 }
 
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
+pub(super) fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
     let size: usize = env.iter().map(|(k, v)| k.len() + v.len()).sum();
     if size > ENV_LIMIT {
         return Err(Error::invalid(format!(

@@ -112,6 +112,7 @@ impl Call {
 }
 
 /// The daemon's address.
+#[derive(Clone)]
 pub(crate) struct Client {
     url: String,
     host: String,

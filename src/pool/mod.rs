@@ -77,14 +77,38 @@ pub struct Target {
     pub entry: String,
     /// How it is called.
     pub convention: Convention,
-    /// The user's environment variables.
-    pub env: BTreeMap<String, String>,
+    /// The user's environment variables, secrets among them.
+    pub env: Environment,
     /// For the user's code to know.
     pub function: String,
     /// For the user's code to know.
     pub namespace: String,
     /// The revision's number.
     pub version: u32,
+}
+
+/// Environment variables, secrets among them: only their names are ever printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl From<BTreeMap<String, String>> for Environment {
+    fn from(all: BTreeMap<String, String>) -> Self {
+        Self(all)
+    }
+}
+
+impl std::ops::Deref for Environment {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// How many workers to keep, from those there are.
@@ -279,6 +303,22 @@ impl Pool {
         if let Ok(Err(e)) = done {
             tracing::warn!(revision.id = %revision, "Could not stage code: {e}; the next load takes longer");
         }
+    }
+
+    /// Begins to load the target beside the revision `from`, in a container of it, which serves on meanwhile. Does
+    /// nothing where none is fit: they must differ in nothing but code and environment. Take a slot as ever to see
+    /// how it ends.
+    pub fn reload(&self, from: RevisionId, target: &Arc<Target>) {
+        let mut inner = self.0.lock();
+        if inner.stopping || target.rights.is_some() {
+            return;
+        }
+        let demand = Arc::clone(&target.demand);
+        inner
+            .targets
+            .entry(demand.revision)
+            .or_insert_with(|| Arc::clone(target));
+        self.0.apply_to(&mut inner, Event::Reload { from, demand });
     }
 
     /// Lets no new call in on this revision and its workers go as they fall idle.
@@ -529,6 +569,7 @@ impl Shared {
                 Command::Refuse { call, why } => inner.refuse(call, why, &self.options),
                 Command::Start { worker, class, memory } => self.start(inner, worker, class, memory),
                 Command::Load { worker, revision } => inner.load(worker, revision),
+                Command::Reload { worker, host, revision } => events.extend(inner.reload(worker, host, revision)),
                 Command::Remove { worker } => inner.remove(worker),
             }
         }
@@ -539,7 +580,7 @@ impl Shared {
         if inner.stopping {
             return;
         }
-        let (handle, orders) = WorkerHandle::new();
+        let (handle, orders) = WorkerHandle::new(worker);
         inner.workers.insert(worker, handle.clone());
         let image = class
             .image
@@ -644,6 +685,17 @@ impl Inner {
         }
     }
 
+    /// Loads the revision beside the host's; a container that is gone by now takes nobody in.
+    fn reload(&mut self, worker: WorkerId, host: WorkerId, revision: RevisionId) -> Option<Event> {
+        let (Some(host), Some(target)) = (self.workers.get(&host), self.targets.get(&revision)) else {
+            return Some(Event::Gone { worker, fatal: false });
+        };
+        let handle = host.neighbour(worker);
+        host.order(Order::Reload(worker, handle.clone(), Arc::clone(target)));
+        self.workers.insert(worker, handle);
+        None
+    }
+
     fn remove(&mut self, worker: WorkerId) {
         self.slots.retain(|(owner, _), _| *owner != worker);
         if let Some(handle) = self.workers.get(&worker) {
@@ -696,7 +748,7 @@ mod tests {
             rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,
-            env: BTreeMap::new(),
+            env: Environment::default(),
             function: "f".to_owned(),
             namespace: "n".to_owned(),
             version: 1,
@@ -749,6 +801,20 @@ mod tests {
         let (answer, ()) = within(async { tokio::join!(call, claim_a_slot) }).await;
         assert!(matches!(answer, Err(Error::Start { .. })), "{answer:?}");
         assert_eq!((pool.workers().len(), pool.open_calls()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_container_that_ends_before_its_shim_called_is_not_waited_for_and_its_last_words_are_told() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let script = ["sh", "-c", "echo no such library; exit 3"].map(str::to_owned);
+        let (engine, target) = (Arc::new(FakeEngine::with_shim(script.to_vec())), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let refused = within(pool.acquire(&target)).await.expect_err("it cannot serve");
+        let words = refused.to_string();
+        for part in ["ended with code 3 before its shim called", "no such library"] {
+            assert!(words.contains(part), "{words}");
+        }
     }
 
     #[tokio::test]

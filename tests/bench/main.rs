@@ -13,12 +13,14 @@
 mod baseline;
 mod cleanup;
 mod daemon;
+mod dev;
 mod executions;
 mod jobs;
 mod languages;
 mod load;
 mod report;
 mod rows;
+mod scaleway;
 mod stats;
 
 use anyhow::{Context, Result, bail, ensure};

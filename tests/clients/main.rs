@@ -13,6 +13,7 @@
 mod helpers;
 mod python;
 mod qinling;
+mod scaleway;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]
 mod support;

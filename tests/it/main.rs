@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod addresses;
 mod architecture;
 mod backup;
 mod bad_input;
@@ -19,16 +20,22 @@ mod doctor;
 mod exchanges;
 mod images;
 mod jobs;
+mod listeners;
 mod logs;
 mod messages;
 mod metrics;
 mod papers;
+mod private;
+mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod reload;
 mod retries;
 mod runs;
+mod scaleway;
+mod secrets;
 mod senders;
 mod shapes;
 #[path = "../support/mod.rs"]

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod browser;
-mod credentials;
+pub mod credentials;
 pub mod guard;
 pub mod invoke;
 pub mod problem;

@@ -1,8 +1,9 @@
-//! `deploy`: packs, sends, waits until the function is ready or has failed.
+//! `deploy`: packs, sends, waits until the function is ready or has failed. Of projects, `project` knows more.
 
 use super::Context;
-use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, code};
-use crate::cli::args::{DeployArgs, Reach};
+use super::project::{self, Manner};
+use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, SecretSettings, code};
+use crate::cli::args::{DeployArgs, Reach, SecretArg, SecretFrom};
 use crate::cli::client::{Call, watched};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,6 +11,7 @@ use crate::cli::multipart;
 use crate::cli::package::Package;
 use crate::domain::FunctionName;
 use http::{HeaderValue, Method};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,12 +24,22 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
+    if let Some(file) = project_file(&args)? {
+        let how = Manner {
+            no_wait: args.no_wait,
+            ..Manner::default()
+        };
+        return project::deploy(context, &file, args.plan, how).await;
+    }
+    if args.plan {
+        return Err(Failure::usage("--plan is for a project").hint("write a hob.toml; `hob init` makes one"));
+    }
     if let Some(image) = &args.image {
         return deploy_image(context, image, &args).await;
     }
     if let Some(url) = &args.from {
         let name = args.name.clone().map_or_else(|| name_of_url(url), Ok)?;
-        return put(context, &name, &settings(&args), None, args.no_wait).await;
+        return put(context, &name, &settings(&args)?, None, args.no_wait).await;
     }
     let Some(path) = source(&args) else {
         return change(context, &args).await;
@@ -40,16 +52,29 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
         Some(name) => name.clone(),
         None => package.function_name()?,
     };
-    let mut settings = settings(&args);
+    let mut settings = settings(&args)?;
     if settings.runtime.is_none() && is_new(context, &name).await? {
         settings.runtime = Some(detected(context, &package).await?);
     }
     put(context, &name, &settings, Some(package), args.no_wait).await
 }
 
+/// The project file that is meant: the one here when nothing is named, or that of a directory without further words.
+fn project_file(args: &DeployArgs) -> Result<Option<PathBuf>, Failure> {
+    if settings(args) != DeploySettings::default() || args.name.is_some() {
+        return Ok(None);
+    }
+    let place = args.source.clone().unwrap_or_else(|| PathBuf::from("."));
+    match crate::cli::project::find(&place) {
+        None if args.source.is_none() => Err(Failure::usage("there is no project file here, and no code is named")
+            .hint("`hob deploy DIR` deploys a directory, `hob init TEMPLATE` makes a project")),
+        found => Ok(found),
+    }
+}
+
 async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
     let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
-    put(context, &name, &settings(args), None, args.no_wait).await
+    put(context, &name, &settings(args)?, None, args.no_wait).await
 }
 
 /// The last part of the image's name, without tag and digest.
@@ -83,7 +108,7 @@ fn source(args: &DeployArgs) -> Option<PathBuf> {
 async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
     let named = args.source.as_ref().map(|path| path.display().to_string());
     let name = args.name.clone().or(named).unwrap_or_default();
-    let settings = settings(args);
+    let settings = settings(args)?;
     if is_new(context, &name).await? {
         let message = format!("there is no file or directory `{name}` here, and no function of that name");
         return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
@@ -106,27 +131,40 @@ async fn put(
     package: Option<Package>,
     no_wait: bool,
 ) -> Result<Exit, Failure> {
+    let function = bring(context, name, settings, package, no_wait).await?;
+    say(context, &function)
+}
+
+/// Sends a deploy and waits for its end, unless that is not wanted; on a terminal, what is built is shown.
+pub(super) async fn bring(
+    context: &mut Context<'_>,
+    name: &str,
+    settings: &DeploySettings,
+    package: Option<Package>,
+    no_wait: bool,
+) -> Result<FunctionView, Failure> {
     let hold = match (no_wait, context.output.is_terminal()) {
         (true, _) => "0",
         (false, true) => SHORTLY_HELD,
         (false, false) => HELD,
     };
-    let mut function = send(context, name, settings, package, hold).await?;
-    if !no_wait {
-        watch_build(context, &function).await?;
-        function = settled(context, function).await?;
+    let function = send(context, name, settings, package, hold).await?;
+    if no_wait {
+        return Ok(function);
     }
-    say(context, &function)
+    watch_build(context, &function).await?;
+    settled(context, function).await
 }
 
-fn settings(args: &DeployArgs) -> DeploySettings {
-    DeploySettings {
+fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
+    Ok(DeploySettings {
         runtime: args.runtime.clone(),
         image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
         build_commands: build_commands(args),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
+        secrets: secrets(args)?,
         memory_mib: args.memory,
         timeout_ms: args.timeout,
         concurrency: args.concurrency,
@@ -139,11 +177,45 @@ fn settings(args: &DeployArgs) -> DeploySettings {
         cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
+        reload: None,
         source: args.from.clone().map(|url| CodeSource {
             url: Some(url),
             sha256: args.sha256.clone(),
             ..CodeSource::default()
         }),
+    })
+}
+
+/// Secrets that are set or removed; `None` when none is named.
+fn secrets(args: &DeployArgs) -> Result<Option<SecretSettings>, Failure> {
+    let set = args
+        .secret
+        .iter()
+        .map(|secret| Ok((secret.name.clone(), Some(value_of(secret)?))));
+    let removed = args.remove_secret.iter().map(|name| Ok((name.clone(), None)));
+    let all: BTreeMap<_, _> = removed.chain(set).collect::<Result<_, Failure>>()?;
+    Ok((!all.is_empty()).then_some(SecretSettings(all)))
+}
+
+/// A secret's value, from where it is said to be. A file's last line break is not part of it.
+fn value_of(secret: &SecretArg) -> Result<String, Failure> {
+    let name = &secret.name;
+    match &secret.from {
+        SecretFrom::Text(text) => Ok(text.clone()),
+        SecretFrom::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                Failure::usage(format!("the secret {name} cannot be read from {}: {e}", path.display()))
+            })?;
+            Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+        }
+        SecretFrom::Environment => {
+            let environment = crate::config::environment();
+            let value = environment.text(name).map(str::to_owned);
+            value.ok_or_else(|| {
+                Failure::usage(format!("{name} is not set in this environment"))
+                    .hint(format!("set it, or write --secret {name}=VALUE or {name}=@FILE"))
+            })
+        }
     }
 }
 
@@ -163,7 +235,7 @@ async fn is_new(context: &Context<'_>, name: &str) -> Result<bool, Failure> {
     answer.checked().await.map(|_| false)
 }
 
-async fn detected(context: &mut Context<'_>, package: &Package) -> Result<String, Failure> {
+pub(super) async fn detected(context: &mut Context<'_>, package: &Package) -> Result<String, Failure> {
     let list = context.client.get("/runtimes".to_owned()).await?;
     let family = package.detect(&list)?.family.clone();
     let note = format!("runtime {family}, told by the files (--runtime chooses another)");
@@ -249,7 +321,7 @@ fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failu
     Ok(Exit::Ok)
 }
 
-fn failed(function: &FunctionView) -> Failure {
+pub(super) fn failed(function: &FunctionView) -> Failure {
     let (name, latest) = (&function.name, &function.latest);
     let why = latest.error.as_deref().unwrap_or("no reason was given");
     let message = format!("{name} version {} failed: {why}", latest.number);

@@ -5,6 +5,7 @@ use crate::api::native::wire::Status;
 use crate::config::Config;
 use crate::daemon;
 use crate::engine::EngineInfo;
+use crate::listener;
 use crate::runtime::Runtimes;
 use rustix::fs::inotify;
 use std::net::{SocketAddr, TcpListener};
@@ -118,7 +119,7 @@ fn port(listen: SocketAddr) -> Finding {
         Err(error) => {
             let message = format!(
                 "{listen} cannot be listened on ({error}){}",
-                daemon::holder(listen.port())
+                listener::holder(listen.port())
             );
             Finding::failure("port", message, "hob serve --listen 127.0.0.1:0 takes a free one")
         }

@@ -144,6 +144,7 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     );
     lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
+    lines.extend(r.secrets.iter().map(|name| ("secret", format!("{name}=****"))));
     lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
     lines.extend(r.notice.iter().map(|notice| ("note", notice.clone())));
     lines.extend(r.worker_image.iter().map(|image| ("runs in", image.clone())));
@@ -327,11 +328,21 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
         ),
         ("workers", s.workers.len().to_string()),
     ]);
+    text.push_str(&pairs(&where_it_answers(s)));
     if !s.workers.is_empty() {
         text.push('\n');
         text.push_str(&workers(s, colours));
     }
     text
+}
+
+fn where_it_answers(s: &Status) -> Vec<(&'static str, String)> {
+    let plain = s.addresses.iter().map(|url| ("listens", url.clone()));
+    let tls = s.tls.iter().flat_map(|tls| {
+        let trust = format!("{} (NODE_EXTRA_CA_CERTS and the like)", tls.ca_file);
+        [("with TLS", tls.url.clone()), ("trust", trust)]
+    });
+    plain.chain(tls).collect()
 }
 
 fn workers(s: &Status, colours: bool) -> String {

@@ -286,6 +286,17 @@ pub struct StopQuery {
     pub purge: Option<bool>,
 }
 
+/// Secret environment variables on their way in. Printing it shows their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretSettings(pub BTreeMap<String, Option<String>>);
+
+impl std::fmt::Debug for SecretSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// The part `settings` of a deploy. What is absent keeps its previous value, or gets the default in a new function.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -309,6 +320,10 @@ pub struct DeploySettings {
     /// Environment variables; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
+    /// Environment variables that no answer shows: a text sets one, `null` removes it, the others stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    pub secrets: Option<SecretSettings>,
     /// Memory of one worker. Unit: MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u32>,
@@ -333,6 +348,10 @@ pub struct DeploySettings {
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
+    /// Where nothing but code and environment changes, load it beside the code it replaces, in slots of its own in the
+    /// same container: for development. Such a revision is removed once a later one of its kind serves. No unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<bool>,
     /// Where the code is, in place of the part `code`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CodeSource>,
@@ -475,6 +494,9 @@ pub struct RevisionView {
     pub code_sha256: Option<String>,
     /// Environment variables, with their values.
     pub env: BTreeMap<String, String>,
+    /// The names of its secret environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What it may use.
     pub limits: LimitsView,
     /// Its image in the engine: the user's own, or the one made of its code, once made.
@@ -702,6 +724,12 @@ pub struct Status {
     pub pid: u32,
     /// Since start. Unit: seconds.
     pub uptime_seconds: u64,
+    /// Where it answers, as `http://HOST:PORT`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Where it answers with TLS, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsView>,
     /// The container engine.
     pub engine: EngineView,
     /// Its containers.
@@ -712,6 +740,15 @@ pub struct Status {
     pub executions: ExecutionCounts,
     /// Memory of the daemon itself. Unit: bytes.
     pub memory_rss_bytes: u64,
+}
+
+/// Where the daemon answers with TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TlsView {
+    /// As `https://HOST:PORT`.
+    pub url: String,
+    /// The file that clients have to trust, in PEM; its path on the daemon's machine.
+    pub ca_file: String,
 }
 
 /// Whether the engine answers.

@@ -61,7 +61,7 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
 
 /// The project file that is meant: the one here when nothing is named, or that of a directory without further words.
 fn project_file(args: &DeployArgs) -> Result<Option<PathBuf>, Failure> {
-    if settings(args) != DeploySettings::default() || args.name.is_some() {
+    if settings(args)? != DeploySettings::default() || args.name.is_some() {
         return Ok(None);
     }
     let place = args.source.clone().unwrap_or_else(|| PathBuf::from("."));

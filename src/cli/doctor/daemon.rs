@@ -120,6 +120,8 @@ mod tests {
             functions: 0,
             executions: ExecutionCounts::default(),
             memory_rss_bytes: 0,
+            addresses: Vec::new(),
+            tls: None,
         }
     }
 

@@ -15,6 +15,7 @@ fn view() -> FunctionView {
         convention: "kwargs".to_owned(),
         code_sha256: Some("digest".to_owned()),
         env: [("A".to_owned(), "1".to_owned())].into(),
+        secrets: Vec::new(),
         limits: LimitsView {
             memory_mib: 128,
             timeout_ms: 30_000,

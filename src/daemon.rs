@@ -179,6 +179,7 @@ impl Daemon {
             address,
             all: std::iter::once(&listener).chain(&extra).map(url).collect(),
             tls: tls.as_ref().map(tls_view),
+            tls_port: tls.as_ref().map(|speaker| speaker.address().port()),
         };
         let router = router(&config, &app, &store, reach, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
@@ -275,6 +276,7 @@ struct Reach {
     address: SocketAddr,
     all: Vec<String>,
     tls: Option<TlsView>,
+    tls_port: Option<u16>,
 }
 
 fn url(listener: &TcpListener) -> String {
@@ -575,6 +577,7 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        tls_port: reach.tls_port,
         cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {

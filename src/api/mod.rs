@@ -19,6 +19,8 @@ pub struct Dialect {
     pub app: App,
     /// Where the daemon answers, as `http://HOST:PORT`.
     pub base_url: Arc<str>,
+    /// The port where it answers with TLS, if it does.
+    pub tls_port: Option<u16>,
     /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
     pub cpu_follows_memory: bool,
 }

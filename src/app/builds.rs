@@ -109,6 +109,7 @@ impl App {
             tree,
             code: code.to_string(),
             commands: revision.build_commands.clone(),
+            convention: revision.convention,
         };
         let under_way = self.0.builds.begin(revision.id);
         self.changed();

@@ -344,6 +344,8 @@ impl App {
     pub async fn delete_function_by_id(&self, id: FunctionId) -> Result<(), Error> {
         let function = self.function_by_id(id).await?;
         let revisions = self.0.store.list_revisions(function.id).await?;
+        // Nobody gives it a port while it goes.
+        let _ports = self.0.ports.hold().await;
         self.0.store.delete_function(function.id).await?;
         self.0.directory.remove(&function);
         self.0.ports.close(id);

@@ -513,6 +513,7 @@ fn app_options(config: &Config) -> crate::app::Options {
         archive: crate::archive::Limits::default(),
         upload_limit: config.server.upload_limit,
         async_input_limit: config.records.async_input_limit,
+        keep_bodies_per_second: config.records.keep_bodies_per_second,
         keep_bodies: if config.records.enabled {
             config.records.keep_bodies
         } else {

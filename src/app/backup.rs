@@ -1,7 +1,7 @@
 //! Everything that survives, as one file, taken while calls go on; and back into an empty data directory.
 //!
-//! The file is a tar archive: what it is (`hob-backup.json`), the database, the code packages. No secrets are added to
-//! it and none are taken out: whoever has it has what the daemon has.
+//! The file is a tar archive: what it is (`hob-backup.json`), the database, the key of its secrets, the code packages.
+//! Whoever has it has what the daemon has.
 
 use super::App;
 use crate::archive::{self, TarPacker};

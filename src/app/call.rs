@@ -3,14 +3,17 @@
 use super::queue::Stop;
 use super::{App, no_such_function, no_such_function_id};
 use crate::domain::{
-    Error, ExecutionId, FunctionId, FunctionName, Namespace, Selector, Timings, is_private_header, kept_headers,
+    Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings, is_private_header,
+    kept_headers,
 };
 use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
+use crate::pool::{Environment, Target};
 use crate::store::AsyncInput;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use std::io;
+use std::time::Instant;
 
 /// A call as it came in, before anybody knows which revision serves it.
 #[derive(Debug)]
@@ -61,6 +64,10 @@ pub struct InvokeOptions {
     pub keep: Keep,
     /// What the caller writes about it; may be empty.
     pub description: String,
+    /// Of an asynchronous call: what follows when it fails.
+    pub retries: Retries,
+    /// Of an asynchronous call: what the caller names it, so that it may be sent twice.
+    pub key: Option<String>,
 }
 
 impl InvokeOptions {
@@ -72,6 +79,8 @@ impl InvokeOptions {
             selector: Selector::Current,
             keep: Keep::default(),
             description: String::new(),
+            retries: Retries::NONE,
+            key: None,
         }
     }
 }
@@ -90,7 +99,7 @@ impl App {
     ) -> Result<Answer, Error> {
         let served = self.served(callee)?;
         let target = self.target_for(&served, &options.selector).await?;
-        let (note, incoming) = self.note(&options, incoming).await?;
+        let (note, incoming) = self.note(&options, &target, incoming).await?;
         let call = Call {
             id: options.id,
             function: served.function.id,
@@ -116,13 +125,13 @@ impl App {
         let mut input = self.execution_input(of).await?;
         input.headers.retain(|(name, _)| !is_private_header(name));
         let options = InvokeOptions {
-            id,
             selector,
             keep: Keep {
                 input: true,
                 result: true,
             },
             description: format!("Replay of {of}"),
+            ..InvokeOptions::new(id)
         };
         self.invoke(Callee::Id(function), options, input.into()).await
     }
@@ -152,15 +161,23 @@ impl App {
     }
 
     /// What is written down of a call, and the call as it goes on.
-    async fn note(&self, options: &InvokeOptions, mut incoming: Incoming) -> Result<(Note, Incoming), Error> {
+    async fn note(
+        &self,
+        options: &InvokeOptions,
+        target: &Target,
+        mut incoming: Incoming,
+    ) -> Result<(Note, Incoming), Error> {
+        // Keeping costs the writer more than a record does: when very many calls come, that of some is enough.
+        let limit = self.0.options.keep_bodies;
+        let kept = limit > 0 && self.0.keeping.take(Instant::now());
         let mut note = Note {
             selector: options.selector.clone(),
             description: options.description.clone(),
             is_wanted: options.keep != Keep::default(),
-            keep_result: match (options.keep.result, self.0.options.keep_bodies) {
+            keep_result: match (options.keep.result, kept) {
                 (true, _) => KeepResult::Cut(RESULT_LIMIT),
-                (false, 0) => KeepResult::No,
-                (false, limit) => KeepResult::Within(limit),
+                (false, true) => KeepResult::Within(limit),
+                (false, false) => KeepResult::No,
             },
             ..Note::default()
         };
@@ -171,8 +188,8 @@ impl App {
                 ..whole.clone()
             }));
             incoming = whole.into();
-        } else if self.0.options.keep_bodies > 0 {
-            incoming = keep_small(&mut note, incoming, self.0.options.keep_bodies);
+        } else if kept {
+            incoming = keep_small(&mut note, incoming, limit, &target.env);
         }
         Ok((note, incoming))
     }
@@ -203,7 +220,7 @@ impl From<AsyncInput> for Incoming {
 }
 
 /// Keeps an input of at most `limit` bytes without holding the call up for it.
-fn keep_small(note: &mut Note, incoming: Incoming, limit: usize) -> Incoming {
+fn keep_small(note: &mut Note, incoming: Incoming, limit: usize, env: &Environment) -> Incoming {
     let head = |body: Vec<u8>| AsyncInput {
         method: incoming.method.clone(),
         path: incoming.path.clone(),
@@ -212,7 +229,7 @@ fn keep_small(note: &mut Note, incoming: Incoming, limit: usize) -> Incoming {
         body,
     };
     let body = match incoming.body {
-        Body::Whole(bytes) if bytes.len() <= limit => {
+        Body::Whole(bytes) if bytes.len() <= limit && !env.gives_away(&bytes) => {
             note.input = Some(Box::new(head(bytes.to_vec())));
             Body::Whole(bytes)
         }

@@ -1,13 +1,14 @@
 //! Deploying: checks what was sent, writes it down, and answers; the reconciler does the rest.
 
 use super::App;
+use super::secret::secret_names;
 use crate::archive;
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
     Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout, Variables,
 };
 use crate::engine::{Rights, is_image_name};
-use crate::pool::{self, Class, Demand, Target};
+use crate::pool::{self, Class, Demand, Environment, Target};
 use crate::runtime::{DEPENDENCIES, FUNCTION, Family};
 use crate::source;
 use crate::store::{self, Annotation, BlobWriter, NewRevision};
@@ -455,7 +456,7 @@ impl App {
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             entry: revision.entry.clone(),
             convention: revision.convention,
-            env: self.environment(function, revision)?.into(),
+            env: Environment::new(self.environment(function, revision)?, secret_names(revision)),
             function: function.name.to_string(),
             namespace: function.namespace.to_string(),
             version: revision.number,

@@ -11,6 +11,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Whether the engine answers.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the whole program")]
 pub enum EngineStatus {
     /// Nobody asked yet.
     Unknown,

@@ -6,6 +6,7 @@
 mod access;
 mod alias;
 mod backup;
+mod budget;
 mod builds;
 mod call;
 mod code;
@@ -85,6 +86,8 @@ pub struct Options {
     pub async_input_limit: u64,
     /// What a synchronous call is made with, and what it answers, is kept up to this size each; 0: not. Unit: bytes.
     pub keep_bodies: usize,
+    /// Of so many calls a second.
+    pub keep_bodies_per_second: u32,
     /// Asynchronous calls that run at once.
     pub async_concurrency: usize,
     /// Waiting for a dead engine between two tries.
@@ -133,6 +136,8 @@ struct Inner {
     /// Revisions of somebody at work: loaded beside what they replace, and removed once they are replaced themselves.
     drafts: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
+    /// How often inputs and answers are kept unasked.
+    keeping: budget::Budget,
     sources: Sources,
     keys: Keys,
     /// Held while tokens change: each change is checked against those before it.
@@ -185,6 +190,7 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let started = parts.clock.now();
+        let keeping = budget::Budget::new(parts.options.keep_bodies_per_second);
         let ports = port::Ports::new(parts.options.ports.clone(), parts.supervisor.shutdown().child());
         Self(Arc::new(Inner {
             options: parts.options,
@@ -206,6 +212,7 @@ impl App {
             lazy: Mutex::default(),
             drafts: Mutex::default(),
             running: queue::Running::default(),
+            keeping,
             sources: Sources::new(parts.sources),
             keys: parts.keys,
             keys_change: tokio::sync::Mutex::default(),

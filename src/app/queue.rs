@@ -15,6 +15,8 @@ use tokio::sync::{Notify, Semaphore};
 
 /// The queue is looked at again after this time, should a wake-up have been missed.
 const AGAIN: Duration = Duration::from_secs(5);
+/// So long after the last wake-up, waiting tries are looked for.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// Calls that run, and the way to stop each.
 #[derive(Debug, Default)]
@@ -58,10 +60,11 @@ impl Drop for Stop {
 }
 
 impl App {
-    /// Accepts a call to be made later. Once this answers, it will be made, whatever becomes of the daemon.
+    /// Accepts a call to be made later. Once this answers, it will be made, whatever becomes of the daemon. Answers its
+    /// identity, or that of the call which came with the same key before.
     ///
     /// # Errors
-    /// `NotFound`, `NotReady`, `Conflict` when the identity is taken, `TooLarge` when the input is over the limit.
+    /// `NotFound`, `NotReady`, `Conflict` when the identity is taken or the key is another call's, `TooLarge` when the input is over the limit.
     pub async fn invoke_later(
         &self,
         callee: Callee<'_>,
@@ -76,10 +79,12 @@ impl App {
             selector: options.selector,
             description: options.description,
             input: self.whole(incoming).await?,
+            retries: options.retries,
+            key: options.key,
         };
-        self.0.store.accept_async(acceptance, self.0.clock.now()).await?;
+        let id = self.0.store.accept_async(acceptance, self.0.clock.now()).await?;
         self.0.queued.notify_one();
-        Ok(options.id)
+        Ok(id)
     }
 
     /// Runs accepted calls until shutdown, a bounded number at once.
@@ -109,8 +114,25 @@ impl App {
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = self.0.queued.notified() => {}
-                () = tokio::time::sleep(AGAIN) => {}
+                () = self.next_try() => {}
             }
+        }
+    }
+
+    /// Waits until a try is due that waits, or for a while.
+    async fn next_try(&self) {
+        let due = async {
+            // While calls come and go, their ends wake the dispatcher: the store is only asked when it is quiet.
+            tokio::time::sleep(QUIET).await;
+            match self.0.store.next_retry_at().await {
+                // One that is due was left for want of a place: a place that comes free wakes us.
+                Ok(Some(at)) if at > self.0.clock.now() => self.0.clock.until(at).await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = tokio::time::sleep(AGAIN) => {}
         }
     }
 

@@ -112,7 +112,7 @@ impl App {
         let found = self.0.store.execution_input(id).await?;
         found.ok_or_else(|| {
             Error::not_found(format!(
-                "execution {id} has no kept input: it was larger than records.keep_bodies_kib, or records are off; `hob invoke --keep` keeps any"
+                "execution {id} has no kept input: it was larger than records.keep_bodies_kib, came among very many calls, or records are off; `hob invoke --keep` keeps any"
             ))
         })
     }
@@ -139,7 +139,7 @@ impl App {
         let found = self.0.store.execution_result(id).await?;
         found.ok_or_else(|| {
             let state = execution.state.as_str();
-            Error::not_found(format!("execution {id} is {state} and has no kept result: it has none, or a larger one than records.keep_bodies_kib; `hob invoke --keep` keeps any"))
+            Error::not_found(format!("execution {id} is {state} and has no kept result: it has none, a larger one than records.keep_bodies_kib, or came among very many calls; `hob invoke --keep` keeps any"))
         })
     }
 

@@ -153,6 +153,13 @@ fn hash(value: &SecretText) -> Result<String, Error> {
     Ok(hashed.to_string())
 }
 
+/// The variables of a revision that are secret, its own and those it inherits.
+pub(super) fn secret_names(revision: &Revision) -> BTreeSet<String> {
+    let all = layered(&revision.inherited, &revision.env, &revision.secrets).into_iter();
+    let secret = all.filter(|(_, variable)| matches!(variable, Variable::Sealed(_)));
+    secret.map(|(name, _)| name.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

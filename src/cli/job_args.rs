@@ -54,7 +54,10 @@ pub(crate) enum JobsCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at"]))]
+#[command(
+    group = clap::ArgGroup::new("when").required(true).args(["cron", "every", "at"]),
+    override_usage = "hob jobs create [OPTIONS] FUNCTION --cron PATTERN|--every TIME|--at TIME"
+)]
 pub(crate) struct JobsCreateArgs {
     /// The function to call
     pub(crate) function: String,

@@ -6,6 +6,7 @@ use super::args::{Format, Global};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::progress::Bar;
+use super::table::{WIDTH, wrap};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -114,6 +115,27 @@ impl Output {
         let _ = self.err.write_all(bytes).and_then(|()| self.err.flush());
     }
 
+    /// On a terminal, text that fits it: `before` columns of its first line are taken. Programs get lines as they are.
+    fn fitted(&self, text: &str, before: usize) -> String {
+        if !self.terminal {
+            return text.to_owned();
+        }
+        let mut before = before;
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let indented = line.starts_with(char::is_whitespace);
+            // What is indented is code or a traceback: its own shape says more.
+            let fits = indented || line.chars().count() + before <= WIDTH;
+            lines.extend(if fits {
+                vec![line.to_owned()]
+            } else {
+                wrap(line, WIDTH - before.max(2))
+            });
+            before = 2;
+        }
+        lines.join("\n  ")
+    }
+
     /// Says why a command failed.
     pub(crate) fn failed(&mut self, failure: &Failure) -> Exit {
         match &failure.body {
@@ -128,12 +150,17 @@ impl Output {
                 } else {
                     ("", "")
                 };
-                self.note(&format!("{red}error:{off} {}", body.message));
+                let message = self.fitted(&body.message, "error: ".len());
+                self.note(&format!("{red}error:{off} {message}"));
                 if let Some(hint) = &body.hint {
-                    self.note(&format!("  {hint}"));
+                    self.note(&format!("  {}", self.fitted(hint, 2)));
                 }
                 if let Some(call) = &body.call_id {
-                    self.note(&format!("  look at the call with `hob runs show {call}`"));
+                    let command = format!("`hob runs show {call}`");
+                    self.note(&format!(
+                        "  {}",
+                        self.fitted(&format!("look at the call with {command}"), 2)
+                    ));
                 }
             }
         }
@@ -172,6 +199,23 @@ mod tests {
         output.failed(&Failure::usage("no").hint("do this"));
         assert_eq!(out.text(), "");
         assert_eq!(err.text(), "error: no\n  do this\n");
+    }
+
+    #[test]
+    fn on_a_terminal_failures_fit_it() {
+        let err = Captured::default();
+        let mut output = Output::to(Captured::default(), err.clone(), Format::Text);
+        output.terminal = true;
+        output.failed(&Failure::usage("word ".repeat(40)).hint("hint ".repeat(40)));
+        assert!(
+            err.text().lines().all(|line| line.chars().count() <= WIDTH),
+            "{}",
+            err.text()
+        );
+        assert_eq!(err.text().matches("word").count(), 40);
+        let mut output = Output::to(Captured::default(), err.clone(), Format::Text);
+        output.failed(&Failure::usage("long ".repeat(40).trim_end()));
+        assert!(err.text().contains(&"long ".repeat(39)), "programs get one line");
     }
 
     #[test]

@@ -139,6 +139,24 @@ fn cut(text: &str, width: usize) -> String {
     kept.chain(std::iter::once('…')).collect()
 }
 
+/// Lines of at most `width` columns, broken between words; a longer word has a line of its own.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let taken = lines.last().map_or(0, |line| length(line));
+        if taken > 0 && taken + 1 + length(word) > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
 /// The word of a state in its colour.
 pub(crate) fn state(word: &str, colours: bool) -> String {
     coloured(word, tone_of(word), colours)
@@ -186,6 +204,13 @@ mod tests {
         let text = render(&["ID", "MESSAGE"], &rows, false);
         assert!(text.contains(&id));
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a-very-long-word b", 5), ["a-very-long-word", "b"]);
+        assert_eq!(wrap("", 5), [""]);
     }
 
     #[test]

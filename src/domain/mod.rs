@@ -14,6 +14,7 @@ mod job;
 mod limits;
 mod name;
 mod port;
+mod retry;
 mod revision;
 mod schedule;
 mod secret;
@@ -34,6 +35,7 @@ pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
+pub use retry::{Next, Retries};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
 pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use secret::{

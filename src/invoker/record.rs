@@ -1,11 +1,13 @@
 //! The record of one call, kept while it runs and written once when it ends, however it ends.
 
 use super::kept::{Kept, LateInput};
-use super::{Call, Failure, Invoker, LogChunk, Note, micros};
+use super::{Call, Failure, Invoker, KeepResult, LogChunk, Note, micros};
 use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
+use crate::pool::Target;
 use crate::store::Started;
 use crate::task::TaskKind;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A call's record. Dropping it unended writes `cancelled`: the caller went away.
@@ -23,6 +25,9 @@ pub(super) struct Record {
     dropped: usize,
     result: Kept,
     late_input: Option<LateInput>,
+    /// What is kept unasked must not give away what this keeps secret.
+    target: Arc<Target>,
+    unasked: bool,
     asynchronous: bool,
     recorded: bool,
     ended: bool,
@@ -44,6 +49,8 @@ impl Record {
             dropped: 0,
             result: Kept::new(note.keep_result),
             late_input: note.late_input.take(),
+            target: Arc::clone(&call.target),
+            unasked: matches!(note.keep_result, KeepResult::Within(_)),
             asynchronous: call.asynchronous,
             recorded: invoker.recorded || note.is_wanted,
             ended: false,
@@ -149,7 +156,11 @@ impl Record {
             self.log.extend_from_slice(note.as_bytes());
         }
         let timings = self.timings_now();
-        let result = self.result.take();
+        let env = &self.target.env;
+        let may_be_kept = |bytes: &Vec<u8>| !self.unasked || !env.gives_away(bytes);
+        let result = self.result.take().filter(may_be_kept);
+        let late_input = self.late_input.take().and_then(LateInput::take);
+        let late_input = late_input.filter(|input| may_be_kept(&input.body));
         let answered = matches!(outcome, Outcome::Succeeded { .. });
         let ending = Ending {
             outcome,
@@ -158,7 +169,7 @@ impl Record {
             timings,
             log: std::mem::take(&mut self.log),
             result: result.filter(|_| answered),
-            late_input: self.late_input.take().and_then(LateInput::take),
+            late_input,
         };
         super::metrics::call_ended(&ending, self.asynchronous);
         ending

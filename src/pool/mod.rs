@@ -23,7 +23,7 @@ use crate::engine::{Engine, Rights};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use staging::Staging;
 use state::{CallId, Command, Event, Refusal, State};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,11 +89,35 @@ pub struct Target {
 
 /// Environment variables, secrets among them: only their names are ever printed.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    all: BTreeMap<String, String>,
+    secrets: BTreeSet<String>,
+}
+
+/// A shorter secret is in every text by chance. Unit: bytes.
+const SHORTEST_SECRET: usize = 4;
+
+impl Environment {
+    /// All variables, and the names of those that are secret.
+    #[must_use]
+    pub fn new(all: BTreeMap<String, String>, secrets: BTreeSet<String>) -> Self {
+        Self { all, secrets }
+    }
+
+    /// Whether a text holds the value of a secret.
+    #[must_use]
+    pub fn gives_away(&self, text: &[u8]) -> bool {
+        let values = self.secrets.iter().filter_map(|name| self.all.get(name));
+        let mut values = values
+            .map(String::as_bytes)
+            .filter(|value| value.len() >= SHORTEST_SECRET);
+        values.any(|value| text.windows(value.len()).any(|part| part == value))
+    }
+}
 
 impl From<BTreeMap<String, String>> for Environment {
     fn from(all: BTreeMap<String, String>) -> Self {
-        Self(all)
+        Self::new(all, BTreeSet::new())
     }
 }
 
@@ -101,13 +125,13 @@ impl std::ops::Deref for Environment {
     type Target = BTreeMap<String, String>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.all
     }
 }
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.all.keys()).finish()
     }
 }
 

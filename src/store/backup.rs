@@ -3,6 +3,7 @@
 //! The copy is a folder; how it travels is not this file's business.
 
 use super::blobs::Blobs;
+use super::vault::KEY_FILE;
 use super::{Error, Inner, Store, TempDir, blocking, lock::Lock, make_directory, migrations, row};
 use crate::domain::Digest;
 use rusqlite::{Connection, OpenFlags, named_params};
@@ -73,6 +74,8 @@ fn try_snapshot(inner: &Inner) -> Result<Snapshot, Error> {
         .readers
         .run(|c| c.execute("vacuum into :file", named_params! {":file": into}))?;
     set_mode(&database, 0o600)?;
+    let key = fs::copy(inner.blobs.home().join(KEY_FILE), folder.path().join(KEY_FILE));
+    key.map_err(|e| Error::io("copy the key file of secrets", e))?;
     let packages = folder.path().join(PACKAGES);
     fs::create_dir(&packages).map_err(|e| Error::io("make a folder", e))?;
     for digest in digests(&open(&database)?)? {
@@ -114,6 +117,7 @@ pub fn restore(directory: &Path, copy: &Path) -> Result<Restored, Error> {
     for digest in &digests {
         put_package(&blobs, digest, &packages.join(digest.as_str()))?;
     }
+    put_key(&copy.join(KEY_FILE), &directory.join(KEY_FILE))?;
     set_mode(&file, 0o600)?;
     let io = |e| Error::io("put the database in its place", e);
     fs::File::open(&file).and_then(|f| f.sync_all()).map_err(io)?;
@@ -123,6 +127,23 @@ pub fn restore(directory: &Path, copy: &Path) -> Result<Restored, Error> {
         functions,
         packages: digests.len() as u64,
     })
+}
+
+/// Without its key, what is secret in the database stays closed. A key that lies there already is of something else.
+fn put_key(from: &Path, to: &Path) -> Result<(), Error> {
+    let io = |e| Error::io("put the key file of secrets in its place", e);
+    let bytes = fs::read(from).map_err(|_| Error::not_found("key file of secrets in this backup", ""))?;
+    match fs::read(to) {
+        Ok(there) if there == bytes => return Ok(()),
+        Ok(_) => {
+            return Err(Error::Duplicate {
+                constraint: "data directory, which holds another key of secrets already,",
+            });
+        }
+        Err(_) => {}
+    }
+    set_mode(from, 0o600)?;
+    fs::rename(from, to).map_err(io)
 }
 
 /// Whether the database is whole and can be read; which packages it needs, and how many functions it has.
@@ -192,7 +213,9 @@ mod tests {
 
     fn copied(from: &Path, to: &Path) {
         fs::create_dir_all(to.join(PACKAGES)).expect("made");
-        fs::copy(from.join(DATABASE), to.join(DATABASE)).expect("copied");
+        for name in [DATABASE, KEY_FILE] {
+            fs::copy(from.join(name), to.join(name)).expect("copied");
+        }
     }
 
     #[tokio::test]

@@ -38,6 +38,11 @@ impl Blobs {
         Ok(blobs)
     }
 
+    /// The data directory.
+    pub(super) fn home(&self) -> &Path {
+        &self.directory
+    }
+
     /// Begins a package of at most `limit` bytes.
     ///
     /// # Errors

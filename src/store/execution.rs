@@ -2,11 +2,12 @@
 //!
 //! Every update towards an end names the states it may leave, so that an end is written once.
 
+use super::retry::{self, Known};
 use super::writer::Writer;
 use super::{AsyncInput, Error, Store, row};
 use crate::domain::{
-    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Selector, Temperature, Timestamp,
-    Timings, is_private_header, kept_headers,
+    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, Retries, RevisionId, Selector, Temperature,
+    Timestamp, Timings, is_private_header, kept_headers,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
@@ -28,6 +29,10 @@ pub struct Acceptance {
     pub description: String,
     /// What it is called with.
     pub input: AsyncInput,
+    /// What follows when it fails.
+    pub retries: Retries,
+    /// What the caller named it: the same call sent again is the same execution.
+    pub key: Option<String>,
 }
 
 /// The start of a synchronous call.
@@ -77,15 +82,32 @@ impl Store {
         self.writer().record(record).await
     }
 
-    /// Accepts an asynchronous execution: once this returns it will run, whatever happens to the daemon.
+    /// Accepts an asynchronous execution: once this returns it will run, whatever happens to the daemon. Answers its
+    /// identity, or that of the execution which the same call was before.
     ///
     /// # Errors
-    /// `NotFound` when the function is gone, `Duplicate` when the id is taken.
-    pub async fn accept_async(&self, acceptance: Acceptance, now: Timestamp) -> Result<(), Error> {
+    /// `NotFound` when the function is gone, `Duplicate` when the id is taken, or the key by another call.
+    pub async fn accept_async(&self, acceptance: Acceptance, now: Timestamp) -> Result<ExecutionId, Error> {
         self.write("accept an execution", move |c| {
             let new = acceptance;
+            if let Some(key) = &new.key {
+                match retry::known(c, new.function, key, &new.input)? {
+                    Known::No => {}
+                    Known::Same(id) => return Ok(id),
+                    Known::Other => {
+                        return Err(Error::Duplicate {
+                            constraint: "Idempotency-Key, used for a call with another input,",
+                        });
+                    }
+                }
+            }
             accept(c, new.id, new.function, &new.selector, &new.description, now)?;
-            Ok(insert_input(c, new.id, &new.input)?)
+            insert_input(c, new.id, &new.input)?;
+            retry::note(c, new.id, new.retries, now)?;
+            if let Some(key) = &new.key {
+                retry::remember(c, new.function, key, new.id)?;
+            }
+            Ok(new.id)
         })
         .await
     }
@@ -120,6 +142,9 @@ impl Store {
     pub async fn end_async(&self, id: ExecutionId, ending: Ending) -> Result<bool, Error> {
         self.write("end an execution", move |c| {
             let ended = end(c, id, &ending)?;
+            if ended {
+                retry::follow(c, id, &ending.outcome, ending.at)?;
+            }
             forget_secrets(c, id)?;
             Ok(ended)
         })
@@ -194,10 +219,16 @@ impl Store {
             let sql = "update execution set state = 'error', ended_at_ms = :now, message = :message
                        where state in ('queued', 'running') and state = 'running'";
             let params = named_params! {":now": now.as_millis(), ":message": message};
-            for id in running(c)? {
+            let interrupted = Outcome::Error {
+                message: message.clone(),
+            };
+            let running = running(c)?;
+            let ended = row::change(c, sql, params)?;
+            for id in running {
+                retry::follow(c, id, &interrupted, now)?;
                 forget_secrets(c, id)?;
             }
-            Ok(row::change(c, sql, params)?)
+            Ok(ended)
         })
         .await
     }
@@ -452,7 +483,9 @@ fn claim(c: &Connection, limit: u32, now: Timestamp) -> rusqlite::Result<Vec<(Ex
                          where function.id = execution.function and execution.selector is null)
          where state = 'queued' and id in (
              select id from execution
-             where state in ('queued', 'running') and state = 'queued' order by id limit :limit)
+             where state in ('queued', 'running') and state = 'queued'
+                 and not exists (select 1 from retry where execution = id and due_at_ms > :now)
+             order by id limit :limit)
          returning {COLUMNS}"
     );
     let params = named_params! {":now": now.as_millis(), ":limit": limit};

@@ -10,6 +10,10 @@ use std::collections::HashMap;
 /// Rows removed in one transaction, so that pruning never holds others up for long.
 const PRUNE_CHUNK: usize = 500;
 
+/// `:dead` is named, for each condition has its parameter.
+const DEAD: &str = "id in (select execution from retry where dead = 1) and :dead";
+const NOT_DEAD: &str = "id not in (select execution from retry where dead = 1) and not :dead";
+
 /// In which order executions are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
@@ -31,6 +35,8 @@ pub struct ExecutionFilter {
     pub state: Option<ExecutionState>,
     /// Only those that were accepted asynchronously, or only the others.
     pub asynchronous: Option<bool>,
+    /// Only those that failed with no try left, or only the others.
+    pub dead: Option<bool>,
     /// Accepted at this time or later.
     pub created_from: Option<Timestamp>,
     /// Accepted before this time.
@@ -53,6 +59,7 @@ impl Default for ExecutionFilter {
             function: None,
             state: None,
             asynchronous: None,
+            dead: None,
             created_from: None,
             created_before: None,
             marker: None,
@@ -249,6 +256,9 @@ impl Conditions {
             filter
                 .asynchronous
                 .map(|a| ("asynchronous = :asynchronous", ":asynchronous", Value::Number(a.into()))),
+            filter
+                .dead
+                .map(|d| ((if d { DEAD } else { NOT_DEAD }), ":dead", Value::Number(d.into()))),
             filter
                 .created_from
                 .map(|t| ("created_at_ms >= :from", ":from", time(t))),

@@ -21,6 +21,7 @@ mod lock;
 mod migrations;
 mod port;
 mod reader;
+mod retry;
 mod revision;
 mod row;
 mod secrets;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::{
     Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
-    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
-    SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
+    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId, RuntimeRef,
+    Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -117,6 +117,8 @@ fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
         selector: Selector::Current,
         description: String::new(),
         input: input(),
+        retries: Retries::NONE,
+        key: None,
     }
 }
 

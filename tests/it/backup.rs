@@ -42,6 +42,10 @@ async fn a_backup_taken_under_load_is_a_daemon_of_its_own() {
     for name in ["one", "two"] {
         daemon.ready(name, COUNTS, json!({"env": {"KEY": name}})).await;
     }
+    let tells = "import os\ndef main(**_):\n    return os.environ['HIDDEN']\n";
+    daemon
+        .ready("tells", tells, json!({"secrets": {"HIDDEN": "still known"}}))
+        .await;
     hob(&daemon, &["versions", "publish", "one"]).await.ok();
     hob(&daemon, &["alias", "set", "live", "one", "--version", "1"])
         .await
@@ -64,7 +68,7 @@ async fn a_backup_taken_under_load_is_a_daemon_of_its_own() {
     let mode = std::fs::metadata(&file).expect("written").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let data = Arc::new(tempfile::tempdir().expect("a folder"));
-    restore(&file, data.path()).await.ok().says("2 functions");
+    restore(&file, data.path()).await.ok().says("3 functions");
     // Beside the first, which still runs.
     let second = Hob::start_again(&data, fake_engine(), &[]).await.warm().await;
     let instance = |status: serde_json::Value| status["instance"].clone();
@@ -82,6 +86,7 @@ async fn a_backup_taken_under_load_is_a_daemon_of_its_own() {
         .await
         .ok()
         .says("8");
+    hob(&second, &["invoke", "tells"]).await.ok().says("still known");
     hob(&second, &["jobs", "show", "tick"]).await.ok().says("every 1");
     // Nothing is left half-done: what was queued runs, what ran has ended.
     for state in ["queued", "running"] {

@@ -32,9 +32,11 @@ mod qinling_calls;
 mod qinling_functions;
 mod records;
 mod reload;
+mod retries;
 mod runs;
 mod scaleway;
 mod secrets;
+mod senders;
 mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

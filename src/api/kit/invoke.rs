@@ -78,7 +78,11 @@ async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error
     let answered = call.await;
     let mut response = match answered {
         Ok(answer) => respond(answer),
-        Err(e) => problem::answer(&e, Some(&id.to_string())),
+        Err(e) => {
+            // What never became a call left no record to look at.
+            let recorded = !matches!(e, Error::NotFound(_) | Error::NotReady(_) | Error::Invalid(_));
+            problem::answer(&e, recorded.then(|| id.to_string()).as_deref())
+        }
     };
     let headers = response.headers_mut();
     put(headers, "x-call-id", &id.to_string());

@@ -115,6 +115,7 @@ fn filter(query: &ExecutionsQuery, function: Option<FunctionId>) -> Result<Execu
         function,
         state: query.state.map(map::execution_state_from),
         asynchronous: query.asynchronous,
+        dead: query.dead,
         created_from: query.created_from_ms.map(Timestamp::from_millis),
         created_before: query.created_before_ms.map(Timestamp::from_millis),
         marker: bound(marker)?,

@@ -11,17 +11,19 @@ use super::wire::{
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
 use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
-use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Revision};
+use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::time::Duration;
 
 /// How long a deploy's answer waits when nothing is said, and at most. Unit: seconds.
 const WAIT: u32 = 30;
 const LONGEST_WAIT: u32 = 600;
+/// The first wait before another try when nothing is said. Unit: milliseconds.
+const BACKOFF_MS: u64 = 1_000;
 
 /// The namespace that was named, or the default one.
 pub(super) fn namespace(named: Option<&str>) -> Result<Namespace, Error> {
@@ -169,11 +171,33 @@ pub(super) async fn invoke(
         namespace: namespace.as_str(),
         name: &name,
     };
-    let options = options(&query)?;
+    let mut options = options(&query)?;
     if query.r#async == Some(true) {
+        options.key = key(&parts.headers)?;
         return invoke_later(&state, callee, options, parts, body).await;
     }
     Ok(kit::invoke(&state.app, callee, options, parts, body).await)
+}
+
+/// What the caller names its call, in the header that many services take it in.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    let wrong = || Error::invalid("an Idempotency-Key has 1 to 255 visible ASCII characters");
+    text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+fn retries(query: &InvokeQuery) -> Result<Retries, Error> {
+    let backoff = Duration::from_millis(query.backoff_ms.unwrap_or(BACKOFF_MS));
+    match query.retries {
+        None | Some(0) => Ok(Retries::NONE),
+        Some(_) if query.r#async != Some(true) => Err(Error::invalid(
+            "`retries` is for calls that are made later: its caller sees how any other call ends, and may call again",
+        )),
+        Some(left) => Retries::new(left, backoff),
+    }
 }
 
 fn options(query: &InvokeQuery) -> Result<InvokeOptions, Error> {
@@ -185,6 +209,7 @@ fn options(query: &InvokeQuery) -> Result<InvokeOptions, Error> {
             result: keep,
         },
         description: query.description.clone().unwrap_or_default(),
+        retries: retries(query)?,
         ..InvokeOptions::new(ExecutionId::generate())
     })
 }
@@ -197,10 +222,17 @@ async fn invoke_later(
     body: Body,
 ) -> Result<Response, Problem> {
     let incoming = kit::incoming(parts, body).await?;
+    let asked = options.id;
     let id = state.app.invoke_later(callee, options, incoming).await?;
     let view = executions::view(&state.app, state.app.execution(id).await?).await?;
     let location = [(http::header::LOCATION, format!("{BASE}/executions/{id}"))];
-    Ok((StatusCode::ACCEPTED, location, Json(view)).into_response())
+    let mut response = (StatusCode::ACCEPTED, location, Json(view)).into_response();
+    if id != asked {
+        // The same call was accepted before.
+        let again = HeaderValue::from_static("true");
+        response.headers_mut().insert("idempotent-replayed", again);
+    }
+    Ok(response)
 }
 
 fn call_parts(query: &InvokeQuery, headers: HeaderMap, body_limit: u64) -> Result<CallParts, Error> {

@@ -5,6 +5,7 @@ use super::token_args::TokenCommand;
 use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use http::HeaderValue;
 use std::path::PathBuf;
 
 mod published;
@@ -345,6 +346,15 @@ pub(crate) struct InvokeArgs {
     /// Accept the call, print its id, run it later
     #[arg(long = "async")]
     pub(crate) asynchronous: bool,
+    /// With --async: make it again when it fails, so often
+    #[arg(long, value_name = "N", requires = "asynchronous")]
+    pub(crate) retries: Option<u32>,
+    /// With --retries: the first wait; each next is twice as long [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = millis, requires = "retries")]
+    pub(crate) backoff: Option<u32>,
+    /// With --async: sent again under the same key, it is the same call
+    #[arg(long, value_name = "KEY", requires = "asynchronous")]
+    pub(crate) key: Option<HeaderValue>,
     /// Say where the time went
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -418,6 +428,9 @@ pub(crate) struct RunsListArgs {
     /// Only calls that were accepted to be made later
     #[arg(long = "async")]
     pub(crate) asynchronous: bool,
+    /// Only calls that failed after their last try (`runs replay` makes them again)
+    #[arg(long)]
+    pub(crate) dead: bool,
     /// Only calls in this state
     #[arg(long, value_parser = ["queued", "running", "succeeded", "failed", "error", "cancelled"])]
     pub(crate) state: Option<String>,
@@ -716,6 +729,8 @@ mod tests {
             "hob invoke f -d {} -H a:b -X GET --path /x?y=z -v --logs",
             "hob invoke f -d - --async",
             "hob invoke f -d -5",
+            "hob invoke f --async --retries 3 --backoff 500ms --key order-7",
+            "hob runs list --dead",
             "hob invoke f --field a=b --field c:=1 --field d=@e",
             "hob list -o json",
             "hob --url http://h:1 get f",
@@ -807,6 +822,8 @@ mod tests {
             "hob rm",
             "hob invoke f --version 3 --alias live",
             "hob invoke f --version 0",
+            "hob invoke f --retries 3",
+            "hob invoke f --async --backoff 1s",
             "hob alias set live f --canary 3",
             "hob webhook create f --sign other",
             "hob webhook create f --secret-file -",

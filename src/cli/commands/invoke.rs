@@ -8,7 +8,7 @@ use crate::cli::client::{Answer, Call, path};
 use crate::cli::exit::{Exit, exit_for};
 use crate::cli::failure::Failure;
 use crate::cli::input::{Input, input};
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use std::time::Duration;
 
 /// The longest a function may take, and then some for its place in the queue.
@@ -39,6 +39,8 @@ fn call(context: &Context<'_>, args: &InvokeArgs) -> Result<Call, Failure> {
         body,
     } = input(args.data.as_deref(), &args.field, typed)?;
     let selector = args.select.selector();
+    let number = |n: &u32| n.to_string();
+    let (retries, backoff) = (args.retries.as_ref().map(number), args.backoff.as_ref().map(number));
     let pairs = [
         ("path", args.path.as_deref()),
         ("method", args.method.as_ref().map(Method::as_str)),
@@ -46,12 +48,17 @@ fn call(context: &Context<'_>, args: &InvokeArgs) -> Result<Call, Failure> {
         ("selector", selector.as_deref()),
         ("keep", args.keep.then_some("true")),
         ("description", args.description.as_deref()),
+        ("retries", retries.as_deref()),
+        ("backoff_ms", backoff.as_deref()),
     ];
     let path = context.function_path(&args.name, &["invoke"], &pairs);
     let mut call = Call::new(Method::POST, path).patience(PATIENCE);
     if let Some(content_type) = content_type.filter(|_| !typed) {
         let value = HeaderValue::from_static(content_type);
         call = call.header(http::header::CONTENT_TYPE, value);
+    }
+    if let Some(key) = &args.key {
+        call = call.header(HeaderName::from_static("idempotency-key"), key.clone());
     }
     for (name, value) in &args.header {
         call = call.header(name.clone(), value.clone());
@@ -107,11 +114,8 @@ fn timing_parts(text: &str) -> Vec<String> {
         .filter_map(|metric| {
             let mut fields = metric.split(';').map(str::trim);
             let name = fields.next().filter(|name| !name.is_empty())?;
-            let duration = fields.find_map(|field| field.strip_prefix("dur="));
-            Some(match duration {
-                Some(ms) => format!("{name} {ms} ms"),
-                None => name.to_owned(),
-            })
+            let duration = fields.find_map(|field| field.strip_prefix("dur="))?;
+            Some(format!("{name} {duration} ms"))
         })
         .collect()
 }
@@ -138,6 +142,6 @@ mod tests {
     #[test]
     fn server_timing_is_read_leniently() {
         let got = timing_parts("queue;dur=0.1, run;desc=\"x\";dur=3.4, miss, ");
-        assert_eq!(got, ["queue 0.1 ms", "run 3.4 ms", "miss"]);
+        assert_eq!(got, ["queue 0.1 ms", "run 3.4 ms"]);
     }
 }

@@ -22,6 +22,7 @@ pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Resu
             ("state", args.state.as_deref()),
             ("created_from_ms", since.as_deref()),
             ("asynchronous", args.asynchronous.then_some("true")),
+            ("dead", args.dead.then_some("true")),
             ("limit", Some(&limit)),
             ("offset", (args.offset > 0).then_some(offset.as_str())),
             ("order", args.oldest.then_some("oldest")),

@@ -344,7 +344,7 @@ async fn log_entries_are_printed_as_they_come() {
     let body = format!("{entry}\n\n{entry}");
     let ran = hob(&["logs", "hello", "-f"], move |_| respond(200, &[], body.clone())).await;
     assert_eq!(ran.out.text().lines().count(), 4, "{}", ran.out.text());
-    assert!(ran.asked[0].line.ends_with("/logs?limit=20&follow=true"));
+    assert!(ran.asked[0].line.ends_with("/logs?function=hello&limit=20&follow=true"));
 }
 
 fn job() -> Value {
@@ -419,8 +419,11 @@ async fn what_is_done_to_a_job_is_asked_for_by_its_name() {
         "{}",
         ran.err
     );
-    let ran = hob(&["jobs", "next", "tick"], |_| {
-        json(200, &value!({"times_ms": [0, 60_000]}))
+    let mut detail = job();
+    detail["input"] = value!({});
+    let ran = hob(&["jobs", "next", "tick"], move |asked| match asked.line.as_str() {
+        line if line.contains("/next") => json(200, &value!({"times_ms": [0, 60_000]})),
+        _ => json(200, &detail),
     })
     .await;
     assert_eq!(ran.out.text(), "1970-01-01 00:00:00.000\n1970-01-01 00:01:00.000\n");

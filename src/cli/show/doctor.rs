@@ -1,7 +1,7 @@
 //! What `hob doctor` found, as text of at most 80 columns.
 
 use super::super::doctor::{Finding, Level, Report};
-use super::super::table::{Tone, WIDTH, coloured, printable};
+use super::super::table::{Tone, WIDTH, coloured, printable, wrap};
 
 /// Where messages begin.
 const COLUMN: usize = 22;
@@ -35,20 +35,7 @@ fn one(finding: &Finding, colours: bool) -> String {
 
 /// Lines that fit behind the column; the first is put behind what is there.
 fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in printable(text).split_whitespace() {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > WIDTH - COLUMN {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join(&format!("\n{:COLUMN$}", "")) + "\n"
+    wrap(&printable(text), WIDTH - COLUMN).join(&format!("\n{:COLUMN$}", "")) + "\n"
 }
 
 #[cfg(test)]

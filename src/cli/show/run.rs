@@ -73,7 +73,7 @@ struct Phase {
     takes: u64,
 }
 
-/// Where the time went: waiting, or starting a worker; loading the code; running; and sending the rest of the answer.
+/// Where the time went: waiting, or starting a worker; loading the code; running; and carrying input and answer to and fro.
 fn phases(e: &ExecutionView) -> Vec<Phase> {
     let waiting = match e.temperature {
         Some(Temperature::Cold) => "start",
@@ -84,7 +84,7 @@ fn phases(e: &ExecutionView) -> Vec<Phase> {
         (waiting, e.queue_us.saturating_sub(e.load_us)),
         ("load", e.load_us),
         ("run", e.run_us),
-        ("answer", rest),
+        ("transfer", rest),
     ];
     let mut begins = 0;
     let mut all = Vec::new();
@@ -105,7 +105,7 @@ fn timeline(e: &ExecutionView) -> String {
     let mut text = format!("\ntimeline: {worker}, {} in all\n", duration(e.total_us));
     for phase in phases(e) {
         let bar = bar(&phase, e.total_us);
-        text.push_str(&format!("  {:<7} {bar}  {}\n", phase.name, duration(phase.takes)));
+        text.push_str(&format!("  {:<8} {bar}  {}\n", phase.name, duration(phase.takes)));
     }
     text
 }
@@ -274,7 +274,7 @@ mod tests {
                     phase("start", 0, 250),
                     phase("load", 250, 50),
                     phase("run", 300, 100),
-                    phase("answer", 400, 10),
+                    phase("transfer", 400, 10),
                 ],
             ),
             (Temperature::Warm, [0, 0, 7, 7], vec![phase("run", 0, 7)]),

@@ -126,6 +126,11 @@ pub struct InvokeQuery {
     pub keep: Option<bool>,
     /// Written into the call's record.
     pub description: Option<String>,
+    /// With `async`: make it again when it fails, so often. Default: 0; at most 20.
+    pub retries: Option<u32>,
+    /// With `retries`: wait so long before the first, and twice as long before each next. Unit: milliseconds;
+    /// default 1000.
+    pub backoff_ms: Option<u64>,
 }
 
 /// Which namespace, and which revision of the function.
@@ -160,6 +165,8 @@ pub struct ExecutionsQuery {
     pub offset: Option<u32>,
     /// Only asynchronous calls, or only the others.
     pub asynchronous: Option<bool>,
+    /// Only calls that failed after their last try, or only the others.
+    pub dead: Option<bool>,
     /// Only calls accepted at this time or later. UTC milliseconds.
     pub created_from_ms: Option<i64>,
     /// Only calls accepted before this time. UTC milliseconds.

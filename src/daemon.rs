@@ -527,6 +527,8 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        body_limit: config.server.body_limit,
+        shutdown: shutdown.clone(),
     };
     let ingress = Ingress {
         app: app.clone(),

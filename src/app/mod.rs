@@ -15,6 +15,7 @@ mod fetch;
 mod images;
 mod job;
 mod notes;
+mod package;
 mod queue;
 mod reconcile;
 mod records;
@@ -339,6 +340,12 @@ impl App {
     #[must_use]
     pub fn metrics(&self) -> Vec<&'static dyn crate::telemetry::Metric> {
         crate::invoker::metrics().to_vec()
+    }
+
+    /// The longest that a call of any function may take.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Duration {
+        self.0.options.defaults.timeout_max
     }
 
     /// When the application was put together.

@@ -23,6 +23,8 @@ pub enum TaskKind {
     Retention,
     /// Follows the engine's events.
     EngineWatch,
+    /// Takes in what somebody deploys, apart from the request that brought it.
+    Deploy,
     /// Builds one image.
     Build,
     /// Makes one accepted asynchronous call.
@@ -66,6 +68,7 @@ impl TaskKind {
             Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
+            Self::Deploy => "deploy",
             Self::Build => "build",
             Self::Execution => "execution",
             Self::Record => "record",
@@ -83,7 +86,9 @@ impl TaskKind {
             | Self::Scheduler
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
-            Self::Connection | Self::Worker | Self::Build | Self::Execution | Self::Record => OnFailure::Log,
+            Self::Connection | Self::Worker | Self::Deploy | Self::Build | Self::Execution | Self::Record => {
+                OnFailure::Log
+            }
         }
     }
 
@@ -100,7 +105,7 @@ impl TaskKind {
             | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => OnShutdown::Abort,
+            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution => OnShutdown::Abort,
         }
     }
 }

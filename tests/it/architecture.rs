@@ -78,6 +78,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["src/source/"]),
     ("subtle", &["src/app/"]),
     ("base64", &["src/api/"]),
+    ("serde_saphyr", &["src/api/nuclio/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

@@ -3,6 +3,7 @@
 mod attempts;
 mod browser;
 mod credentials;
+pub mod function_log;
 pub mod guard;
 pub mod invoke;
 pub mod problem;

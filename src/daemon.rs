@@ -6,13 +6,14 @@ use crate::api;
 use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Keys, Parts};
+use crate::app::{App, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
 use crate::domain::{InstanceId, Limits, Network};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
+use crate::listener;
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
 use crate::scheduler;
@@ -22,7 +23,7 @@ use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
@@ -49,16 +50,8 @@ const MEMORY_BUDGET: u64 = 2 * 1024 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be had.
-    #[error("cannot listen on {address}{holder}: stop what holds it, or choose another with --listen (port 0: any)")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Who holds the port, if that can be seen.
-        holder: String,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("{0}: stop what holds it, or choose another with --listen (port 0: any)")]
+    Listen(listener::Refused),
     /// The store cannot be opened.
     #[error("the data directory {0} cannot be used")]
     Store(PathBuf, #[source] store::Error),
@@ -126,7 +119,7 @@ impl Daemon {
         engine: impl FnOnce(InstanceId) -> Arc<dyn Engine>,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let (listener, address) = bind(config.server.listen).await?;
+        let (listener, address) = listener::bind(config.server.listen).await.map_err(Error::Listen)?;
         let store = open_store(&config).await?;
         let keys = Keys::new(config.access.token.as_deref(), !address.ip().is_loopback());
         let engine = engine(store.instance());
@@ -195,6 +188,12 @@ impl Daemon {
         self.address
     }
 
+    /// What it does, for whoever runs a daemon within another program.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
@@ -242,6 +241,11 @@ impl Daemon {
             let (app, stop) = app();
             supervisor.spawn_restarting(kind, move || run(app.clone(), stop.clone()));
         };
+        let (router, tasks) = (self.router.clone(), supervisor.clone());
+        let (app, stop) = app();
+        supervisor.spawn_restarting(TaskKind::Ports, move || {
+            ingress::serve_ports(app.clone(), router.clone(), tasks.clone(), stop.clone())
+        });
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
@@ -294,49 +298,6 @@ async fn purge_once(engine: &dyn Engine) -> bool {
         0
     });
     removed == 0 && engine.images().await.is_ok_and(|left| left.is_empty())
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen {
-        address,
-        holder: holder(address.port()),
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
-/// `: PROGRAM (pid N) holds it`, where the system lets us see that.
-fn holder(port: u16) -> String {
-    let found = std::fs::read_to_string("/proc/net/tcp")
-        .ok()
-        .and_then(|table| listening_inode(&table, port));
-    let process = found.and_then(|inode| process_with_socket(&inode));
-    process.map_or_else(String::new, |(pid, name)| format!(": `{name}` (pid {pid}) holds it"))
-}
-
-/// The socket that listens on a port, in the form of the kernel's table.
-fn listening_inode(table: &str, port: u16) -> Option<String> {
-    let wanted = format!(":{port:04X}");
-    let lines = table
-        .lines()
-        .skip(1)
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mut listening = lines.filter(|f| f.len() > 9 && f[1].ends_with(&wanted) && f[3] == "0A");
-    listening.next().map(|fields| fields[9].to_owned())
-}
-
-fn process_with_socket(inode: &str) -> Option<(u32, String)> {
-    let wanted = PathBuf::from(format!("socket:[{inode}]"));
-    let processes = std::fs::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.into_iter().find_map(|pid| {
-        let mut files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-        files.find(|f| std::fs::read_link(f.path()).is_ok_and(|target| target == wanted))?;
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Some((pid, name.trim().to_owned()))
-    })
 }
 
 async fn open_store(config: &Config) -> Result<Store, Error> {
@@ -485,6 +446,11 @@ fn app_options(config: &Config) -> crate::app::Options {
         keep_count: config.records.keep_count,
         keep: config.records.keep,
         function_images: config.build.function_images,
+        ports: PortOptions {
+            address: config.server.listen.ip(),
+            range: config.ingress.port_range.clone(),
+        },
+        own_hosts: config.server.allowed_hosts.clone(),
     }
 }
 
@@ -542,15 +508,17 @@ fn router(
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(ingress, by_host))
+        .layer(middleware::from_fn_with_state(ingress.clone(), ingress::dispatch))
         .layer(middleware::from_fn(ingress::border))
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(middleware::from_fn_with_state(ingress, ingress::address))
 }
 
 fn guard(config: &Config, keys: Keys) -> Guard {
     let mut guard = Guard::new(keys, door);
     guard.allowed_hosts.clone_from(&config.server.allowed_hosts);
     guard.allowed_origins.clone_from(&config.server.allowed_origins);
+    guard.registered = ingress::names_registered_host;
     guard.ingress = match config.access.ingress {
         IngressAccess::Auto => guard::IngressAccess::Auto,
         IngressAccess::Token => guard::IngressAccess::Token,
@@ -569,14 +537,6 @@ fn door(request: &Request) -> Door {
         // A webhook's address is the key to it.
         _ if path.starts_with("/hook/") => Door::Open,
         _ => api::door(request.method(), path),
-    }
-}
-
-/// Sends a request whose host names a function to it, before paths are looked at.
-async fn by_host(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
-    match ingress::addressed_function(&request) {
-        Some((name, namespace)) => ingress.by_host(&name, &namespace, request).await,
-        None => next.run(request).await,
     }
 }
 
@@ -600,16 +560,4 @@ async fn ready(State(app): State<App>) -> Response {
 
 async fn metrics(State(app): State<App>) -> String {
     crate::telemetry::render(&app.metrics())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernels_table_tells_who_listens() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1B9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n   1: 0100007F:1B9F 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 4343 1\n";
-        assert_eq!(listening_inode(table, 7070).as_deref(), Some("4242"));
-        assert_eq!(listening_inode(table, 7071), None);
-    }
 }

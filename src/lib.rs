@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`domain`] | names and rules; no I/O, no async, no serialisation |
 //! | [`telemetry`], [`task`], [`config`] | what is logged and counted; what runs and for how long; settings |
-//! | [`archive`], [`store`], [`engine`], [`runtime`] | zip and tar; what survives; containers; language environments |
+//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`] | zip and tar; what survives; containers; language environments; addresses |
 //! | [`source`], [`builder`], [`pool`] | where code comes from; images; warm workers |
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
@@ -27,7 +27,7 @@
 //! app
 //! invoker                  -> pool, store
 //! source -> archive        builder -> archive, engine, runtime        pool -> engine
-//! archive | store | engine | runtime
+//! archive | store | engine | runtime | listener
 //! config (for cli and daemon only)
 //! task -> telemetry
 //! domain
@@ -56,6 +56,7 @@ pub mod domain;
 pub mod engine;
 pub mod ingress;
 pub mod invoker;
+pub mod listener;
 pub mod pool;
 pub mod runtime;
 pub mod scheduler;

@@ -4,7 +4,7 @@ use super::App;
 use crate::archive;
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout, Variables,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Target};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub build_commands: Option<Vec<String>>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
+    /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
+    pub secrets: SecretChanges,
     /// Memory of a worker.
     pub memory: Option<Memory>,
     /// How long one call may take.
@@ -249,7 +251,11 @@ impl App {
             .or_else(|| previous.map(|p| p.env.clone()))
             .unwrap_or_default();
         check_env(&env)?;
-        check_convention(convention, limits, &env)?;
+        let inherited = self.namespace_variables(&deploy.namespace).await?;
+        check_convention(convention, limits, &shown(&inherited, &env))?;
+        let no_secrets = Secrets::new();
+        let before = previous.map_or(&no_secrets, |p| &p.secrets);
+        let secrets = self.changed_secrets(before, settings.secrets.clone()).await?;
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {
@@ -265,6 +271,8 @@ impl App {
                 .filter(|image| !image.is_empty()),
             build_commands: build_commands_of(settings, same_family)?,
             env,
+            secrets,
+            inherited,
             limits,
         })
     }
@@ -393,7 +401,7 @@ impl App {
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             entry: revision.entry.clone(),
             convention: revision.convention,
-            env: revision.env.clone(),
+            env: self.environment(function, revision)?.into(),
             function: function.name.to_string(),
             namespace: function.namespace.to_string(),
             version: revision.number,
@@ -485,6 +493,13 @@ fn check_kind(new: Option<&NewCode>, previous: Option<&Revision>, family: &Famil
     }
 }
 
+/// The variables that are shown, as they reach the function.
+fn shown(inherited: &Variables, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = inherited.env.clone();
+    all.extend(env.clone());
+    all
+}
+
 /// A server needs a port; a program that runs once has a container for each call.
 fn check_convention(convention: Convention, limits: Limits, env: &BTreeMap<String, String>) -> Result<(), Error> {
     match convention {
@@ -510,7 +525,7 @@ fn convention_of(settings: &Settings, previous: Option<&Revision>, family: &Fami
     )))
 }
 
-fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
+pub(super) fn check_env(env: &BTreeMap<String, String>) -> Result<(), Error> {
     let size: usize = env.iter().map(|(k, v)| k.len() + v.len()).sum();
     if size > ENV_LIMIT {
         return Err(Error::invalid(format!(

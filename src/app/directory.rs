@@ -14,6 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(super) struct Served {
     pub(super) function: Function,
     pub(super) target: Option<Arc<Target>>,
+    /// Why there is no target although a revision is ready.
+    pub(super) trouble: Option<String>,
 }
 
 /// An alias, and how many calls it has led.
@@ -51,12 +53,30 @@ struct Known {
 
 impl Directory {
     pub(super) fn put(&self, function: Function, target: Option<Arc<Target>>) {
+        self.put_served(Served {
+            function,
+            target,
+            trouble: None,
+        });
+    }
+
+    /// Takes a function in that cannot serve until its owner does something.
+    pub(super) fn put_broken(&self, function: Function, why: String) {
+        self.put_served(Served {
+            function,
+            target: None,
+            trouble: Some(why),
+        });
+    }
+
+    fn put_served(&self, served: Served) {
+        let function = &served.function;
         let mut known = self.write();
         if let Some(old) = known.by_id.get(&function.id).cloned() {
             known.forget_name(&old.function);
         }
         let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
-        let served = Arc::new(Served { function, target });
+        let served = Arc::new(served);
         known.by_id.insert(served.function.id, Arc::clone(&served));
         known.by_name.entry(namespace).or_default().insert(name, served);
     }

@@ -12,14 +12,18 @@ mod deploy;
 mod directory;
 mod engine;
 mod fetch;
+mod gate;
+mod gateway;
 mod images;
 mod job;
 mod notes;
 mod package;
+mod port;
 mod queue;
 mod reconcile;
 mod records;
 mod scale;
+mod secret;
 mod select;
 mod signature;
 mod version;
@@ -31,8 +35,12 @@ pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
 pub use engine::EngineStatus;
+pub use gate::Gatekeeper;
+pub use gateway::{GatewayError, Shown, opens};
 pub use job::{JobUpdate, NewJob};
+pub use port::{OpenPort, PortError, PortOptions};
 pub use records::ExecutionDetail;
+pub use secret::VariablesChange;
 pub use version::{Published, VersionDetail};
 pub use webhook::{NewSigning, WebhookSpec};
 
@@ -85,6 +93,10 @@ pub struct Options {
     pub keep: Duration,
     /// Whether an image of each function is made in the background.
     pub function_images: bool,
+    /// Where functions' own ports are.
+    pub ports: PortOptions,
+    /// Host names that no gateway may have: the daemon itself answers to them.
+    pub own_hosts: Vec<String>,
 }
 
 /// The application; clones share it.
@@ -120,6 +132,11 @@ struct Inner {
     /// Held while tokens change: each change is checked against those before it.
     keys_change: tokio::sync::Mutex<()>,
     builds: builds::Builds,
+    ports: port::Ports,
+    gateways: gateway::Gateways,
+    gates: gate::Gates,
+    /// Held while a namespace's variables change.
+    variables_change: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for App {
@@ -162,6 +179,7 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let started = parts.clock.now();
+        let ports = port::Ports::new(parts.options.ports.clone(), parts.supervisor.shutdown().child());
         Self(Arc::new(Inner {
             options: parts.options,
             store: parts.store,
@@ -185,6 +203,10 @@ impl App {
             keys: parts.keys,
             keys_change: tokio::sync::Mutex::default(),
             builds: builds::Builds::default(),
+            ports,
+            gateways: gateway::Gateways::default(),
+            gates: gate::Gates::default(),
+            variables_change: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -205,6 +227,9 @@ impl App {
         for function in self.0.store.list_functions(FunctionFilter::default()).await? {
             self.remember(function).await?;
         }
+        self.read_gates().await?;
+        self.read_gateways().await?;
+        self.open_ports().await?;
         self.read_tokens().await
     }
 
@@ -307,6 +332,8 @@ impl App {
         let revisions = self.0.store.list_revisions(function.id).await?;
         self.0.store.delete_function(function.id).await?;
         self.0.directory.remove(&function);
+        self.0.ports.close(id);
+        self.0.gates.remove(id);
         revisions.iter().for_each(|r| self.0.pool.retire(r.id));
         self.changed();
         Ok(())
@@ -366,6 +393,13 @@ impl App {
         self.0.directory.names()
     }
 
+    /// Whose function it is, while it can be called.
+    #[must_use]
+    pub fn serving_namespace(&self, function: FunctionId) -> Option<Namespace> {
+        let served = self.0.directory.find_id(function)?;
+        Some(served.function.namespace.clone())
+    }
+
     fn changed(&self) {
         self.0.changes.send_modify(|n| *n += 1);
     }
@@ -377,10 +411,18 @@ impl App {
             None => None,
         };
         let target = match revision {
-            Some(revision) => Some(Arc::new(self.target(&function, &revision).await?)),
-            None => None,
+            Some(revision) => self.target(&function, &revision).await.map(Arc::new).map(Some),
+            None => Ok(None),
         };
-        self.0.directory.put(function, target);
+        match target {
+            Ok(target) => self.0.directory.put(function, target),
+            // It can be mended by a deploy: no reason to keep the others from serving.
+            Err(Error::NotReady(why)) => {
+                tracing::error!(function.name = %function.name, "{why}");
+                self.0.directory.put_broken(function, why);
+            }
+            Err(other) => return Err(other),
+        }
         Ok(())
     }
 }

@@ -29,10 +29,10 @@ impl App {
             Selector::Alias(name) => self.follow(&served.function, name).await?,
         };
         match pointer {
-            Pointer::Latest => served
-                .target
-                .clone()
-                .ok_or_else(|| not_ready(served.function.name.as_str())),
+            Pointer::Latest => served.target.clone().ok_or_else(|| match &served.trouble {
+                Some(why) => Error::NotReady(why.clone()),
+                None => not_ready(served.function.name.as_str()),
+            }),
             Pointer::Version(number) => self.version_target(served, number).await,
         }
     }

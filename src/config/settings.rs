@@ -4,7 +4,7 @@
 
 use super::reader::Reader;
 use super::{Environment, Error};
-use crate::domain::{Concurrency, Memory, Scale, Timeout};
+use crate::domain::{Concurrency, Memory, PortRange, Scale, Timeout};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,6 +28,8 @@ pub struct Config {
     pub log: Log,
     /// What is kept of executions.
     pub records: Records,
+    /// What leads to functions.
+    pub ingress: Ingress,
     /// Who may call.
     pub access: Access,
     /// Where code may come from.
@@ -264,6 +266,13 @@ pub enum Durability {
     Normal,
 }
 
+/// What leads to functions.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    /// Ports for functions that want a port and none in particular.
+    pub port_range: PortRange,
+}
+
 /// Who may call.
 #[derive(Clone)]
 pub struct Access {
@@ -311,6 +320,7 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         function: function(from)?,
         log: log(from)?,
         records: records(from)?,
+        ingress: ingress(from)?,
         access: access(from)?,
         sources: sources(from)?,
         proxies: proxies(environment),
@@ -474,6 +484,12 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
         async_input_limit: from.mib("records.async_input_limit_mib", 1..=256)?,
         async_concurrency: from.number("records.async_concurrency", 1..=1_000, "calls")?,
     })
+}
+
+fn ingress(from: &mut Reader<'_>) -> Result<Ingress, Error> {
+    let key = "ingress.port_range";
+    let range = PortRange::parse(from.text(key)).map_err(|error| from.refused(key, error.to_string()))?;
+    Ok(Ingress { port_range: range })
 }
 
 /// It must fit into a header, and guessing it must be hopeless.

@@ -1,6 +1,6 @@
 //! A revision: frozen code and settings; what actually runs.
 
-use super::{Error, FunctionId, Limits, RevisionId, Timestamp};
+use super::{Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
 use std::collections::BTreeMap;
 
 /// The sha256 of a code package, in lower-case hexadecimal.
@@ -164,6 +164,10 @@ pub struct Revision {
     pub notice: Option<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
+    /// Environment variables that nobody is shown.
+    pub secrets: Secrets,
+    /// What its namespace gave it when it was deployed.
+    pub inherited: Variables,
     /// What it may use.
     pub limits: Limits,
     /// Where it stands.

@@ -3,7 +3,7 @@
 //! Every function with a path shares its host name with the others, the APIs and the console: a cookie of one must
 //! reach none of these. A function with a host name of its own keeps its cookies there. Streams stay as they are.
 
-use super::addressed_function;
+use super::address::{Address, FUNCTIONS, GATEWAYS, address_of, is_addressed};
 use crate::api::kit::problem;
 use crate::domain::{Error, Namespace, Principal};
 use axum::extract::Request;
@@ -11,20 +11,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-const PATHS: &str = "/function/";
 const NAMESPACE: HeaderName = HeaderName::from_static("x-hob-namespace");
-
-/// Whether a request is to a function, by its host or by its path.
-#[must_use]
-pub fn is_addressed(request: &Request) -> bool {
-    addressed_function(request).is_some() || request.uri().path().starts_with(PATHS)
-}
 
 /// Whose cookies an answer may set.
 enum Cookies {
     /// Nobody's: the host name is the console's.
     None,
-    /// Those of a function with this path.
+    /// Those of whatever has this path.
     Below(String),
     /// Those of a function with this host name.
     OfHost,
@@ -33,7 +26,7 @@ enum Cookies {
 /// The middleware.
 pub async fn border(mut request: Request, next: Next) -> Response {
     let cookies = cookies_of(&request);
-    if !matches!(cookies, Cookies::None)
+    if is_addressed(&request)
         && let Err(error) = scope(&mut request)
     {
         return problem::answer(&error, None);
@@ -44,13 +37,38 @@ pub async fn border(mut request: Request, next: Next) -> Response {
 }
 
 fn cookies_of(request: &Request) -> Cookies {
-    if addressed_function(request).is_some() {
-        return Cookies::OfHost;
+    match address_of(request) {
+        Some(Address::Host { .. } | Address::Gateway(_) | Address::NoPath) => return Cookies::OfHost,
+        // Cookies know no ports: those of one would reach every port of this host.
+        Some(Address::Port { .. }) => return Cookies::None,
+        None => {}
     }
-    match request.uri().path().strip_prefix(PATHS) {
-        Some(below) => Cookies::Below(below.split('/').next().unwrap_or_default().to_owned()),
-        None => Cookies::None,
-    }
+    let path = request.uri().path();
+    let first = |prefix: &str, segments: usize| {
+        let below = path.strip_prefix(prefix)?.split('/').take(segments);
+        Some(Cookies::Below(format!(
+            "{prefix}{}",
+            below.collect::<Vec<_>>().join("/")
+        )))
+    };
+    first(FUNCTIONS, 1)
+        .or_else(|| first(GATEWAYS, 2))
+        .unwrap_or(Cookies::None)
+}
+
+/// The namespace that a request names; `None`: its caller's own.
+fn named_namespace(request: &Request) -> Result<Option<Namespace>, Error> {
+    let written = match address_of(request) {
+        Some(Address::Host { namespace, .. }) => Some(namespace.clone()),
+        Some(Address::Port { namespace, .. }) => return Ok(namespace.clone()),
+        Some(Address::Gateway(gateway)) => return Ok(Some(gateway.spec.namespace.clone())),
+        Some(Address::NoPath) => None,
+        None => match request.uri().path().strip_prefix(GATEWAYS) {
+            Some(below) => below.split('/').next().map(str::to_owned),
+            None => text(request.headers(), &NAMESPACE),
+        },
+    };
+    written.map(|name| Namespace::parse(&name)).transpose()
 }
 
 /// Who shows a token calls functions of its namespace, and of another only as an admin.
@@ -58,12 +76,7 @@ fn scope(request: &mut Request) -> Result<(), Error> {
     let Some(caller) = request.extensions().get::<Principal>().cloned() else {
         return Ok(());
     };
-    let named = match addressed_function(request) {
-        Some((_, namespace)) => Some(namespace),
-        None => text(request.headers(), &NAMESPACE),
-    };
-    let named = named.map(|name| Namespace::parse(&name)).transpose()?;
-    let namespace = caller.namespace(named)?;
+    let namespace = caller.namespace(named_namespace(request)?)?;
     let value = HeaderValue::try_from(namespace.as_str());
     let value = value.map_err(|e| Error::internal("a namespace does not fit into a header", e))?;
     request.headers_mut().insert(NAMESPACE, value);
@@ -102,7 +115,7 @@ fn confined(value: &HeaderValue, cookies: &Cookies) -> Option<HeaderValue> {
     let path = match cookies {
         Cookies::None => return None,
         Cookies::OfHost => paths.last().map(|path| (*path).to_owned()),
-        Cookies::Below(name) => Some(format!("Path={PATHS}{name}")),
+        Cookies::Below(path) => Some(format!("Path={path}")),
     };
     let all: Vec<_> = std::iter::once(pair.to_owned())
         .chain(rest.map(str::to_owned))
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_cookie_goes_no_further_than_its_function() {
-        let below = Cookies::Below("shop".to_owned());
+        let below = Cookies::Below("/function/shop".to_owned());
         let table = [
             (&below, "a=1", Some("a=1; Path=/function/shop")),
             (
@@ -150,7 +163,7 @@ mod tests {
         for cookie in ["a=1", "b=2; Path=/"] {
             headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
         }
-        confine(&mut headers, &Cookies::Below("f".to_owned()));
+        confine(&mut headers, &Cookies::Below("/function/f".to_owned()));
         let set: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
         assert_eq!(set, ["a=1; Path=/function/f", "b=2; Path=/function/f"]);
         confine(&mut headers, &Cookies::None);
@@ -163,6 +176,13 @@ mod tests {
             request = request.header(NAMESPACE, named);
         }
         let mut request = request.body(Body::empty()).expect("a request");
+        if let Some((name, of)) = host
+            .strip_suffix(".localhost")
+            .map(|h| h.split_once('.').unwrap_or((h, "default")))
+        {
+            let (name, namespace) = (name.to_owned(), of.to_owned());
+            request.extensions_mut().insert(Address::Host { namespace, name });
+        }
         let namespace = Namespace::parse("mine").expect("a name");
         request.extensions_mut().insert(Principal { namespace, role });
         scope(&mut request).ok()?;

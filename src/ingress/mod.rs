@@ -1,19 +1,28 @@
-//! The data plane: plain HTTP to a function, by path or by host, streamed both ways.
+//! The data plane: plain HTTP to a function, by path, by host or by port, streamed both ways.
 //!
-//! `/function/<name>/…` and `<name>.<namespace>.localhost`; `/hook/<id>` for webhooks. Knows nothing of how functions
-//! are managed.
+//! `/function/<name>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of gateways and
+//! `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
 
+mod address;
 mod border;
+mod entry;
+mod ports;
 
-pub use border::{border, is_addressed};
+pub use address::{address, is_addressed, names_registered_host};
+pub use border::border;
+pub use ports::serve_ports;
 
 use crate::api::kit::invoke::{CallParts, call_webhook, invoke};
 use crate::api::kit::problem;
 use crate::app::{App, Callee, InvokeOptions};
-use crate::domain::{AliasName, Error, ExecutionId, Namespace, Selector, VersionNumber, WebhookId};
+use crate::domain::{
+    AliasName, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
+};
+use address::Address;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -28,35 +37,70 @@ pub struct Ingress {
     pub body_limit: u64,
 }
 
-/// The routes below `/function` and `/hook`.
+/// The routes below `/function`, `/gateway` and `/hook`.
 pub fn router(ingress: Ingress) -> Router {
     Router::new()
         .route("/function/{name}", any(by_path))
         .route("/function/{name}/", any(by_path))
         .route("/function/{name}/{*rest}", any(by_path))
+        .route("/gateway/{namespace}/{name}", any(by_gateway))
+        .route("/gateway/{namespace}/{name}/", any(by_gateway))
+        .route("/gateway/{namespace}/{name}/{*rest}", any(by_gateway))
         .route("/hook/{id}", any(by_webhook))
         .route("/hook/{id}/", any(by_webhook))
         .route("/hook/{id}/{*rest}", any(by_webhook))
         .with_state(ingress)
 }
 
-/// The function a host name means: `<name>.<namespace>.localhost` or `<name>.localhost`.
-#[must_use]
-pub fn function_of_host(host: &str) -> Option<(String, String)> {
-    let name = host.split(':').next().unwrap_or(host).strip_suffix(".localhost")?;
-    let (name, namespace) = name.split_once('.').unwrap_or((name, "default"));
-    let plain = !name.is_empty() && !namespace.is_empty() && !namespace.contains('.');
-    plain.then(|| (name.to_owned(), namespace.to_owned()))
+/// The middleware that sends a request which is addressed by port or host to its function, before paths are looked at.
+pub async fn dispatch(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    match address::address_of(&request).cloned() {
+        None => next.run(request).await,
+        Some(Address::Host { namespace, name }) => {
+            let callee = Callee::Named {
+                namespace: &namespace,
+                name: &name,
+            };
+            ingress.call(callee, path, request).await
+        }
+        Some(Address::Port { function, .. }) => ingress.call(Callee::Id(function), path, request).await,
+        Some(Address::Gateway(gateway)) => ingress.through(&gateway, path, request).await,
+        Some(Address::NoPath) => {
+            let message = format!("no gateway of this host has the path {path}");
+            problem::answer(&Error::not_found(message), None)
+        }
+    }
 }
 
 impl Ingress {
-    /// Serves a request whose host names a function.
-    pub async fn by_host(&self, name: &str, namespace: &str, request: Request) -> Response {
-        let path = request.uri().path().to_owned();
-        self.call(namespace, name, path, request).await
+    /// Calls one of a gateway's functions, for whoever opens its lock.
+    async fn through(&self, gateway: &Gateway, path: String, mut request: Request) -> Response {
+        if let Err(refusal) = entry::pass_lock(gateway, &request) {
+            return refusal;
+        }
+        let spec = &gateway.spec;
+        let upstream = self.app.draw_upstream(gateway);
+        let callee = Callee::Named {
+            namespace: spec.namespace.as_str(),
+            name: upstream.function.as_str(),
+        };
+        if self.app.gate(callee).is_err() {
+            return problem::answer(&leads_nowhere(gateway, upstream), None);
+        }
+        for (name, value) in &spec.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        let path = upstream.rewrite.clone().unwrap_or(path);
+        self.call(callee, path, request).await
     }
 
-    async fn call(&self, namespace: &str, name: &str, path: String, request: Request) -> Response {
+    async fn call(&self, callee: Callee<'_>, path: String, mut request: Request) -> Response {
+        if let Err(refusal) = self.pass(callee, &mut request) {
+            return refusal;
+        }
         let options = match selector(request.headers()) {
             Ok(selector) => InvokeOptions {
                 selector,
@@ -65,7 +109,16 @@ impl Ingress {
             Err(e) => return problem::answer(&e, None),
         };
         let (call, body) = self.parts(path, request);
-        invoke(&self.app, Callee::Named { namespace, name }, options, call, body).await
+        invoke(&self.app, callee, options, call, body).await
+    }
+
+    /// Lets a caller pass at the function's gate, if it has one.
+    fn pass(&self, callee: Callee<'_>, request: &mut Request) -> Result<(), Response> {
+        let Ok(Some((keeper, namespace))) = self.app.gate(callee) else {
+            // No gate; or no function, which the call itself will say.
+            return Ok(());
+        };
+        entry::pass_gate(&keeper, &namespace, request, self.app.now())
     }
 
     fn parts(&self, path: String, request: Request) -> (CallParts, Body) {
@@ -102,11 +155,35 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
 }
 
 async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
-    let (name, path) = split("/function/", request.uri().path());
+    let (name, path) = split(address::FUNCTIONS, request.uri().path());
     // `x-hob-namespace` chooses another namespace than the default one.
     let namespace = request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
     let namespace = namespace.map_or_else(|| Namespace::default_namespace().to_string(), str::to_owned);
-    ingress.call(&namespace, &name, path, request).await
+    let callee = Callee::Named {
+        namespace: &namespace,
+        name: &name,
+    };
+    ingress.call(callee, path, request).await
+}
+
+/// `/gateway/<namespace>/<name>/…`, for callers that cannot choose the host: what follows is the path.
+async fn by_gateway(State(ingress): State<Ingress>, request: Request) -> Response {
+    let (namespace, below) = split(address::GATEWAYS, request.uri().path());
+    let (name, path) = split("/", &below);
+    let found = Namespace::parse(&namespace)
+        .and_then(|namespace| ingress.app.gateway(&namespace, &FunctionName::parse(&name)?));
+    match found {
+        Ok(gateway) => ingress.through(&gateway, path, request).await,
+        Err(e) => problem::answer(&Error::not_found(e.to_string()), None),
+    }
+}
+
+fn leads_nowhere(gateway: &Gateway, upstream: &Upstream) -> Error {
+    let (namespace, name, function) = (&gateway.spec.namespace, &gateway.spec.name, &upstream.function);
+    Error::not_found(format!(
+        "gateway `{name}` leads to function `{function}`, which is not in namespace `{namespace}`: deploy it, or \
+         change the gateway"
+    ))
 }
 
 async fn by_webhook(State(ingress): State<Ingress>, request: Request) -> Response {
@@ -138,31 +215,9 @@ fn split(prefix: &str, path: &str) -> (String, String) {
     }
 }
 
-/// The request's host, if it names a function.
-#[must_use]
-pub fn addressed_function(request: &Request) -> Option<(String, String)> {
-    function_of_host(request.headers().get(header::HOST)?.to_str().ok()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_names_a_function_only_below_localhost() {
-        let named = |n: &str, s: &str| Some((n.to_owned(), s.to_owned()));
-        let table = [
-            ("hello.localhost:7070", named("hello", "default")),
-            ("hello.team.localhost", named("hello", "team")),
-            ("localhost:7070", None),
-            ("127.0.0.1:7070", None),
-            ("a.b.c.localhost", None),
-            ("hello.example", None),
-        ];
-        for (host, want) in table {
-            assert_eq!(function_of_host(host), want, "{host}");
-        }
-    }
 
     #[test]
     fn a_function_is_told_who_called_and_what_a_proxy_said_stays() {

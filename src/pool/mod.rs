@@ -77,14 +77,38 @@ pub struct Target {
     pub entry: String,
     /// How it is called.
     pub convention: Convention,
-    /// The user's environment variables.
-    pub env: BTreeMap<String, String>,
+    /// The user's environment variables, secrets among them.
+    pub env: Environment,
     /// For the user's code to know.
     pub function: String,
     /// For the user's code to know.
     pub namespace: String,
     /// The revision's number.
     pub version: u32,
+}
+
+/// Environment variables, secrets among them: only their names are ever printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl From<BTreeMap<String, String>> for Environment {
+    fn from(all: BTreeMap<String, String>) -> Self {
+        Self(all)
+    }
+}
+
+impl std::ops::Deref for Environment {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// How many workers to keep, from those there are.
@@ -696,7 +720,7 @@ mod tests {
             rights: None,
             entry: String::new(),
             convention: Convention::Kwargs,
-            env: BTreeMap::new(),
+            env: Environment::default(),
             function: "f".to_owned(),
             namespace: "n".to_owned(),
             version: 1,

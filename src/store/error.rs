@@ -172,6 +172,9 @@ fn constraint(error: &rusqlite::Error) -> Option<Error> {
         "token.name" => "token name",
         "alias.namespace, alias.name" => "alias name",
         "webhook.id" => "webhook id",
+        "function_port.port" => "port",
+        "gateway.namespace, gateway.name" => "gateway name",
+        "gateway_host.host, gateway_host.path" => "host and path",
         "document.dialect, document.kind, document.key" => "document",
         _ => return None,
     };

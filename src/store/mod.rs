@@ -1,4 +1,5 @@
 //! What survives a restart: one SQLite file, and code packages by their digest. The only room with SQL.
+//! Secrets are encrypted before they are written, with a key in a file of its own.
 //!
 //! Deliberately absent: rules (they are the domain's), caches (they are above), clocks (`now` is an argument).
 //! Invariants: one daemon per data directory; one thread writes; what is acknowledged is committed;
@@ -11,14 +12,19 @@ mod error;
 mod execution;
 mod executions;
 mod function;
+mod gate;
+mod gateway;
 mod instance;
 mod job;
 mod lock;
 mod migrations;
+mod port;
 mod reader;
 mod revision;
 mod row;
+mod secrets;
 mod token;
+mod vault;
 mod version;
 mod webhook;
 mod writer;
@@ -32,9 +38,11 @@ pub use error::Error;
 pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
 pub use executions::{ExecutionFilter, Kept, Order};
 pub use function::FunctionFilter;
+pub use gate::StoredKey;
 pub use job::{Claimed, JobFilter};
 pub use revision::{Build, NewRevision};
 pub use token::StoredToken;
+pub use vault::Closed;
 
 use crate::domain::InstanceId;
 use reader::Readers;
@@ -85,6 +93,7 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     blobs: Blobs,
+    vault: vault::Vault,
     instance: InstanceId,
 }
 
@@ -98,6 +107,7 @@ impl Store {
         make_directory(directory)?;
         let lock = lock::Lock::take(directory)?;
         let blobs = Blobs::open(directory)?;
+        let vault = vault::Vault::open(directory)?;
         let file = directory.join("hob.db");
         let connection = open_database(&file, options.durability)?;
         let instance = instance::find_or_make(&connection)?;
@@ -107,6 +117,7 @@ impl Store {
             writer,
             readers,
             blobs,
+            vault,
             instance,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -1,17 +1,18 @@
 //! Revisions: their SQL and their rows, and what building them left. The reconciler's work list is here too.
 
 use super::annotations::{Annotation, Subject, attach};
+use super::secrets::{read_secrets, read_variables, unwritable, write_secrets, write_variables};
 use super::{Error, Store, function, row};
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
-    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Timeout, Timestamp,
+    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Timeout, Timestamp, Variables,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
 
 const COLUMNS: &str =
     "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
-    notice, env, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
+    notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -33,6 +34,10 @@ pub struct NewRevision {
     pub build_commands: Vec<String>,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
+    /// Environment variables that nobody is shown.
+    pub secrets: Secrets,
+    /// What its namespace gives it.
+    pub inherited: Variables,
     /// What it may use.
     pub limits: Limits,
 }
@@ -314,6 +319,8 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         build_commands: new.build_commands,
         notice: None,
         env: new.env,
+        secrets: new.secrets,
+        inherited: new.inherited,
         limits: new.limits,
         state: RevisionState::Pending,
         created_at: now,
@@ -331,12 +338,11 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
-                   code, image, runtime_image, build_commands, env, memory_mib, timeout_ms, concurrency, min_workers,
-                   max_workers, network, cpu_millis, state, created_at_ms)
+                   code, image, runtime_image, build_commands, env, secrets, inherited, memory_mib, timeout_ms,
+                   concurrency, min_workers, max_workers, network, cpu_millis, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
-                   :code, :image, :runtime_image, :build_commands, :env, :memory, :timeout, :concurrency, :min, :max,
-                   :network, :cpu, 'pending', :created_at)";
-    let unwritable = |e: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(e.into());
+                   :code, :image, :runtime_image, :build_commands, :env, :secrets, :inherited, :memory, :timeout,
+                   :concurrency, :min, :max, :network, :cpu, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
     let build_commands = serde_json::to_string(&revision.build_commands).map_err(unwritable)?;
     let limits = &revision.limits;
@@ -353,6 +359,8 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":runtime_image": revision.runtime_image,
         ":build_commands": build_commands,
         ":env": env,
+        ":secrets": write_secrets(&revision.secrets)?,
+        ":inherited": write_variables(&revision.inherited)?,
         ":memory": limits.memory.mib(),
         ":timeout": limits.timeout.millis(),
         ":concurrency": limits.concurrency.get(),
@@ -408,6 +416,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         build_commands: row::checked(row, "build_commands", |t: String| serde_json::from_str(&t))?,
         notice: row.get("notice")?,
         env: row::checked(row, "env", |t: String| serde_json::from_str(&t))?,
+        secrets: row::checked(row, "secrets", |t: String| read_secrets(&t))?,
+        inherited: row::checked(row, "inherited", |t: String| read_variables(&t))?,
         limits: limits(row)?,
         state: state(row)?,
         created_at: row::time(row, "created_at_ms")?,

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
     FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Revision, RevisionId, RuntimeRef, Scale,
-    Selector, Timeout, Timestamp, Timings,
+    SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -28,6 +28,13 @@ pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+fn sealed() -> SealedSecret {
+    SealedSecret {
+        sealed: vec![0, 255],
+        hash: "h".to_owned(),
+    }
+}
+
 fn new_revision() -> NewRevision {
     NewRevision {
         id: RevisionId::generate(),
@@ -41,6 +48,11 @@ fn new_revision() -> NewRevision {
         runtime_image: None,
         build_commands: vec!["make all".to_owned()],
         env: BTreeMap::from([("K".into(), "v".into())]),
+        secrets: Secrets::from([("S".into(), sealed())]),
+        inherited: Variables {
+            env: BTreeMap::from([("N".into(), "v".into())]),
+            secrets: Secrets::from([("T".into(), sealed())]),
+        },
         limits: Limits {
             memory: Memory::from_mib(128).expect("memory"),
             timeout: Timeout::from_millis(5000).expect("timeout"),

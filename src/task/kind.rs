@@ -7,6 +7,10 @@ pub enum TaskKind {
     Listener,
     /// Serves one connection.
     Connection,
+    /// Starts serving the ports that functions own.
+    Ports,
+    /// Accepts connections on one function's own port.
+    FunctionPort,
     /// Carries out what the pool's state machine commands.
     PoolLoop,
     /// Keeps network namespaces ready.
@@ -60,6 +64,8 @@ impl TaskKind {
         match self {
             Self::Listener => "listener",
             Self::Connection => "connection",
+            Self::Ports => "ports",
+            Self::FunctionPort => "function port",
             Self::PoolLoop => "pool loop",
             Self::NetworkHolders => "network holders",
             Self::Worker => "worker",
@@ -81,12 +87,19 @@ impl TaskKind {
         match self {
             Self::Listener | Self::PoolLoop => OnFailure::ShutDown,
             Self::NetworkHolders
+            | Self::Ports
             | Self::Reconciler
             | Self::Dispatcher
             | Self::Scheduler
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
-            Self::Connection | Self::Worker | Self::Deploy | Self::Build | Self::Execution | Self::Record => {
+            Self::Connection
+            | Self::FunctionPort
+            | Self::Worker
+            | Self::Deploy
+            | Self::Build
+            | Self::Execution
+            | Self::Record => {
                 OnFailure::Log
             }
         }
@@ -98,6 +111,8 @@ impl TaskKind {
         match self {
             Self::Listener
             | Self::Connection
+            | Self::Ports
+            | Self::FunctionPort
             | Self::PoolLoop
             | Self::NetworkHolders
             | Self::Reconciler

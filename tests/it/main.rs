@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod addresses;
 mod architecture;
 mod bad_input;
 #[path = "../bench/stats.rs"]
@@ -18,10 +19,12 @@ mod exchanges;
 mod images;
 mod jobs;
 mod messages;
+mod private;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod secrets;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;

@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 use bytes::Bytes;
+use hob::app::App;
 use hob::config::{Config, Environment, Flags};
 use hob::daemon::Daemon;
-use hob::domain::InstanceId;
+use hob::domain::{FunctionId, InstanceId};
 use hob::engine::Engine;
 use hob::engine::fake::FakeEngine;
 use hob::task::{Clock, Shutdown};
@@ -30,6 +31,7 @@ pub fn root() -> &'static Path {
 /// A running daemon.
 pub struct Hob {
     pub address: SocketAddr,
+    app: App,
     pub shutdown: Shutdown,
     running: Option<tokio::task::JoinHandle<()>>,
     /// Its own: a daemon that is killed takes all of its tasks along, and none of the test's.
@@ -123,10 +125,11 @@ impl Hob {
                 return Err(e);
             }
         };
-        let (address, shutdown) = (daemon.address(), daemon.shutdown());
+        let (address, shutdown, app) = (daemon.address(), daemon.shutdown(), daemon.app().clone());
         let running = Some(runtime.spawn(daemon.run()));
         Ok(Self {
             address,
+            app,
             shutdown,
             running,
             runtime: Some(runtime),
@@ -200,6 +203,30 @@ impl Hob {
         end(self.runtime.take().expect("it runs until it is stopped")).await;
     }
 
+    /// Asks the application itself, within the daemon's own runtime.
+    pub async fn ask<T, F>(&self, ask: impl FnOnce(App) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let runtime = self.runtime.as_ref().expect("it runs until it is stopped");
+        runtime.spawn(ask(self.app.clone())).await.expect("it answers")
+    }
+
+    /// Sends a request to another of its addresses.
+    pub async fn get_from(&self, address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let exchange = send(address, Method::GET, path, headers, Bytes::new());
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .expect("an answer comes in time")
+    }
+
+    /// A function's identity.
+    pub async fn id_of(&self, name: &str) -> FunctionId {
+        let view = self.view(name).await;
+        FunctionId::parse(view["id"].as_str().expect("an id")).expect("an id")
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
@@ -252,6 +279,18 @@ impl Hob {
 
     /// Deploys what is given and waits at most so many seconds.
     pub async fn deploy_form(&self, name: &str, code: Option<(&str, Vec<u8>)>, settings: Value, wait: u32) -> Answer {
+        self.deploy_form_as(name, code, settings, wait, &[]).await
+    }
+
+    /// The same, with further headers.
+    pub async fn deploy_form_as(
+        &self,
+        name: &str,
+        code: Option<(&str, Vec<u8>)>,
+        settings: Value,
+        wait: u32,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let boundary = "hob-test-boundary";
         let mut form = Vec::new();
         write!(form, "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n").unwrap();
@@ -263,8 +302,9 @@ impl Hob {
         write!(form, "--{boundary}--\r\n").unwrap();
         let kind = format!("multipart/form-data; boundary={boundary}");
         let path = format!("/hob/v1/functions/{name}?wait={wait}");
-        self.send(Method::PUT, &path, &[("content-type", &kind)], form.into())
-            .await
+        let kind = [("content-type", kind.as_str())];
+        let headers: Vec<_> = kind.iter().chain(headers).copied().collect();
+        self.send(Method::PUT, &path, &headers, form.into()).await
     }
 
     /// The newest execution of a function, once it has ended.

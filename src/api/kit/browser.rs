@@ -28,6 +28,8 @@ pub(super) struct House<'a> {
     pub(super) origins: &'a [String],
     /// Whether any address of ours may be named: an address cannot be rebound, but a token should be needed then.
     pub(super) any_address: bool,
+    /// Whether the host that this request names was registered here.
+    pub(super) registered: bool,
     /// Whether a link of another site may lead here: looking must change nothing.
     pub(super) linkable: bool,
 }
@@ -48,7 +50,7 @@ impl House<'_> {
 
     fn host_is_ours(&self, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
-        hosts.all(|host| host.to_str().is_ok_and(|host| self.names_us(name_of(host))))
+        self.registered || hosts.all(|host| host.to_str().is_ok_and(|host| self.names_us(name_of(host))))
     }
 
     fn names_us(&self, name: &str) -> bool {
@@ -114,6 +116,7 @@ mod tests {
             hosts: &["hob.lan".to_owned()],
             origins: &["http://localhost:3000".to_owned()],
             any_address: false,
+            registered: false,
             linkable,
         };
         let pairs = headers

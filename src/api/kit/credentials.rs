@@ -35,6 +35,25 @@ pub(super) fn shown(headers: &HeaderMap) -> Vec<Shown> {
     all
 }
 
+/// User and password, by HTTP Basic.
+#[must_use]
+pub fn basic_pair(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = scheme
+        .eq_ignore_ascii_case("basic")
+        .then(|| STANDARD.decode(rest.trim()))?;
+    let text = String::from_utf8(decoded.ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// What `Authorization: Bearer` carries.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<String> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim().to_owned())
+}
+
 fn of_authorization(value: &str) -> Vec<String> {
     let Some((scheme, rest)) = value.split_once(' ') else {
         return Vec::new();

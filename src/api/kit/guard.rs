@@ -45,6 +45,10 @@ pub enum IngressAccess {
     Open,
 }
 
+/// On a request that showed a good token where none was asked for: nothing is decided by it but what asks for it.
+#[derive(Debug, Clone)]
+pub struct Recognised(pub Principal);
+
 /// Who may come in.
 pub struct Guard {
     /// Host names beside loopback addresses and `localhost`; a port is not compared.
@@ -57,6 +61,8 @@ pub struct Guard {
     pub ingress: IngressAccess,
     /// What a request wants.
     pub doors: fn(&Request) -> Door,
+    /// Whether a request names a host that leads somewhere here, beside those allowed.
+    pub registered: fn(&Request) -> bool,
     attempts: Attempts,
 }
 
@@ -109,6 +115,7 @@ impl Guard {
             keys,
             ingress: IngressAccess::default(),
             doors,
+            registered: |_| false,
             attempts: Attempts::default(),
         }
     }
@@ -119,6 +126,7 @@ impl Guard {
             origins: &self.allowed_origins,
             any_address: self.keys.needed(),
             linkable: door != Door::Ingress,
+            registered: (self.registered)(request),
         };
         house.foreign(request.method(), request.headers()).map(|why| match why {
             Foreign::Host => Refusal::Host,
@@ -137,8 +145,9 @@ impl Guard {
         }
         let Some(needed) = needed else {
             // Not asked for, and none of the function's business.
-            if let Some((used, _)) = self.recognise(shown) {
+            if let Some((used, principal)) = self.recognise(shown) {
                 request.headers_mut().remove(used.header);
+                request.extensions_mut().insert(Recognised(principal));
             }
             return Ok(());
         };

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod browser;
-mod credentials;
+pub mod credentials;
 pub mod function_log;
 pub mod guard;
 pub mod invoke;

@@ -7,7 +7,7 @@ use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
     Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
-    Revision, RevisionId, RevisionState, Temperature, Timeout, Webhook,
+    Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -23,6 +23,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
         env: sent.env,
+        secrets: secret_changes(sent.secrets),
         memory: sent.memory_mib.map(Memory::from_mib).transpose()?,
         timeout: sent.timeout_ms.map(Timeout::from_millis).transpose()?,
         concurrency: sent.concurrency.map(Concurrency::new).transpose()?,
@@ -32,6 +33,13 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         cpu: sent.cpu_millis.map(cpu).transpose()?,
         preload: sent.preload,
     })
+}
+
+/// What is null goes.
+fn secret_changes(sent: Option<wire::SecretSettings>) -> SecretChanges {
+    let text = |value: Option<String>| value.map(SecretText::new);
+    let sent = sent.unwrap_or_default().0.into_iter();
+    sent.map(|(name, value)| (name, text(value))).collect()
 }
 
 /// Zero is no limit.
@@ -91,6 +99,7 @@ pub(super) fn revision(revision: Revision, built: Option<Build>) -> wire::Revisi
         notice: revision.notice,
         worker_image,
         env: revision.env,
+        secrets: revision.secrets.into_keys().collect(),
         limits: limits(revision.limits),
         image,
         created_at_ms: revision.created_at.as_millis(),

@@ -194,6 +194,12 @@ pub(crate) struct DeployArgs {
     /// Environment variable; may be repeated
     #[arg(short, long = "env", value_name = "K=V", value_parser = key_value)]
     pub(crate) env: Vec<(String, String)>,
+    /// Environment variable that nobody is shown: K=V, K=@FILE, or K alone, taken from this environment; may be repeated
+    #[arg(long = "secret", value_name = "K[=V|=@FILE]", value_parser = secret)]
+    pub(crate) secret: Vec<SecretArg>,
+    /// Remove a secret; may be repeated
+    #[arg(long, value_name = "K")]
+    pub(crate) remove_secret: Vec<String>,
     /// Memory of one worker
     #[arg(long, value_name = "MIB", value_parser = memory)]
     pub(crate) memory: Option<u32>,
@@ -409,6 +415,43 @@ pub(super) fn millis(text: &str) -> Result<u32, String> {
         reason = "checked to be in range, and digits have no sign"
     )]
     Ok(millis as u32)
+}
+
+/// A secret as it was typed: its name, and where its value is.
+#[derive(Clone)]
+pub(crate) struct SecretArg {
+    pub(crate) name: String,
+    pub(crate) from: SecretFrom,
+}
+
+/// Where a secret's value is.
+#[derive(Clone)]
+pub(crate) enum SecretFrom {
+    Text(String),
+    File(PathBuf),
+    Environment,
+}
+
+impl std::fmt::Debug for SecretArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretArg({})", self.name)
+    }
+}
+
+/// What is refused is not repeated: it may be the secret itself.
+fn secret(text: &str) -> Result<SecretArg, String> {
+    let (name, from) = match text.split_once('=') {
+        None => (text, SecretFrom::Environment),
+        Some((name, value)) => match value.strip_prefix('@') {
+            Some(file) => (name, SecretFrom::File(file.into())),
+            None => (name, SecretFrom::Text(value.to_owned())),
+        },
+    };
+    if name.is_empty() {
+        return Err("it has no name: write K=V, K=@FILE or K".to_owned());
+    }
+    let name = name.to_owned();
+    Ok(SecretArg { name, from })
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

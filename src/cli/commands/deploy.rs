@@ -1,8 +1,8 @@
 //! `deploy`: packs, sends, waits until the function is ready or has failed.
 
 use super::Context;
-use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, code};
-use crate::cli::args::{DeployArgs, Reach};
+use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, SecretSettings, code};
+use crate::cli::args::{DeployArgs, Reach, SecretArg, SecretFrom};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,6 +10,7 @@ use crate::cli::multipart;
 use crate::cli::package::Package;
 use crate::domain::FunctionName;
 use http::{HeaderValue, Method};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
     }
     if let Some(url) = &args.from {
         let name = args.name.clone().map_or_else(|| name_of_url(url), Ok)?;
-        return put(context, &name, &settings(&args), None, args.no_wait).await;
+        return put(context, &name, &settings(&args)?, None, args.no_wait).await;
     }
     let Some(path) = source(&args) else {
         return change(context, &args).await;
@@ -40,7 +41,7 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
         Some(name) => name.clone(),
         None => package.function_name()?,
     };
-    let mut settings = settings(&args);
+    let mut settings = settings(&args)?;
     if settings.runtime.is_none() && is_new(context, &name).await? {
         settings.runtime = Some(detected(context, &package).await?);
     }
@@ -49,7 +50,7 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
 
 async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
     let name = args.name.clone().map_or_else(|| name_of_image(image), Ok)?;
-    put(context, &name, &settings(args), None, args.no_wait).await
+    put(context, &name, &settings(args)?, None, args.no_wait).await
 }
 
 /// The last part of the image's name, without tag and digest.
@@ -83,7 +84,7 @@ fn source(args: &DeployArgs) -> Option<PathBuf> {
 async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
     let named = args.source.as_ref().map(|path| path.display().to_string());
     let name = args.name.clone().or(named).unwrap_or_default();
-    let settings = settings(args);
+    let settings = settings(args)?;
     if is_new(context, &name).await? {
         let message = format!("there is no file or directory `{name}` here, and no function of that name");
         return Err(Failure::new(Exit::NotFound, code::NOT_FOUND, message)
@@ -119,14 +120,15 @@ async fn put(
     say(context, &function)
 }
 
-fn settings(args: &DeployArgs) -> DeploySettings {
-    DeploySettings {
+fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
+    Ok(DeploySettings {
         runtime: args.runtime.clone(),
         image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
         build_commands: build_commands(args),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
+        secrets: secrets(args)?,
         memory_mib: args.memory,
         timeout_ms: args.timeout,
         concurrency: args.concurrency,
@@ -144,6 +146,39 @@ fn settings(args: &DeployArgs) -> DeploySettings {
             sha256: args.sha256.clone(),
             ..CodeSource::default()
         }),
+    })
+}
+
+/// Secrets that are set or removed; `None` when none is named.
+fn secrets(args: &DeployArgs) -> Result<Option<SecretSettings>, Failure> {
+    let set = args
+        .secret
+        .iter()
+        .map(|secret| Ok((secret.name.clone(), Some(value_of(secret)?))));
+    let removed = args.remove_secret.iter().map(|name| Ok((name.clone(), None)));
+    let all: BTreeMap<_, _> = removed.chain(set).collect::<Result<_, Failure>>()?;
+    Ok((!all.is_empty()).then_some(SecretSettings(all)))
+}
+
+/// A secret's value, from where it is said to be. A file's last line break is not part of it.
+fn value_of(secret: &SecretArg) -> Result<String, Failure> {
+    let name = &secret.name;
+    match &secret.from {
+        SecretFrom::Text(text) => Ok(text.clone()),
+        SecretFrom::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                Failure::usage(format!("the secret {name} cannot be read from {}: {e}", path.display()))
+            })?;
+            Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+        }
+        SecretFrom::Environment => {
+            let environment = crate::config::environment();
+            let value = environment.text(name).map(str::to_owned);
+            value.ok_or_else(|| {
+                Failure::usage(format!("{name} is not set in this environment"))
+                    .hint(format!("set it, or write --secret {name}=VALUE or {name}=@FILE"))
+            })
+        }
     }
 }
 

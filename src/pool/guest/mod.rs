@@ -69,7 +69,7 @@ fn spec(shared: &Shared, worker: WorkerId, target: &Target) -> GuestSpec {
         worker,
         image: target.demand.class.image.clone().unwrap_or_default(),
         directory: options.directory.join("workers").join(worker.to_string()),
-        env: target.env.clone().into_iter().collect(),
+        env: target.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         memory: target.demand.limits.memory,
         pids: options.pids,
         tmp_bytes: options.tmp_bytes,

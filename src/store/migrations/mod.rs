@@ -5,7 +5,7 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0003_cpu.sql"),
@@ -14,6 +14,7 @@ const STEPS: [&str; 8] = [
     include_str!("0006_jobs.sql"),
     include_str!("0007_tokens.sql"),
     include_str!("0008_removed_calls.sql"),
+    include_str!("0009_ingress.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

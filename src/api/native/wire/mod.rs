@@ -261,6 +261,17 @@ pub struct StopQuery {
     pub purge: Option<bool>,
 }
 
+/// Secret environment variables on their way in. Printing it shows their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretSettings(pub BTreeMap<String, Option<String>>);
+
+impl std::fmt::Debug for SecretSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// The part `settings` of a deploy. What is absent keeps its previous value, or gets the default in a new function.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -284,6 +295,10 @@ pub struct DeploySettings {
     /// Environment variables; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
+    /// Environment variables that no answer shows: a text sets one, `null` removes it, the others stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    pub secrets: Option<SecretSettings>,
     /// Memory of one worker. Unit: MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u32>,
@@ -450,6 +465,9 @@ pub struct RevisionView {
     pub code_sha256: Option<String>,
     /// Environment variables, with their values.
     pub env: BTreeMap<String, String>,
+    /// The names of its secret environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What it may use.
     pub limits: LimitsView,
     /// Its image in the engine: the user's own, or the one made of its code, once made.

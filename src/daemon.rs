@@ -9,7 +9,7 @@ use crate::api::native::{self, NativeState};
 use crate::app::{App, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Limits, Network};
+use crate::domain::{InstanceId, Intake, Limits, Network};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
@@ -431,6 +431,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 scale: function.scale,
                 network: Network::Outbound,
                 cpu: None,
+                intake: Intake::default(),
             },
             timeout_max: function.timeout_max.duration(),
         },

@@ -29,7 +29,7 @@ pub use gate::{ClaimRule, Gate, GateAnswer};
 pub use gateway::{Gateway, GatewaySpec, HostName, Lock, PathPrefix, Route, Routes, Upstream, Upstreams};
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
-pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
+pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};

@@ -99,9 +99,7 @@ impl TaskKind {
             | Self::Deploy
             | Self::Build
             | Self::Execution
-            | Self::Record => {
-                OnFailure::Log
-            }
+            | Self::Record => OnFailure::Log,
         }
     }
 

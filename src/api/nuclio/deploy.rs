@@ -10,8 +10,9 @@ use super::enrich::enrich;
 use super::fault::Fault;
 use super::function_view;
 use super::note::{self, Found, FunctionNote, Stage};
+use super::reach::Wish;
 use super::settings::{self, Translated};
-use super::{cron, names, projects, validate};
+use super::{api_gateways, cron, names, projects, validate};
 use crate::app::{App, Deploy, Deployed, NewCode, Redeploy};
 use crate::domain::{Error, Namespace, RevisionId};
 use std::time::Duration;
@@ -93,17 +94,13 @@ async fn carry_out(app: &App, order: Order) -> Result<Outcome, Fault> {
     }
     match take_over(app, &order, existing.as_ref()).await {
         Ok(outcome) => Ok(outcome),
-        Err(fault) if fault.status.is_client_error() && is_taken(&fault) => Err(fault),
+        // Another was faster: what is kept under the name is the other's.
+        Err(fault) if fault == taken() => Err(fault),
         Err(fault) => {
             refuse(app, &order, existing, &fault).await?;
             Err(fault.while_doing(format!("Failed to deploy function {}", order.config.metadata.name)))
         }
     }
-}
-
-/// Another was faster: what is kept under the name is the other's.
-fn is_taken(fault: &Fault) -> bool {
-    fault.status == http::StatusCode::CONFLICT
 }
 
 /// Whether what is there allows the order.
@@ -133,6 +130,9 @@ async fn check_existing(app: &App, order: &Order, existing: Option<&Found>) -> R
         return Err(Fault::conflict("Function resource version is stale"));
     }
     let disables = order.config.spec.get("disable") == Some(&true.into());
+    if disables && !api_gateways::names_to(app, &order.namespace, name).is_empty() {
+        return Err(Fault::bad("Cannot disable function while used by an API gateway"));
+    }
     if disables && found.note.stage == Stage::Imported {
         return Err(Fault::refused(
             "Failed to disable function: non-deployed functions cannot be disabled",
@@ -203,8 +203,12 @@ struct Ready {
 async fn take_over(app: &App, order: &Order, existing: Option<&Found>) -> Result<Outcome, Fault> {
     let ready = prepare(app, order, existing).await?;
     projects::must_exist(app, &order.namespace, ready.config.project()).await?;
+    let wish = Wish::of(&ready.spec)?;
+    wish.check(app, existing.and_then(|found| Some(found.function.as_ref()?.id)))
+        .await?;
     let deployed = hand_over(app, order, existing, &ready).await?;
     note::forget_draft(app, &order.namespace, &order.config.metadata.name).await?;
+    wish.fulfil(app, deployed.function.id).await?;
     cron::sync(app, &deployed.function, &ready.spec).await?;
     Ok(Outcome::Accepted(deployed.revision.id))
 }

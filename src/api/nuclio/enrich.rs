@@ -12,6 +12,14 @@ const DEFAULT_HTTP: &str = "default-http";
 /// Triggers that read streams with acknowledgements.
 const STREAMS: [&str; 2] = ["kafka-cluster", "v3ioStream"];
 
+/// What is always shown, be there anything in it or not.
+const STRUCTURES: [&str; 4] = ["resources", "build", "platform", "eventTimeout"];
+
+/// Whether a key of the spec is always shown.
+pub(super) fn is_structure(key: &str) -> bool {
+    STRUCTURES.contains(&key)
+}
+
 /// Fills in what is open; done twice, it is as done once.
 pub(super) fn enrich(config: &mut Config) {
     let project = config.metadata.labels.entry(PROJECT.to_owned()).or_default();

@@ -91,8 +91,7 @@ async fn status(dashboard: &Dashboard, found: &Found, look: &Look) -> Result<Val
         status.insert("logs".to_owned(), Value::Array(logs));
     }
     if look.serving_since_ms.is_some() && found.note.stage != Stage::Imported {
-        let reach = super::reach::of(dashboard, found).await?;
-        reach.show(&mut status);
+        super::reach::of(dashboard, found).show(&mut status);
         if look.latest.as_ref().is_some_and(|r| r.state == RevisionState::Ready) {
             status.insert("containerImage".to_owned(), json!(found.note.config.text("image")));
         }

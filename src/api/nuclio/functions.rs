@@ -9,7 +9,7 @@ use super::deploy::{self, Kind, Order, Patience};
 use super::fault::Fault;
 use super::note::{self, Found};
 use super::schema::Origin;
-use super::{Dashboard, Route, duration, function_events, function_view, names, wire};
+use super::{Dashboard, Route, api_gateways, duration, function_events, function_view, names, wire};
 use crate::app::App;
 use crate::domain::Error;
 use axum::body::Body;
@@ -83,6 +83,10 @@ async fn view(dashboard: &Dashboard, found: &Found, headers: &HeaderMap, query: 
         return function_view::export(&dashboard.app, found).await;
     }
     let mut view = function_view::function(dashboard, found).await?;
+    if wire::flag(headers, "x-nuclio-function-enrich-apigateways") {
+        let names = api_gateways::names_to(&dashboard.app, &found.namespace, found.name());
+        view["status"]["apiGateways"] = names.into();
+    }
     if wire::text(headers, "x-nuclio-skip-spec-cleanup").is_some() {
         function_view::clean(&mut view);
     }
@@ -164,6 +168,8 @@ async fn remove(
         if standing.state.is_provisioning() && !is_forced {
             return Err(Fault::unmet("Function is being provisioned and cannot be deleted"));
         }
+        let along = wire::flag(&headers, "x-nuclio-delete-function-with-api-gateways");
+        api_gateways::let_go_of(&dashboard.app, &namespace, found.name(), along).await?;
         delete_found(&dashboard.app, &found).await?;
     }
     Ok(wire::empty(StatusCode::NO_CONTENT))

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::functions::{NAME, NAMESPACE};
 use super::note::{self, Found, Stage};
 use super::{Dashboard, Route, duration, reach, wire};
-use crate::api::kit::invoke::{CallParts, invoke};
+use crate::api::kit::invoke::{CallParts, invoke_as_its_server};
 use crate::app::{Callee, InvokeOptions};
 use crate::domain::{ExecutionId, FunctionId};
 use axum::body::Body;
@@ -84,7 +84,7 @@ async fn call(State(dashboard): State<Dashboard>, caller: Caller, request: Reque
     };
     let call = parts(&dashboard, head.method, headers);
     let options = InvokeOptions::new(ExecutionId::generate());
-    let calling = invoke(&dashboard.app, Callee::Id(function), options, call, body);
+    let calling = invoke_as_its_server(&dashboard.app, Callee::Id(function), options, call, body);
     let late = || {
         let seconds = timeout.unwrap_or_default().as_secs_f64();
         Refusal(
@@ -124,7 +124,7 @@ async fn callee(dashboard: &Dashboard, caller: &Caller, headers: &HeaderMap) -> 
     let function = serving(&found)
         .ok_or_else(|| Refusal(StatusCode::INTERNAL_SERVER_ERROR, failed("Invocation URL is required")))?;
     if let Some(url) = wire::text(headers, URL)
-        && !reach::of(dashboard, &found).await?.has(url)
+        && !reach::of(dashboard, &found).has(url)
     {
         return Err(bad(failed(&format!("Invalid function url {url}"))));
     }

@@ -5,6 +5,7 @@
 //! asked of the core whenever somebody looks (`standing`, `function_view`). What the core has no word for is in
 //! annotations and documents of this API's own (`note`), never a second truth.
 
+mod api_gateways;
 mod caller;
 mod code;
 mod code_place;
@@ -19,8 +20,10 @@ mod enrich;
 mod fault;
 mod function_events;
 mod function_patch;
+mod function_templates;
 mod function_view;
 mod functions;
+mod gateway_rules;
 mod invocations;
 mod misc;
 mod names;
@@ -33,6 +36,8 @@ mod replicas;
 mod schema;
 mod settings;
 mod standing;
+mod streams;
+mod template;
 mod validate;
 mod wire;
 mod yaml;
@@ -80,6 +85,9 @@ fn routes() -> Vec<Route> {
         invocations::routes(),
         projects::routes(),
         function_events::routes(),
+        function_templates::routes(),
+        api_gateways::routes(),
+        streams::routes(),
         misc::routes(),
     ];
     all.into_iter().flatten().collect()

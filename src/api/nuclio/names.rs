@@ -54,6 +54,11 @@ fn has_form(name: &str, inside: impl Fn(char) -> bool) -> bool {
     edge(name.chars().next()) && edge(name.chars().next_back()) && name.chars().all(inside)
 }
 
+/// Whether a name is kept for upstream's own services.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// Checks the name of a function on its way in.
 ///
 /// # Errors
@@ -69,7 +74,7 @@ pub(super) fn check_function(name: &str) -> Result<(), Fault> {
             "Function name doesn't conform to k8s naming convention. Errors: {errors}"
         )));
     }
-    if RESERVED.contains(&name) {
+    if is_reserved(name) {
         return Err(Fault::unmet(format!(
             "Function name {name} is reserved and cannot be used."
         )));

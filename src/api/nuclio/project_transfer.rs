@@ -11,13 +11,13 @@ use super::functions::PATIENCE;
 use super::note;
 use super::projects::{self, Project};
 use super::schema::Origin;
-use super::{Dashboard, function_view};
+use super::{Dashboard, api_gateways, function_view};
 use crate::app::App;
 use crate::domain::Namespace;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// A project, its functions and their events.
+/// A project, its functions, their events, and its gateways.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -35,7 +35,10 @@ pub(super) async fn export(app: &App, namespace: &Namespace, project: &Project) 
         .filter(own)
         .map(|event| (event.metadata.name.clone(), event.view()))
         .collect();
-    Ok(json!({"project": project.export(), "functions": functions, "functionEvents": events, "apiGateways": {}}))
+    Ok(
+        json!({"project": project.export(), "functions": functions, "functionEvents": events,
+        "apiGateways": api_gateways::export(app, namespace, &project.metadata.name)}),
+    )
 }
 
 /// How many things came in, and which did not.
@@ -80,10 +83,11 @@ pub(super) async fn import(dashboard: &Dashboard, caller: &Caller, sent: &Value)
     }
     let (functions, failed) = functions(dashboard, &namespace, &name, &sent["functions"]).await;
     let events = events(app, &namespace, &name, &sent["functionEvents"], &failed).await;
+    let gateways = gateways(dashboard, &namespace, &name, &sent["apiGateways"]).await;
     Ok(json!({
         "functionImportResult": functions.view("failedFunctions"),
         "functionEventImportResult": events.view("failedFunctionEvents"),
-        "apiGatewayImportResult": Tally::default().view("failedAPIGateways"),
+        "apiGatewayImportResult": gateways.view("failedAPIGateways"),
     }))
 }
 
@@ -170,4 +174,16 @@ async fn import_event(
     event.metadata.name.clear();
     event.metadata.labels.insert(PROJECT.to_owned(), project.to_owned());
     function_events::make(app, namespace, event).await.map(drop)
+}
+
+async fn gateways(dashboard: &Dashboard, namespace: &Namespace, project: &str, sent: &Value) -> Tally {
+    let mut tally = Tally::default();
+    for (_, sent) in each(sent) {
+        let done = api_gateways::import(dashboard, namespace, project, sent).await;
+        tally.count(
+            done,
+            |error| json!({"apiGateway": sent["spec"]["name"], "error": error}),
+        );
+    }
+    tally
 }

@@ -11,7 +11,7 @@ use super::functions::{PROJECT_NAME, delete_found};
 use super::note::{self, DIALECT, document};
 use super::schema::Kind::{Object, Text, TextMap};
 use super::schema::{Field, always, filled};
-use super::{Dashboard, Route, names, project_transfer, wire};
+use super::{Dashboard, Route, api_gateways, names, project_transfer, wire};
 use crate::app::App;
 use crate::domain::Namespace;
 use axum::body::Body;
@@ -309,12 +309,19 @@ async fn remove(
     if strategy != Strategy::Cascading && !functions.is_empty() {
         return Err(Fault::unmet("Project contains functions"));
     }
+    let gateways = api_gateways::of_project(app, &namespace, name);
+    if strategy != Strategy::Cascading && !gateways.is_empty() {
+        return Err(Fault::unmet("Project contains api gateways"));
+    }
     let is_there = find(app, &namespace, name).await?.is_some();
     if strategy == Strategy::Check {
         return Ok(wire::empty(StatusCode::NO_CONTENT));
     }
     if !is_there {
         return Err(Fault::not_found("Project not found"));
+    }
+    for gateway in gateways {
+        app.delete_gateway(&namespace, &gateway.spec.name).await?;
     }
     for found in &functions {
         delete_found(app, found).await?;

@@ -6,15 +6,18 @@ use super::config::{Config, Spec};
 use super::fault::Fault;
 use super::{duration, quantity};
 use crate::app::{App, Settings};
-use crate::domain::{Concurrency, Convention, Cpu, Error, Memory, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, Error, Intake, Memory, Timeout};
 use crate::runtime::Family;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Slots of one worker, at most; above that there are more workers.
 const MOST_SLOTS: i64 = 100;
 /// Workers of one function, at most.
 const MOST_WORKERS: i64 = 100;
+/// How long an event waits for a worker unless its trigger says. Unit: milliseconds.
+const USUAL_WAIT_MS: u64 = 10_000;
 /// The least memory that a worker may be given. Unit: MiB.
 const LEAST_MEMORY: u64 = 32;
 
@@ -94,8 +97,11 @@ fn shared(app: &App, config: &Config, spec: &Spec) -> Result<Translated, Fault> 
         cpu: Some(limits.get("cpu").map(cpu).transpose()?),
         timeout: Some(timeout(app, spec)?),
         concurrency: Some(Concurrency::new(u16::try_from(slots.min(MOST_SLOTS)).unwrap_or(1))?),
-        min_workers: Some(workers(spec.min_replicas.or(spec.replicas).unwrap_or(0))),
+        min_workers: Some(least_workers(spec)),
         max_workers: Some(workers(most_workers(spec, slots))),
+        intake: Some(intake(spec)),
+        // What is disabled needs no worker.
+        preload: Some(!spec.disable),
         ..Settings::default()
     };
     Ok(Translated { settings, remarks })
@@ -110,11 +116,34 @@ fn slots(spec: &Spec) -> i64 {
     attached.map(|t| t.num_workers.max(1)).sum::<i64>().max(1)
 }
 
+/// Which calls it takes: for how long they wait, how large they are, and whether any.
+fn intake(spec: &Spec) -> Intake {
+    let http = spec.http();
+    let wait = http.and_then(|t| t.worker_availability_timeout_milliseconds);
+    let body = http
+        .and_then(|t| t.attributes.get("maxRequestBodySize"))
+        .and_then(Value::as_u64);
+    let millis = wait.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(USUAL_WAIT_MS);
+    Intake {
+        wait: Some(Duration::from_millis(millis)),
+        body: body.filter(|bytes| *bytes > 0),
+        closed: spec.disable,
+    }
+}
+
 /// As many workers as hold the slots, for each replica that may be.
 fn most_workers(spec: &Spec, slots: i64) -> i64 {
     let replicas = spec.max_replicas.or(spec.replicas).unwrap_or(1).max(1);
     let for_one = slots.div_euclid(MOST_SLOTS) + i64::from(slots % MOST_SLOTS > 0);
     replicas.saturating_mul(for_one)
+}
+
+/// What is disabled keeps none.
+fn least_workers(spec: &Spec) -> u16 {
+    match spec.disable {
+        true => 0,
+        false => workers(spec.min_replicas.or(spec.replicas).unwrap_or(0)),
+    }
 }
 
 fn workers(count: i64) -> u16 {

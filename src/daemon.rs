@@ -5,15 +5,17 @@
 use crate::api;
 use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
+use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
 use crate::app::{App, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Intake, Limits, Network};
+use crate::domain::{InstanceId, Intake, Limits, Network, Timestamp};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
 use crate::listener;
+use crate::listener::tls::{self, Certificate, Speaker};
 use crate::pool::{self, Pool};
 use crate::runtime::{self, Runtimes};
 use crate::scheduler;
@@ -26,14 +28,13 @@ use axum::extract::{Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use http::StatusCode;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 
 /// Read connections of the store.
@@ -62,6 +63,9 @@ pub enum Error {
          `hob token create --role admin`"
     )]
     Exposed(SocketAddr),
+    /// TLS was asked for and cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The runtimes cannot be read.
     #[error("the runtimes cannot be read")]
     Runtimes(#[from] runtime::Error),
@@ -85,6 +89,8 @@ pub struct Daemon {
     supervisor: Supervisor,
     shutdown: Shutdown,
     listener: TcpListener,
+    extra: Vec<TcpListener>,
+    tls: Option<Speaker>,
     address: SocketAddr,
     grace: Duration,
     router: Router,
@@ -121,7 +127,11 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let (listener, address) = listener::bind(config.server.listen).await.map_err(Error::Listen)?;
         let store = open_store(&config).await?;
-        let keys = Keys::new(config.access.token.as_deref(), !address.ip().is_loopback());
+        let exposed = [Some(config.server.listen), config.tls.listen];
+        let exposed = exposed.into_iter().flatten().find(|a| !a.ip().is_loopback());
+        let keys = Keys::new(config.access.token.as_deref(), exposed.is_some());
+        let extra = listen_in_addition(&config).await;
+        let tls = speak_tls(&config, clock.now()).await?;
         let engine = engine(store.instance());
         let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
         let shutdown = Shutdown::new();
@@ -161,11 +171,16 @@ impl Daemon {
         };
         let app = App::new(parts);
         app.recover().await.map_err(Error::Recover)?;
-        if app.keys().exposed() && !app.keys().any() {
-            return Err(Error::Exposed(address));
+        if let Some(exposed) = exposed.filter(|_| !app.keys().any()) {
+            return Err(Error::Exposed(exposed));
         }
         let purge = Arc::new(AtomicBool::new(false));
-        let router = router(&config, &app, &store, address, &shutdown, &purge);
+        let reach = Reach {
+            address,
+            all: std::iter::once(&listener).chain(&extra).map(url).collect(),
+            tls: tls.as_ref().map(tls_view),
+        };
+        let router = router(&config, &app, &store, reach, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
         Ok(Self {
             app,
@@ -175,6 +190,8 @@ impl Daemon {
             supervisor,
             shutdown,
             listener,
+            extra,
+            tls,
             address,
             grace,
             router,
@@ -204,21 +221,20 @@ impl Daemon {
     pub async fn run(self) {
         self.start_tasks();
         let shutdown = self.shutdown.clone();
-        let listener = self.listener.tap_io(|stream| {
-            // Small answers must not wait for more.
-            let _ = stream.set_nodelay(true);
-        });
-        let stop = self.shutdown.clone();
-        let server = axum::serve(
-            listener,
-            self.router.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async move { stop.requested().await });
-        self.supervisor.spawn(TaskKind::Listener, async move {
-            if let Err(e) = server.await {
-                tracing::error!("The listener failed: {e}");
-            }
-        });
+        for listener in std::iter::once(self.listener).chain(self.extra) {
+            let served = listener::serve(
+                listener,
+                self.router.clone(),
+                self.supervisor.clone(),
+                self.shutdown.clone(),
+            );
+            self.supervisor.spawn(TaskKind::Listener, served);
+        }
+        if let Some(tls) = self.tls {
+            let (served, handshakes) = tls.serve(self.router, self.supervisor.clone(), self.shutdown);
+            self.supervisor.spawn(TaskKind::Listener, handshakes);
+            self.supervisor.spawn(TaskKind::Listener, served);
+        }
         shutdown.requested().await;
         drain(&self.pool, &self.supervisor, self.grace).await;
         if self.purge.load(Ordering::Relaxed) {
@@ -251,6 +267,55 @@ impl Daemon {
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
         start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
+    }
+}
+
+/// Where the daemon answers.
+struct Reach {
+    address: SocketAddr,
+    all: Vec<String>,
+    tls: Option<TlsView>,
+}
+
+fn url(listener: &TcpListener) -> String {
+    listener
+        .local_addr()
+        .map_or_else(|e| e.to_string(), |address| format!("http://{address}"))
+}
+
+/// Takes the further addresses that are free. One that is not is no reason not to start.
+async fn listen_in_addition(config: &Config) -> Vec<TcpListener> {
+    let customary = config.api.customary && config.server.listen.port() != 0;
+    let customary = api::customary_addresses().filter(|_| customary);
+    let mut taken = Vec::new();
+    for address in config.api.extra_listen.iter().copied().chain(customary) {
+        match listener::bind(address).await {
+            Ok((listener, bound)) => {
+                tracing::info!("Listening on {bound} in addition");
+                taken.push(listener);
+            }
+            Err(refused) => tracing::info!("Not listening in addition: {refused}"),
+        }
+    }
+    taken
+}
+
+async fn speak_tls(config: &Config, now: Timestamp) -> Result<Option<Speaker>, tls::Error> {
+    let Some(wanted) = config.tls.listen else {
+        return Ok(None);
+    };
+    let (data, names) = (&config.server.data_dir, &config.server.allowed_hosts);
+    let now = SystemTime::UNIX_EPOCH + now.since(Timestamp::from_millis(0));
+    let speaker = Speaker::prepare(wanted, Certificate::find_or_make(data, names, now)?).await?;
+    let (address, trust) = (speaker.address(), speaker.authority().display());
+    tracing::info!("Listening on {address} with TLS; clients have to trust {trust}");
+    Ok(Some(speaker))
+}
+
+fn tls_view(speaker: &Speaker) -> TlsView {
+    TlsView {
+        url: format!("https://{}", speaker.address()),
+        ca_file: speaker.authority().display().to_string(),
     }
 }
 
@@ -471,7 +536,7 @@ fn router(
     config: &Config,
     app: &App,
     store: &Store,
-    address: SocketAddr,
+    reach: Reach,
     shutdown: &Shutdown,
     purge: &Arc<AtomicBool>,
 ) -> Router {
@@ -480,7 +545,9 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{address}"),
+        base_url: format!("http://{}", reach.address),
+        addresses: reach.all,
+        tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         body_limit: config.server.body_limit,
@@ -496,6 +563,7 @@ fn router(
         base_url: state.base_url.as_str().into(),
         body_limit: config.server.body_limit,
         shutdown: shutdown.clone(),
+        cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {
         app: app.clone(),

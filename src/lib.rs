@@ -13,7 +13,7 @@
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
 //! | [`api`], [`ingress`] | the outside APIs; plain HTTP to a function |
-//! | [`scheduler`] | fires jobs when they are due |
+//! | [`scheduler`], [`watch`] | fires jobs when they are due; says when code has changed on the disk |
 //! | [`cli`], [`daemon`] | the command line; the composition root |
 //!
 //! # The import rule
@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! main, cli, daemon
-//! api/<dialect> | ingress | scheduler
+//! api/<dialect> | ingress | scheduler | watch
 //! app
 //! invoker                  -> pool, store
 //! source -> archive        builder -> archive, engine, runtime        pool -> engine
@@ -64,3 +64,4 @@ pub mod source;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod watch;

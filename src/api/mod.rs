@@ -4,12 +4,14 @@ pub mod kit;
 pub mod native;
 mod nuclio;
 mod qinling;
+mod scaleway;
 
 use crate::app::App;
 use crate::task::Shutdown;
 use axum::Router;
 use http::Method;
 use kit::guard::Door;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// What every dialect works with; clones share it.
@@ -23,6 +25,16 @@ pub struct Dialect {
     pub body_limit: u64,
     /// Ends what would go on for ever.
     pub shutdown: Shutdown,
+    /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
+    pub cpu_follows_memory: bool,
+}
+
+/// Where clients of a dialect look for it when nobody tells them.
+const CUSTOMARY: [(&str, SocketAddr); 1] = [("nuclio", SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8070))];
+
+/// Addresses to listen on in addition, when they are free: each serves everything.
+pub fn customary_addresses() -> impl Iterator<Item = SocketAddr> {
+    CUSTOMARY.into_iter().map(|(_, address)| address)
 }
 
 /// One route of a dialect, as it is registered.
@@ -45,6 +57,7 @@ pub fn routes() -> Vec<Route> {
             .map(move |(method, path)| Route { dialect, method, path })
     };
     of("qinling", qinling::list_routes())
+        .chain(of("scaleway", scaleway::list_routes()))
         .chain(of("nuclio", nuclio::list_routes()))
         .collect()
 }
@@ -54,6 +67,7 @@ pub fn dialects(state: &Dialect) -> Router {
     Router::new()
         .merge(qinling::router(state.clone()))
         .merge(nuclio::router(state.clone()))
+        .merge(scaleway::router(state.clone()))
 }
 
 /// What a request to an API wants. Whoever knows a path says so; all others are for users of a namespace.
@@ -61,6 +75,7 @@ pub fn dialects(state: &Dialect) -> Router {
 pub fn door(method: &Method, path: &str) -> Door {
     let known = native::door(method, path)
         .or_else(|| qinling::door(method, path))
+        .or_else(|| scaleway::door(method, path))
         .or_else(|| nuclio::door(method, path));
     known.unwrap_or(Door::Namespace)
 }

@@ -31,6 +31,12 @@ impl std::fmt::Debug for PackageBytes {
 }
 
 impl App {
+    /// The largest code package that is taken. Unit: bytes.
+    #[must_use]
+    pub fn upload_limit(&self) -> u64 {
+        self.0.options.upload_limit
+    }
+
     /// Opens a code package, unchanged since its upload.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub struct Settings {
     pub env: Option<BTreeMap<String, String>>,
     /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
     pub secrets: SecretChanges,
+    /// All secrets as [`App::change_secrets`] sealed them, in place of those before; `secrets` changes these then.
+    pub sealed_secrets: Option<Secrets>,
     /// Memory of a worker.
     pub memory: Option<Memory>,
     /// How long one call may take.
@@ -55,6 +57,9 @@ pub struct Settings {
     pub intake: Option<Intake>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
+    /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
+    /// removed once a later draft replaces it. No unless said.
+    pub reload: Option<bool>,
 }
 
 /// A code package that has been stored.
@@ -155,6 +160,30 @@ impl App {
         self.written_down(id, written.await)
     }
 
+    /// Makes a function that has no code yet: [`App::redeploy`] brings it. Until then calls are told that it cannot serve.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken; nothing has changed then.
+    pub async fn declare_function(
+        &self,
+        namespace: Namespace,
+        name: FunctionName,
+        annotation: Annotation,
+    ) -> Result<Function, Error> {
+        let now = self.0.clock.now();
+        let function = Function {
+            id: FunctionId::generate(),
+            namespace,
+            name,
+            current: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.store.declare_function(&function, annotation).await?;
+        self.0.directory.put(function.clone(), None);
+        Ok(function)
+    }
+
     /// Deploys a function that must be there, whatever it is called by now.
     ///
     /// # Errors
@@ -181,6 +210,9 @@ impl App {
         if settings.preload == Some(false) {
             self.lazy().insert(id);
         }
+        if settings.reload == Some(true) {
+            self.drafts().insert(id);
+        }
         id
     }
 
@@ -192,6 +224,7 @@ impl App {
     ) -> Result<Deployed, Error> {
         if written.is_err() {
             self.lazy().remove(&id);
+            self.drafts().remove(&id);
         }
         let (function, revision) = written?;
         let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
@@ -205,6 +238,10 @@ impl App {
 
     fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn drafts(&self) -> MutexGuard<'_, HashSet<RevisionId>> {
+        self.0.drafts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a revision is ready or failed, at most `limit`; answers how it stands then.
@@ -258,7 +295,8 @@ impl App {
         check_convention(convention, limits, &shown(&inherited, &env))?;
         let no_secrets = Secrets::new();
         let before = previous.map_or(&no_secrets, |p| &p.secrets);
-        let secrets = self.changed_secrets(before, settings.secrets.clone()).await?;
+        let before = settings.sealed_secrets.as_ref().unwrap_or(before);
+        let secrets = self.change_secrets(before, settings.secrets.clone()).await?;
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         Ok(NewRevision {

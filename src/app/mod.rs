@@ -126,6 +126,8 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// Deployed with the wish not to load a worker ahead. A restart forgets it, which costs one idle worker.
     lazy: Mutex<HashSet<RevisionId>>,
+    /// Revisions of somebody at work: loaded beside what they replace, and removed once they are replaced themselves.
+    drafts: Mutex<HashSet<RevisionId>>,
     running: queue::Running,
     sources: Sources,
     keys: Keys,
@@ -198,6 +200,7 @@ impl App {
             jobs_changed: Notify::new(),
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
+            drafts: Mutex::default(),
             running: queue::Running::default(),
             sources: Sources::new(parts.sources),
             keys: parts.keys,

@@ -2,7 +2,7 @@
 
 use super::builds::Built;
 use super::{App, EngineStatus};
-use crate::domain::{Error, Function, Revision, RevisionId, RuntimeRef};
+use crate::domain::{Error, Function, Revision, RevisionId, RevisionState, RuntimeRef};
 use crate::pool::{self, Target};
 use crate::task::{Shutdown, TaskKind};
 use futures_util::StreamExt;
@@ -83,7 +83,7 @@ impl App {
             Err(e) => return (revision, self.blame(&e).await),
         };
         let attempt = match self.make_ready(function, &revision).await {
-            Ok(Some(target)) => self.load_ahead(target).await,
+            Ok(Some(target)) => self.load_ahead(function, target).await,
             Ok(None) => Attempt::Gone,
             Err(e) => self.blame(&e).await,
         };
@@ -119,10 +119,14 @@ impl App {
         }
     }
 
-    async fn load_ahead(&self, target: Arc<Target>) -> Attempt {
+    async fn load_ahead(&self, function: &Function, target: Arc<Target>) -> Attempt {
         self.0.pool.stage(&target).await;
         if self.is_lazy(target.demand.revision) {
             return Attempt::Ready(target);
+        }
+        let in_place = self.drafts().contains(&target.demand.revision);
+        if let Some(before) = self.serving(function).filter(|_| in_place) {
+            self.0.pool.reload(before, &target);
         }
         match self.0.pool.acquire(&target).await {
             Ok(lease) => {
@@ -133,6 +137,11 @@ impl App {
             Err(pool::Error::Stopping) => Attempt::Later,
             Err(error) => self.blame(&error).await,
         }
+    }
+
+    fn serving(&self, function: &Function) -> Option<RevisionId> {
+        let served = self.0.directory.find_id(function.id)?;
+        served.target.as_ref().map(|target| target.demand.revision)
     }
 
     /// An error while the engine is away is no fault of the revision. Asks the engine: it may have gone just now.
@@ -165,10 +174,28 @@ impl App {
         if let Some(previous) = previous.filter(|p| *p != revision.id) {
             self.let_go(previous).await?;
         }
+        if self.drafts().contains(&revision.id) {
+            self.drop_drafts(revision).await?;
+            return Ok(());
+        }
         if self.0.options.function_images && revision.code.digest().is_some() {
             let (app, revision) = (self.clone(), revision.clone());
             let make = async move { app.make_image(&revision).await.map(drop) };
             self.0.supervisor.spawn(TaskKind::Build, make);
+        }
+        Ok(())
+    }
+
+    /// Removes the function's earlier drafts; one that was published stays. After a crash they are ordinary revisions.
+    async fn drop_drafts(&self, latest: &Revision) -> Result<(), Error> {
+        for earlier in self.0.store.list_revisions(latest.function).await? {
+            let is_draft = self.drafts().contains(&earlier.id);
+            let is_over = earlier.id != latest.id && earlier.state != RevisionState::Pending;
+            if !is_draft || !is_over || self.0.store.is_published(earlier.id).await? {
+                continue;
+            }
+            self.0.store.delete_revision(earlier.id).await?;
+            self.drafts().remove(&earlier.id);
         }
         Ok(())
     }

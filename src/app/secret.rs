@@ -52,7 +52,7 @@ impl App {
         super::deploy::check_env(&env)?;
         let variables = Variables {
             env,
-            secrets: self.changed_secrets(&before.secrets, change.secrets).await?,
+            secrets: self.change_secrets(&before.secrets, change.secrets).await?,
         };
         let settings = NamespaceSettings {
             namespace: namespace.clone(),
@@ -74,8 +74,11 @@ impl App {
         Ok(())
     }
 
-    /// The secrets there are after some changes. One that is set to what it was stays as it was, with its hash.
-    pub(super) async fn changed_secrets(&self, before: &Secrets, changes: SecretChanges) -> Result<Secrets, Error> {
+    /// The secrets there are after some changes, sealed. One that is set to what it was stays as it was, with its hash.
+    ///
+    /// # Errors
+    /// `Invalid` for what no environment can hold.
+    pub async fn change_secrets(&self, before: &Secrets, changes: SecretChanges) -> Result<Secrets, Error> {
         check_secrets(&changes)?;
         let mut after = before.clone();
         for (name, value) in changes {

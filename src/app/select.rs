@@ -22,7 +22,7 @@ impl App {
 
     /// How what serves a function now is called, and what it may use; `None` while nothing serves.
     #[must_use]
-    pub fn serving(&self, callee: Callee<'_>) -> Option<(Convention, Limits)> {
+    pub fn manner_of(&self, callee: Callee<'_>) -> Option<(Convention, Limits)> {
         let served = self.served(callee).ok()?;
         let target = served.target.as_ref()?;
         Some((target.convention, target.demand.limits))

@@ -392,6 +392,29 @@ fn a_cut_tar_is_refused_wherever_it_is_cut() {
     }
 }
 
+/// What serverless 1.x packs on Node 20 and later.
+#[test]
+fn content_without_size_and_checksum_is_taken_within_the_limits() {
+    let unmeasured = |content: &[u8]| Z {
+        size: 0,
+        crc: 0,
+        flags: 0x8,
+        ..deflated(content)
+    };
+    let place = Place::new();
+    place
+        .extract(&zip(&[unmeasured(b"content")]), &Limits::default())
+        .expect("taken");
+    assert_eq!(std::fs::read(place.path("big")).expect("there"), b"content");
+    let bomb = zip(&[unmeasured(&vec![0; 4 << 20])]);
+    assert_refused!(refused(&bomb), Error::Ratio { .. });
+    let empty = Place::new();
+    empty
+        .extract(&zip(&[unmeasured(b""), file("a")]), &Limits::default())
+        .expect("taken");
+    assert_eq!(std::fs::read(empty.path("big")).expect("there"), b"");
+}
+
 #[test]
 fn a_flipped_checksum_is_refused() {
     let broken = Z { crc: 1, ..file("a") };

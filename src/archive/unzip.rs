@@ -7,11 +7,11 @@ use super::Error;
 use super::limits::Meter;
 use super::name::{EntryName, Style, lossy};
 use super::tree::{Tree, copy};
+use flate2::read::DeflateDecoder;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
-use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod as Method, ZipArchive};
 
@@ -21,17 +21,34 @@ const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";
 const END_REGION: u64 = 22 + 65_535;
 
 type Archive<'a> = ZipArchive<BufReader<&'a File>>;
-type Entry<'a, 'f> = ZipFile<'a, BufReader<&'f File>>;
 
 pub(super) fn fill(source: &File, tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
     let mut archive = ZipArchive::new(BufReader::new(source)).map_err(|e| opening(source, e))?;
     check_before_writing(source, &mut archive, meter)?;
     for index in 0..archive.len() {
         let name = raw_name(&archive, index)?;
-        let mut entry = archive.by_index(index).map_err(|e| failed(&lossy(&name), e))?;
-        place(&mut entry, &name, tree, meter)?;
+        let wrong = |e| failed(&lossy(&name), e);
+        if is_unmeasured(&archive, index)? {
+            let entry = archive.by_index_raw(index).map_err(wrong)?;
+            let mode = entry.unix_mode();
+            place(&mut DeflateDecoder::new(entry), mode, &name, tree, meter)?;
+        } else {
+            let mut entry = archive.by_index(index).map_err(wrong)?;
+            let mode = entry.unix_mode();
+            place(&mut entry, mode, &name, tree, meter)?;
+        }
     }
     Ok(())
+}
+
+/// Whether an entry has content, and neither its size nor its checksum was written down: an old packer leaves both at
+/// zero when a newer language runs it. There is nothing to check its content against then.
+fn is_unmeasured(archive: &Archive<'_>, index: usize) -> Result<bool, Error> {
+    /// Nothing, compressed. Unit: bytes.
+    const NOTHING: u64 = 2;
+    let entry = archive.by_index_data(index).map_err(|e| failed("", e))?;
+    let unwritten = entry.size() == 0 && entry.crc32() == 0;
+    Ok(unwritten && entry.compression() == Method::Deflated && entry.compressed_size() > NOTHING)
 }
 
 /// Everything that can be known before a byte is written.
@@ -55,9 +72,15 @@ fn check_before_writing(source: &File, archive: &mut Archive<'_>, meter: &mut Me
     check_overlaps(archive)
 }
 
-fn place(entry: &mut Entry<'_, '_>, raw: &[u8], tree: &mut Tree, meter: &mut Meter<'_>) -> Result<(), Error> {
+fn place(
+    entry: &mut dyn Read,
+    mode: Option<u32>,
+    raw: &[u8],
+    tree: &mut Tree,
+    meter: &mut Meter<'_>,
+) -> Result<(), Error> {
     let parsed = EntryName::parse(raw, Style::Windows, meter.limits())?;
-    let mode = entry.unix_mode().unwrap_or(0);
+    let mode = mode.unwrap_or(0);
     let is_directory = raw.ends_with(b"/") || raw.ends_with(b"\\");
     match (parsed, kind_of(mode, is_directory)) {
         (_, Kind::Other(kind)) => Err(unsupported(raw, kind)),
@@ -97,7 +120,7 @@ fn unsupported(raw: &[u8], kind: &'static str) -> Error {
 }
 
 /// A link's target is its content; one byte more than allowed is read, so that the check can tell.
-fn read_target(entry: &mut Entry<'_, '_>, name: &EntryName, meter: &mut Meter<'_>) -> Result<String, Error> {
+fn read_target(entry: &mut dyn Read, name: &EntryName, meter: &mut Meter<'_>) -> Result<String, Error> {
     let mut target = Vec::new();
     let most = meter.limits().path_bytes as u64 + 1;
     entry

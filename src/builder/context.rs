@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What is left out of a runtime's own folder; never of a user's.
-const NOT_IN_CONTEXT: [&str; 3] = ["samples", "tests", "__pycache__"];
+const NOT_IN_CONTEXT: [&str; 4] = ["samples", "templates", "tests", "__pycache__"];
 /// A dependency file up to this size is looked into. Unit: bytes.
 const BLANK_AT_MOST: u64 = 64 * 1024;
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_functions_image_gets_every_file_with_its_mode_and_its_links() {
         let tree = tempfile::tempdir().expect("a folder");
-        for folder in ["tests", "samples", "__pycache__"] {
+        for folder in ["tests", "samples", "templates", "__pycache__"] {
             fs::create_dir(tree.path().join(folder)).expect("made");
             fs::write(tree.path().join(folder).join("x"), "1").expect("written");
         }

@@ -100,6 +100,7 @@ impl Call {
 }
 
 /// The daemon's address.
+#[derive(Clone)]
 pub(crate) struct Client {
     url: String,
     host: String,

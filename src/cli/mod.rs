@@ -13,8 +13,10 @@ mod job_args;
 mod multipart;
 mod output;
 mod package;
+mod project;
 mod show;
 mod table;
+mod templates;
 #[cfg(test)]
 mod testing;
 mod token_args;
@@ -65,6 +67,11 @@ where
         return serve(options).await;
     }
     let mut output = Output::of_process(&arguments.global);
+    if matches!(arguments.command, Command::Dev(_)) {
+        // It clears up after an interrupt, and so waits for one itself.
+        let done = commands::run(arguments, &mut output).await;
+        return done.unwrap_or_else(|failure| output.failed(&failure)).into();
+    }
     let exit = tokio::select! {
         done = commands::run(arguments, &mut output) => done.unwrap_or_else(|failure| output.failed(&failure)),
         _ = tokio::signal::ctrl_c() => Exit::Interrupted,

@@ -6,8 +6,10 @@ use super::failure::Failure;
 use crate::api::native::wire::{RuntimeList, RuntimeView};
 use crate::domain::FunctionName;
 use crate::source;
+use crate::watch::Tree;
+use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const ARCHIVES: [&str; 4] = [".zip", ".tar", ".tar.gz", ".tgz"];
@@ -52,8 +54,44 @@ impl Package {
         })
     }
 
+    /// One source file that is at hand.
+    pub(crate) fn of_text(file_name: &str, text: &str) -> Result<Self, Failure> {
+        let failed = |error| Failure::usage(format!("cannot make a temporary file: {error}"));
+        let mut file = nameless().map_err(failed)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.rewind())
+            .map_err(failed)?;
+        Ok(Self {
+            stem: stem(file_name),
+            file_name: file_name.to_owned(),
+            file,
+            length: text.len() as u64,
+            names: Some(vec![file_name.to_owned()]),
+        })
+    }
+
+    /// The sha256 of the bytes, by which the daemon knows them.
+    pub(crate) fn digest(&mut self) -> Result<String, Failure> {
+        let failed = |error: std::io::Error| Failure::usage(format!("cannot read the package: {error}"));
+        let mut hash = Sha256::new();
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match self.file.read(&mut piece).map_err(failed)? {
+                0 => break,
+                read => hash.update(&piece[..read]),
+            }
+        }
+        self.file.rewind().map_err(failed)?;
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     fn directory(path: &Path, name: String) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::file(path, &error);
+        let tree = Tree::read(path);
+        if tree.is_empty() {
+            let message = format!("`{}` holds no files that are not ignored", path.display());
+            return Err(Failure::usage(message).hint("see its .gitignore, .dockerignore and .hobignore"));
+        }
         let names = std::fs::read_dir(path)
             .map_err(failed)?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -62,7 +100,7 @@ impl Package {
             Failure::usage(format!("cannot make a temporary file: {error}"))
                 .hint("is the disk full? TMPDIR chooses another place")
         })?;
-        let mut file = source::pack_directory(path, file).map_err(|error| {
+        let mut file = source::pack_chosen(path, file, |file| tree.has(file)).map_err(|error| {
             // With its causes: they say which file it was.
             let causes = anyhow::Error::new(error);
             Failure::usage(format!("cannot pack `{}`: {causes:#}", path.display()))

@@ -13,6 +13,7 @@ mod settings;
 pub use environment::Environment;
 pub use error::{Error, Origin};
 pub use layers::Flags;
+pub use nearest::nearest;
 pub use settings::{
     Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Proxies, Pull, Records,
     Runtimes, Server, Sources, Variables,

@@ -1,7 +1,8 @@
 //! Finds the known name that a misspelt one was probably meant to be.
 
 /// The most similar of `known`, or none when nothing is similar enough to be worth saying.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const SIMILAR: f64 = 0.6;
     let scored = known
         .into_iter()

@@ -16,6 +16,10 @@ use std::time::Duration;
 pub struct Config {
     /// The listener and its limits.
     pub server: Server,
+    /// Whether HTTPS is spoken too.
+    pub tls: Tls,
+    /// Where the APIs are in addition.
+    pub api: Api,
     /// How to reach the container engine.
     pub engine: Engine,
     /// Limits and surroundings of builds.
@@ -99,6 +103,22 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Origins accepted besides our own, in lower case, without a slash at the end.
     pub allowed_origins: Vec<String>,
+}
+
+/// Whether HTTPS is spoken too.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Where; none: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Where the APIs are in addition.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// Where clients of the APIs look first.
+    pub customary: bool,
+    /// And here; loopback addresses.
+    pub extra_listen: Vec<SocketAddr>,
 }
 
 /// How to reach the container engine.
@@ -221,6 +241,8 @@ pub struct Function {
     pub concurrency: Concurrency,
     /// Workers kept and allowed.
     pub scale: Scale,
+    /// Whether processor time is limited by memory, for APIs that say how much goes with which.
+    pub cpu_follows_memory: bool,
     /// Processes and threads of one worker.
     pub pids: u32,
     /// Bytes of `/tmp` of one worker.
@@ -314,6 +336,8 @@ const DAY: u64 = 24 * 60 * 60;
 pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<Config, Error> {
     Ok(Config {
         server: server(from, environment)?,
+        tls: tls(from)?,
+        api: api(from)?,
         engine: engine(from)?,
         build: build(from)?,
         pool: pool(from)?,
@@ -342,11 +366,37 @@ fn server(from: &mut Reader<'_>, environment: &Environment) -> Result<Server, Er
 
 /// `localhost` is written out: what it resolves to is the system's business, and the promise is loopback.
 fn listen(from: &mut Reader<'_>) -> Result<SocketAddr, Error> {
-    let text = from.text("server.listen").trim();
+    let accepted = "an address with a port such as \"127.0.0.1:7070\" or \"[::1]:7070\"";
+    address(from.text("server.listen")).ok_or_else(|| from.refused("server.listen", accepted))
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.trim();
     let port = text.strip_prefix("localhost:");
     let written = port.map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    let accepted = "an address with a port such as \"127.0.0.1:7070\" or \"[::1]:7070\"";
-    written.parse().map_err(|_| from.refused("server.listen", accepted))
+    written.parse().ok()
+}
+
+fn tls(from: &mut Reader<'_>) -> Result<Tls, Error> {
+    let Some(text) = from.some_text("tls.listen") else {
+        return Ok(Tls { listen: None });
+    };
+    let accepted = "an address with a port such as \"127.0.0.1:7443\", or nothing";
+    let listen = address(text).ok_or_else(|| from.refused("tls.listen", accepted))?;
+    Ok(Tls { listen: Some(listen) })
+}
+
+fn api(from: &mut Reader<'_>) -> Result<Api, Error> {
+    let key = "api.extra_listen";
+    let all = from.texts(key)?;
+    let (auto, written): (Vec<_>, Vec<_>) = all.iter().partition(|text| text.trim() == "auto");
+    let loopback = |text: &&String| address(text).filter(|a| a.ip().is_loopback());
+    let extra_listen: Option<_> = written.iter().map(loopback).collect();
+    Ok(Api {
+        customary: !auto.is_empty(),
+        extra_listen: extra_listen
+            .ok_or_else(|| from.refused(key, "loopback addresses such as \"127.0.0.1:8070\", or \"auto\""))?,
+    })
 }
 
 fn data_dir(from: &mut Reader<'_>, environment: &Environment) -> Result<PathBuf, Error> {
@@ -433,6 +483,7 @@ fn function(from: &mut Reader<'_>) -> Result<Function, Error> {
         timeout_max,
         concurrency: concurrency(from)?,
         scale: scale(from)?,
+        cpu_follows_memory: from.boolean("function.cpu_follows_memory"),
         pids: from.number("function.pids", 16..=32_768, "processes")?,
         tmp: from.mib("function.tmp_mib", 1..=65_536)?,
         open_files: from.number("function.open_files", 64..=1_048_576, "files")?,

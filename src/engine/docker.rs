@@ -392,6 +392,7 @@ impl Docker {
             match tokio::time::timeout_at(deadline, output.next()).await {
                 Ok(None) => break,
                 Ok(Some(Ok(info))) => image = lines.take(info).or(image),
+                Ok(Some(Err(e))) if is_cut_short(&e) => break,
                 Ok(Some(Err(e))) => return Err(lines.failed(self.failed(e, &link.host, &on))),
                 Err(_) => return Err(on.timeout()),
             }
@@ -556,10 +557,13 @@ impl Engine for Docker {
         let deadline = Instant::now() + request.timeout;
         for attempt in 2..=BUILDS {
             match self.build_once(&request, deadline, log).await {
-                Err(Error::Build { tail }) if is_cache_race(&tail) => {
-                    tracing::info!(image = request.tag, "The engine's build cache changed under a build");
+                Err(Error::Build { tail }) if is_cache_race(&tail) || is_unfinished(&tail) => {
+                    tracing::info!(
+                        image = request.tag,
+                        "A build broke off, or the engine's build cache changed under it"
+                    );
                     log(&format!(
-                        "The engine's build cache changed under this build; building again, {attempt} of {BUILDS}."
+                        "The engine broke this build off, or its cache changed under it; building again, {attempt} of {BUILDS}."
                     ));
                 }
                 other => return other,
@@ -1053,10 +1057,22 @@ fn is_cache_race(tail: &str) -> bool {
         .all(|words| last.contains(words))
 }
 
+/// What is said of a build whose output ended before its image was named.
+const UNFINISHED: &str = "the engine ended the build without an image: try again";
+
 fn unfinished_build() -> Error {
     Error::Build {
-        tail: "the engine ended the build without an image: try again".to_owned(),
+        tail: UNFINISHED.to_owned(),
     }
+}
+
+fn is_unfinished(tail: &str) -> bool {
+    tail.ends_with(UNFINISHED)
+}
+
+/// The engine closed the stream within a line: seen where several builds end at the same time.
+fn is_cut_short(error: &bollard::errors::Error) -> bool {
+    error.to_string().contains("bytes remaining on stream")
 }
 
 /// What a lost network is called, so that `start_worker` knows it.

@@ -344,6 +344,18 @@ pub struct ContainerStatus {
     pub oom_killed: bool,
 }
 
+impl ContainerStatus {
+    /// How it ended, as the predicate of a sentence.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        match (self.oom_killed, self.exit_code) {
+            (true, _) => "ran out of memory (raise the function's memory)".to_owned(),
+            (false, Some(code)) => format!("ended with code {code}"),
+            (false, None) => "ended".to_owned(),
+        }
+    }
+}
+
 /// A worker container of this instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedContainer {

@@ -4,6 +4,7 @@
 //! reach none of these. A function with a host name of its own keeps its cookies there. Streams stay as they are.
 
 use super::address::{Address, FUNCTIONS, GATEWAYS, address_of, is_addressed};
+use super::split_namespace;
 use crate::api::kit::problem;
 use crate::domain::{Error, Namespace, Principal};
 use axum::extract::Request;
@@ -65,7 +66,7 @@ fn named_namespace(request: &Request) -> Result<Option<Namespace>, Error> {
         Some(Address::NoPath) => None,
         None => match request.uri().path().strip_prefix(GATEWAYS) {
             Some(below) => below.split('/').next().map(str::to_owned),
-            None => text(request.headers(), &NAMESPACE),
+            None => in_path(request.uri().path()).or_else(|| text(request.headers(), &NAMESPACE)),
         },
     };
     written.map(|name| Namespace::parse(&name)).transpose()
@@ -81,6 +82,12 @@ fn scope(request: &mut Request) -> Result<(), Error> {
     let value = value.map_err(|e| Error::internal("a namespace does not fit into a header", e))?;
     request.headers_mut().insert(NAMESPACE, value);
     Ok(())
+}
+
+/// The namespace that a path names.
+fn in_path(path: &str) -> Option<String> {
+    let segment = path.strip_prefix(FUNCTIONS)?.split('/').next()?;
+    split_namespace(segment).1.map(str::to_owned)
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -202,5 +209,17 @@ mod tests {
         }
         assert_eq!(scoped(Role::Admin, address, Some("other")).as_deref(), Some("other"));
         assert!(scoped(Role::Admin, "f.other.localhost", None).is_some());
+    }
+
+    #[test]
+    fn a_path_names_the_namespace_as_a_header_does() {
+        for (path, named) in [
+            ("/function/f", None),
+            ("/function/f.other", Some("other")),
+            ("/function/f.other/a.b", Some("other")),
+            ("/hook/f.other", None),
+        ] {
+            assert_eq!(in_path(path).as_deref(), named, "{path}");
+        }
     }
 }

@@ -12,6 +12,9 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+/// What a caller is answered who is not let through.
+pub(super) type Refusal = Box<Response>;
+
 /// Lets a call of a private function pass, or says what its caller is answered. A token that is not for the function
 /// to see is taken out.
 pub(super) fn pass_gate(
@@ -19,12 +22,12 @@ pub(super) fn pass_gate(
     namespace: &Namespace,
     request: &mut Request,
     now: Timestamp,
-) -> Result<(), Response> {
+) -> Result<(), Refusal> {
     let gate = &keeper.gate;
     let known = gate.access_tokens && principal(request).is_some_and(|p| p.namespace(Some(namespace.clone())).is_ok());
     if !known {
         let token = token(gate, request.headers());
-        keeper.check(token, now).map_err(refused)?;
+        keeper.check(token, now).map_err(|answer| Box::new(refused(answer)))?;
     }
     if !gate.forward {
         gate.headers
@@ -57,19 +60,19 @@ fn refused(answer: &GateAnswer) -> Response {
 }
 
 /// Lets a call through a gateway pass, or says what its caller is answered.
-pub(super) fn pass_lock(gateway: &Gateway, request: &Request) -> Result<(), Response> {
+pub(super) fn pass_lock(gateway: &Gateway, request: &Request) -> Result<(), Refusal> {
     let spec = &gateway.spec;
     match &spec.lock {
         Lock::Open => Ok(()),
-        Lock::Lost => Err(problem::answer(
+        Lock::Lost => Err(Box::new(problem::answer(
             &Error::NotReady(format!(
                 "what opens gateway `{}` cannot be read, because it was encrypted with another key file: set it again",
                 spec.name
             )),
             None,
-        )),
+        ))),
         lock if opens(spec, &shown(lock, request)) => Ok(()),
-        lock => Err(locked(lock)),
+        lock => Err(Box::new(locked(lock))),
     }
 }
 

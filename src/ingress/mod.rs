@@ -1,7 +1,7 @@
 //! The data plane: plain HTTP to a function, by path, by host or by port, streamed both ways.
 //!
-//! `/function/<name>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of gateways and
-//! `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
+//! `/function/<name>/…`, `/function/<name>.<namespace>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of
+//! gateways and `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
 
 mod address;
 mod border;
@@ -18,6 +18,7 @@ use crate::app::{App, Callee, InvokeOptions};
 use crate::domain::{
     AliasName, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
 };
+use crate::listener::tls::Secure;
 use address::Address;
 use axum::Router;
 use axum::body::Body;
@@ -77,7 +78,7 @@ impl Ingress {
     /// Calls one of a gateway's functions, for whoever opens its lock.
     async fn through(&self, gateway: &Gateway, path: String, mut request: Request) -> Response {
         if let Err(refusal) = entry::pass_lock(gateway, &request) {
-            return refusal;
+            return *refusal;
         }
         let spec = &gateway.spec;
         let upstream = self.app.draw_upstream(gateway);
@@ -99,7 +100,7 @@ impl Ingress {
 
     async fn call(&self, callee: Callee<'_>, path: String, mut request: Request) -> Response {
         if let Err(refusal) = self.pass(callee, &mut request) {
-            return refusal;
+            return *refusal;
         }
         let options = match selector(request.headers()) {
             Ok(selector) => InvokeOptions {
@@ -113,7 +114,7 @@ impl Ingress {
     }
 
     /// Lets a caller pass at the function's gate, if it has one.
-    fn pass(&self, callee: Callee<'_>, request: &mut Request) -> Result<(), Response> {
+    fn pass(&self, callee: Callee<'_>, request: &mut Request) -> Result<(), entry::Refusal> {
         let Ok(Some((keeper, namespace))) = self.app.gate(callee) else {
             // No gate; or no function, which the call itself will say.
             return Ok(());
@@ -124,7 +125,11 @@ impl Ingress {
     fn parts(&self, path: String, request: Request) -> (CallParts, Body) {
         let (mut head, body) = request.into_parts();
         let client = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-        forwarded(&mut head.headers, client);
+        let scheme = match head.extensions.get::<Secure>() {
+            Some(Secure) => "https",
+            None => "http",
+        };
+        forwarded(&mut head.headers, client, scheme);
         let call = CallParts {
             method: head.method,
             path,
@@ -137,7 +142,7 @@ impl Ingress {
 }
 
 /// Tells the function who called and under which name, as proxies do; what a proxy before us said stays.
-fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
+fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static str) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -151,19 +156,29 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>) {
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(HOST).or_insert(host);
     }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+    headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));
 }
 
 async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
     let (name, path) = split(address::FUNCTIONS, request.uri().path());
-    // `x-hob-namespace` chooses another namespace than the default one.
-    let namespace = request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
-    let namespace = namespace.map_or_else(|| Namespace::default_namespace().to_string(), str::to_owned);
+    let (name, namespace) = split_namespace(&name);
+    // `x-hob-namespace` chooses another namespace than the default one, where the path does not.
+    let header = || request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
+    let namespace = namespace.or_else(header).map(str::to_owned);
+    let namespace = namespace.unwrap_or_else(|| Namespace::default_namespace().to_string());
     let callee = Callee::Named {
         namespace: &namespace,
-        name: &name,
+        name,
     };
     ingress.call(callee, path, request).await
+}
+
+/// `<name>.<namespace>`, or a name alone: neither of them has a dot in it.
+fn split_namespace(segment: &str) -> (&str, Option<&str>) {
+    match segment.split_once('.') {
+        Some((name, namespace)) => (name, Some(namespace)),
+        None => (segment, None),
+    }
 }
 
 /// `/gateway/<namespace>/<name>/…`, for callers that cannot choose the host: what follows is the path.
@@ -224,13 +239,13 @@ mod tests {
         let client = Some(IpAddr::from([127, 0, 0, 1]));
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("a.localhost"));
-        forwarded(&mut headers, client);
+        forwarded(&mut headers, client, "http");
         let text = |headers: &HeaderMap, name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(text(&headers, "x-forwarded-for"), "127.0.0.1");
         assert_eq!(text(&headers, "x-forwarded-host"), "a.localhost");
         headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.9"));
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
-        forwarded(&mut headers, client);
+        forwarded(&mut headers, client, "http");
         assert_eq!(text(&headers, "x-forwarded-for"), "10.0.0.9, 127.0.0.1");
         assert_eq!(text(&headers, "x-forwarded-proto"), "https");
     }
@@ -248,6 +263,12 @@ mod tests {
         assert_eq!(read(&[("x-hob-alias", "live")]).as_deref(), Some("alias:live"));
         assert_eq!(read(&[("x-hob-version", "three")]), None);
         assert_eq!(read(&[("x-hob-version", "3"), ("x-hob-alias", "live")]), None);
+    }
+
+    #[test]
+    fn a_path_may_name_the_namespace_behind_the_function() {
+        assert_eq!(split_namespace("a.team"), ("a", Some("team")));
+        assert_eq!(split_namespace("a"), ("a", None));
     }
 
     #[test]

@@ -5,8 +5,6 @@ use crate::app::{App, OpenPort};
 use crate::task::{Shutdown, Supervisor, TaskKind};
 use axum::Router;
 use axum::extract::Extension;
-use axum::serve::ListenerExt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A port that another program has is tried again after this time.
@@ -18,21 +16,15 @@ pub async fn serve_ports(app: App, router: Router, supervisor: Supervisor, shutd
         tokio::select! {
             () = shutdown.requested() => return,
             port = app.next_open_port() => {
-                supervisor.spawn(TaskKind::FunctionPort, serve(port, router.clone()));
+                supervisor.spawn(TaskKind::FunctionPort, serve(port, router.clone(), supervisor.clone()));
             }
             () = tokio::time::sleep(AGAIN) => app.retry_ports().await,
         }
     }
 }
 
-async fn serve(port: OpenPort, router: Router) {
+async fn serve(port: OpenPort, router: Router, supervisor: Supervisor) {
     let OpenPort { own, listener, closed } = port;
-    // Small answers must not wait for more.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let router = router.layer(Extension(CameInOn(own.function)));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move { closed.requested().await });
-    if let Err(e) = served.await {
-        tracing::error!(function.id = %own.function, "Port {} of a function is not served any more: {e}", own.port);
-    }
+    crate::listener::serve(listener, router, supervisor, closed).await;
 }

@@ -1,7 +1,14 @@
-//! Addresses that are listened on: taken here, so that whoever cannot have one is told who has it.
+//! Addresses that are listened on: taken here, so that whoever cannot have one is told who has it; and served, plainly or
+//! with TLS.
 //!
-//! Serves nothing: what comes in is for whoever asked.
+//! What is served is handed in; nothing here knows a path.
 
+mod serve;
+pub mod tls;
+
+use crate::task::{Shutdown, Supervisor};
+use axum::Router;
+use axum::serve::ListenerExt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +48,13 @@ pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refu
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+/// Serves a router until `stop`; connections that are open then finish the request they are at.
+pub async fn serve(listener: TcpListener, router: Router, supervisor: Supervisor, stop: Shutdown) {
+    // Small answers must not wait for more.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    serve::serve(listener, router, supervisor, stop).await;
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.

@@ -179,9 +179,9 @@ impl Lease {
         }
     }
 
-    /// Removes the worker: it broke the protocol, or does not let go.
+    /// Removes the worker, container and all: it broke the protocol, or does not let go.
     pub fn end_worker(&self) {
-        self.handle.order(Order::Remove);
+        self.handle.order(Order::End);
         self.shared.apply(Event::Gone {
             worker: self.worker,
             fatal: false,

@@ -305,6 +305,22 @@ impl Pool {
         }
     }
 
+    /// Begins to load the target beside the revision `from`, in a container of it, which serves on meanwhile. Does
+    /// nothing where none is fit: they must differ in nothing but code and environment. Take a slot as ever to see
+    /// how it ends.
+    pub fn reload(&self, from: RevisionId, target: &Arc<Target>) {
+        let mut inner = self.0.lock();
+        if inner.stopping || target.rights.is_some() {
+            return;
+        }
+        let demand = Arc::clone(&target.demand);
+        inner
+            .targets
+            .entry(demand.revision)
+            .or_insert_with(|| Arc::clone(target));
+        self.0.apply_to(&mut inner, Event::Reload { from, demand });
+    }
+
     /// Lets no new call in on this revision and its workers go as they fall idle.
     pub fn retire(&self, revision: RevisionId) {
         let mut inner = self.0.lock();
@@ -553,6 +569,7 @@ impl Shared {
                 Command::Refuse { call, why } => inner.refuse(call, why, &self.options),
                 Command::Start { worker, class, memory } => self.start(inner, worker, class, memory),
                 Command::Load { worker, revision } => inner.load(worker, revision),
+                Command::Reload { worker, host, revision } => events.extend(inner.reload(worker, host, revision)),
                 Command::Remove { worker } => inner.remove(worker),
             }
         }
@@ -563,7 +580,7 @@ impl Shared {
         if inner.stopping {
             return;
         }
-        let (handle, orders) = WorkerHandle::new();
+        let (handle, orders) = WorkerHandle::new(worker);
         inner.workers.insert(worker, handle.clone());
         let image = class
             .image
@@ -666,6 +683,17 @@ impl Inner {
         if let (Some(handle), Some(target)) = (self.workers.get(&worker), self.targets.get(&revision)) {
             handle.order(Order::Load(Arc::clone(target)));
         }
+    }
+
+    /// Loads the revision beside the host's; a container that is gone by now takes nobody in.
+    fn reload(&mut self, worker: WorkerId, host: WorkerId, revision: RevisionId) -> Option<Event> {
+        let (Some(host), Some(target)) = (self.workers.get(&host), self.targets.get(&revision)) else {
+            return Some(Event::Gone { worker, fatal: false });
+        };
+        let handle = host.neighbour(worker);
+        host.order(Order::Reload(worker, handle.clone(), Arc::clone(target)));
+        self.workers.insert(worker, handle);
+        None
     }
 
     fn remove(&mut self, worker: WorkerId) {
@@ -774,6 +802,20 @@ mod tests {
         let (answer, ()) = within(async { tokio::join!(call, claim_a_slot) }).await;
         assert!(matches!(answer, Err(Error::Start { .. })), "{answer:?}");
         assert_eq!((pool.workers().len(), pool.open_calls()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_container_that_ends_before_its_shim_called_is_not_waited_for_and_its_last_words_are_told() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let script = ["sh", "-c", "echo no such library; exit 3"].map(str::to_owned);
+        let (engine, target) = (Arc::new(FakeEngine::with_shim(script.to_vec())), target());
+        let pool = pool(&engine, home.path().join("pool"));
+        pool.offer_runtime(target.demand.class.clone(), "i".to_owned(), 0);
+        let refused = within(pool.acquire(&target)).await.expect_err("it cannot serve");
+        let words = refused.to_string();
+        for part in ["ended with code 3 before its shim called", "no such library"] {
+            assert!(words.contains(part), "{words}");
+        }
     }
 
     #[tokio::test]

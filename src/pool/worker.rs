@@ -1,4 +1,5 @@
-//! One worker's life: its directory and socket, its container, its shim's connections, its end.
+//! A container's life: its directory and socket, its shim's connections, its end. One worker is in it, and a second one
+//! while code is reloaded beside the old.
 //!
 //! Decides nothing about calls: it tells the policy what happened and does what it is told.
 
@@ -10,7 +11,7 @@ use super::lease::{Death, Line};
 use super::state::{Class, Event};
 use super::{Failure, Shared, Target};
 use crate::domain::{Memory, WorkerId};
-use crate::engine::{self, ContainerId, WorkerSpec};
+use crate::engine::{self, ContainerId, ContainerStatus, WorkerSpec};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -32,6 +33,8 @@ const HELLO: Duration = Duration::from_secs(2);
 const REMOVALS: u32 = 3;
 /// Kept of what code prints while it is loaded. Unit: bytes.
 const LOAD_LOG: usize = 64 * 1024;
+/// The name of the code in a worker's directory; of code that replaces it, with a number.
+const CODE: &str = "code";
 /// A Unix socket's address holds fewer bytes than this on every system.
 const SOCKET_PATH: usize = 104;
 
@@ -39,19 +42,36 @@ const SOCKET_PATH: usize = 104;
 #[derive(Debug)]
 pub(super) enum Order {
     Load(Arc<Target>),
+    /// Take another worker in: it loads the target into slots of its own.
+    Reload(WorkerId, WorkerHandle, Arc<Target>),
     Cancel(u16),
     /// Say by the board what became of the slot's call.
     Examine(u16),
     /// Serve the calls that run, and then no more.
     Drain,
+    /// The worker goes, and its container unless another worker is in it.
     Remove,
+    /// The container goes, whoever is in it.
+    End,
 }
 
 /// The way to a living worker, and the news of its slots' deaths.
 #[derive(Debug, Clone)]
 pub(super) struct WorkerHandle {
-    orders: mpsc::UnboundedSender<Order>,
+    worker: WorkerId,
+    orders: mpsc::UnboundedSender<(WorkerId, Order)>,
     board: Arc<Board>,
+}
+
+/// What a container is told, by the workers in it.
+#[derive(Debug)]
+pub(super) struct Orders(mpsc::UnboundedReceiver<(WorkerId, Order)>);
+
+impl Orders {
+    /// The next order to whoever is alone in its container.
+    pub(super) async fn recv(&mut self) -> Option<Order> {
+        self.0.recv().await.map(|(_, order)| order)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,20 +83,28 @@ struct Board {
 }
 
 impl WorkerHandle {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Order>) {
+    pub(super) fn new(worker: WorkerId) -> (Self, Orders) {
         let (orders, receiver) = mpsc::unbounded_channel();
-        (
-            Self {
-                orders,
-                board: Arc::default(),
-            },
-            receiver,
-        )
+        let handle = Self {
+            worker,
+            orders,
+            board: Arc::default(),
+        };
+        (handle, Orders(receiver))
+    }
+
+    /// The way to another worker of the same container.
+    pub(super) fn neighbour(&self, worker: WorkerId) -> Self {
+        Self {
+            worker,
+            orders: self.orders.clone(),
+            board: Arc::default(),
+        }
     }
 
     /// A worker that has ended needs no orders.
     pub(super) fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+        let _ = self.orders.send((self.worker, order));
     }
 
     pub(super) fn set_load_time(&self, time: Duration) {
@@ -143,7 +171,18 @@ pub(super) enum End {
     Broke(String),
 }
 
-/// A worker from its container's creation to its removal.
+impl End {
+    /// The same for whoever shares the container.
+    fn for_neighbour(&self) -> Self {
+        match self {
+            Self::Removed => Self::Removed,
+            Self::Broke(why) | Self::StartFailed(why, _) => Self::Broke(why.clone()),
+            Self::LoadFailed(error, _) => Self::Broke(error.message.clone()),
+        }
+    }
+}
+
+/// A container with its first worker, from its creation to its removal.
 pub(super) async fn live(
     shared: Arc<Shared>,
     id: WorkerId,
@@ -151,7 +190,7 @@ pub(super) async fn live(
     memory: Memory,
     image: Option<String>,
     handle: WorkerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
+    orders: Orders,
 ) {
     let directory = shared.options.directory.join("workers").join(id.to_string());
     let mut life = Life {
@@ -160,7 +199,9 @@ pub(super) async fn live(
         directory: directory.clone(),
         token: uuid::Uuid::new_v4().to_string(),
         container: None,
-        target: None,
+        lanes: Vec::new(),
+        n_slots: 1,
+        n_placed: 0,
         cpu_limited: false,
         idle: HashMap::new(),
         loading: FuturesUnordered::new(),
@@ -170,14 +211,28 @@ pub(super) async fn live(
         orders,
     };
     let end = life.run(class, memory, image).await;
-    report(&shared, id, &handle, end);
+    let lanes = std::mem::take(&mut life.lanes);
+    let ids: Vec<WorkerId> = lanes.iter().map(|lane| lane.id).chain([id]).collect();
+    match lanes.split_first() {
+        Some((first, others)) => {
+            let neighbours = others
+                .iter()
+                .map(|lane| (lane, end.for_neighbour()))
+                .collect::<Vec<_>>();
+            report(&shared, first.id, &first.handle, end);
+            neighbours
+                .into_iter()
+                .for_each(|(lane, end)| report(&shared, lane.id, &lane.handle, end));
+        }
+        None => report(&shared, id, &handle, end),
+    }
     let container = life.container.take();
     drop(life);
     if let Some(container) = container {
         remove(&shared, &container).await;
     }
     let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
-    shared.lock().workers.remove(&id);
+    shared.lock().workers.retain(|worker, _| !ids.contains(worker));
 }
 
 pub(super) async fn remove(shared: &Shared, container: &ContainerId) {
@@ -189,7 +244,10 @@ pub(super) async fn remove(shared: &Shared, container: &ContainerId) {
     }
 }
 
-type Loading = BoxFuture<'static, (u16, Connection, io::Result<(Loaded, Vec<u8>)>)>;
+/// A worker's slot, by its number in the container.
+type Place = (WorkerId, u16);
+
+type Loading = BoxFuture<'static, (Place, Connection, io::Result<(Loaded, Vec<u8>)>)>;
 
 type Greeting = BoxFuture<'static, Option<(Hello, Connection)>>;
 
@@ -199,16 +257,21 @@ struct Life {
     directory: PathBuf,
     token: String,
     container: Option<ContainerId>,
-    target: Option<Arc<Target>>,
+    /// The workers in it: none before a load, two while code is reloaded.
+    lanes: Vec<Lane>,
+    /// How many slots the shim keeps alive.
+    n_slots: u16,
+    /// How often code has been placed.
+    n_placed: u32,
     cpu_limited: bool,
     /// Slots that have said hello and not been loaded.
     idle: HashMap<u16, Connection>,
     loading: FuturesUnordered<Loading>,
-    in_load: HashSet<u16>,
+    in_load: HashSet<Place>,
     /// Accepted connections that have not said hello.
     greeting: FuturesUnordered<Greeting>,
     handle: WorkerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
+    orders: Orders,
 }
 
 impl Life {
@@ -240,9 +303,18 @@ impl Life {
         let spec = self.spec(&class, memory, image);
         let shared = Arc::clone(&self.shared);
         let container = shared.engine.start_worker(&spec).await.map_err(start_failed)?;
-        self.container = Some(container);
-        let control = self.meet(&listener).await?;
+        self.container = Some(container.clone());
+        let control = tokio::select! {
+            met = self.meet(&listener) => met?,
+            Ok(status) = shared.engine.wait(&container) => return Err(self.ended_early(status).await),
+        };
         Ok((listener, control))
+    }
+
+    async fn ended_early(&mut self, status: ContainerStatus) -> End {
+        let how = status.ending();
+        let tail = self.last_words().await;
+        End::StartFailed(format!("the container {how} before its shim called{tail}"), None)
     }
 
     fn listen(&self) -> io::Result<UnixListener> {
@@ -296,7 +368,7 @@ impl Life {
                     Some((hello, connection)) => { self.idle.insert(hello.slot, connection); }
                     None => {}
                 },
-                order = self.orders.recv() => if matches!(order, Some(Order::Remove) | None) { return Err(End::Removed) },
+                order = self.orders.recv() => if matches!(order, Some(Order::Remove | Order::End) | None) { return Err(End::Removed) },
             }
         }
         control.ok_or_else(|| End::Broke("the shim did not dial".to_owned()))
@@ -334,12 +406,12 @@ impl Life {
     async fn serve(&mut self, listener: UnixListener, mut control: Connection, memory: Memory) -> End {
         loop {
             let step = tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order, &mut control, memory).await,
+                order = self.orders.0.recv() => match order {
+                    Some((worker, order)) => self.obey(worker, order, &mut control, memory).await,
                     None => Err(End::Removed),
                 },
                 frame = control.receive() => self.hear(frame).await,
-                Some(loaded) = self.loading.next() => self.loaded(loaded).await,
+                Some(loaded) = self.loading.next() => self.loaded(loaded, &mut control).await,
                 accepted = listener.accept() => { self.greet(accepted); Ok(()) }
                 Some(greeted) = self.greeting.next() => { self.welcome(greeted); Ok(()) }
             };
@@ -349,38 +421,136 @@ impl Life {
         }
     }
 
-    async fn obey(&mut self, order: Order, control: &mut Connection, memory: Memory) -> Result<(), End> {
+    async fn obey(
+        &mut self,
+        worker: WorkerId,
+        order: Order,
+        control: &mut Connection,
+        memory: Memory,
+    ) -> Result<(), End> {
         match order {
             // A slot of a shim ends alone: there is never a reason to drain or to examine.
-            Order::Remove | Order::Drain => Err(End::Removed),
+            Order::Remove | Order::Drain => self.part_with(worker, control).await,
+            Order::End => Err(End::Removed),
             Order::Examine(_) => Ok(()),
-            Order::Cancel(slot) => send(control, Kind::Cancel, &CancelHeader { slot }).await,
+            Order::Cancel(slot) => self.cancel(worker, slot, control).await,
             Order::Load(target) => self.load(target, control, memory).await,
+            Order::Reload(worker, handle, target) => self.reload(worker, handle, target, control).await,
         }
+    }
+
+    async fn cancel(&mut self, worker: WorkerId, slot: u16, control: &mut Connection) -> Result<(), End> {
+        let first = self
+            .lanes
+            .iter()
+            .find(|lane| lane.id == worker)
+            .map_or(0, |lane| lane.first);
+        let slot = first + slot;
+        send(control, Kind::Cancel, &CancelHeader { slot }).await
     }
 
     /// Places the code, sets the limits and loads the slots there are; later ones load as they come.
     async fn load(&mut self, target: Arc<Target>, control: &mut Connection, memory: Memory) -> Result<(), End> {
         let limits = target.demand.limits;
-        self.place_code(&target).await?;
+        let place = self.place_code(&target).await?;
         if limits.memory != memory {
             self.set_memory(limits.memory).await?;
         }
-        if limits.concurrency.get() > 1 {
-            send(
-                control,
-                Kind::Slots,
-                &SlotsHeader {
-                    count: limits.concurrency.get(),
-                },
-            )
-            .await?;
+        self.keep_slots(limits.concurrency.get(), control).await?;
+        self.open_lane(Lane {
+            id: self.id,
+            target,
+            handle: self.handle.clone(),
+            first: 0,
+            place,
+        });
+        Ok(())
+    }
+
+    /// Loads another revision beside the one that is served: into slots of its own, from a place of its own.
+    async fn reload(
+        &mut self,
+        worker: WorkerId,
+        handle: WorkerHandle,
+        target: Arc<Target>,
+        control: &mut Connection,
+    ) -> Result<(), End> {
+        let count = target.demand.limits.concurrency.get();
+        let place = match self.place_code(&target).await {
+            Ok(place) => place,
+            Err(end) => {
+                report(&self.shared, worker, &handle, end);
+                self.shared.lock().workers.remove(&worker);
+                return Ok(());
+            }
+        };
+        let taken = self.lanes.iter().any(|lane| lane.first == 0);
+        self.keep_slots(2 * count, control).await?;
+        self.open_lane(Lane {
+            id: worker,
+            target,
+            handle,
+            first: if taken { count } else { 0 },
+            place,
+        });
+        Ok(())
+    }
+
+    /// As many slots stay as there ever were: those without a revision wait for the next reload.
+    async fn keep_slots(&mut self, count: u16, control: &mut Connection) -> Result<(), End> {
+        if count <= self.n_slots {
+            return Ok(());
         }
-        self.target = Some(target);
-        let slots = std::mem::take(&mut self.idle);
+        self.n_slots = count;
+        send(control, Kind::Slots, &SlotsHeader { count }).await
+    }
+
+    fn open_lane(&mut self, lane: Lane) {
+        let slots = self.idle.extract_if(|slot, _| lane.has(*slot)).collect::<Vec<_>>();
+        self.lanes.push(lane);
         slots
             .into_iter()
             .for_each(|(slot, connection)| self.begin_loading(slot, connection));
+    }
+
+    fn lane_of(&self, slot: u16) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.has(slot))
+    }
+
+    /// Ends a worker's part of the container; without another worker in it, all of it.
+    async fn part_with(&mut self, worker: WorkerId, control: &mut Connection) -> Result<(), End> {
+        let Some(at) = self.lanes.iter().position(|lane| lane.id == worker) else {
+            return if self.lanes.is_empty() {
+                Err(End::Removed)
+            } else {
+                Ok(())
+            };
+        };
+        if self.lanes.len() == 1 {
+            return Err(End::Removed);
+        }
+        let lane = self.lanes.remove(at);
+        report(&self.shared, lane.id, &lane.handle, End::Removed);
+        self.close_lane(lane, control).await
+    }
+
+    /// Ends the processes of a worker that is none any more, for fresh ones to come, and clears its code away.
+    async fn close_lane(&mut self, lane: Lane, control: &mut Connection) -> Result<(), End> {
+        self.in_load.retain(|(worker, _)| *worker != lane.id);
+        for slot in lane.slots() {
+            self.idle.remove(&slot);
+            send(control, Kind::Cancel, &CancelHeader { slot }).await?;
+        }
+        // The container goes by the name of its first worker, which must stay known.
+        if lane.id != self.id {
+            self.shared.lock().workers.remove(&lane.id);
+        }
+        let kept = self.lanes.first().map(|lane| lane.place.clone());
+        let directory = self.directory.clone();
+        let cleared = tokio::task::spawn_blocking(move || clear_place(&directory, &lane.place, kept.as_deref())).await;
+        if let Ok(Err(e)) = cleared {
+            tracing::warn!(worker.id = %self.id, "Replaced code could not be removed: {e}");
+        }
         Ok(())
     }
 
@@ -397,7 +567,7 @@ impl Life {
 
     /// Once the first slot has loaded: importing is not what the limit is meant for.
     async fn limit_cpu(&mut self) -> Result<(), End> {
-        let limit = self.target.as_ref().and_then(|t| t.demand.limits.cpu);
+        let limit = self.lanes.first().and_then(|lane| lane.target.demand.limits.cpu);
         let (Some(cpu), Some(container), false) = (limit, &self.container, self.cpu_limited) else {
             return Ok(());
         };
@@ -405,17 +575,23 @@ impl Life {
         self.shared.engine.set_cpu(container, cpu).await.map_err(start_failed)
     }
 
-    async fn place_code(&mut self, target: &Arc<Target>) -> Result<(), End> {
-        let Some(tree) = target.tree.clone() else {
-            return Ok(());
+    /// Gives the code to the container; answers the name it has there.
+    async fn place_code(&mut self, target: &Arc<Target>) -> Result<String, End> {
+        let name = match self.n_placed {
+            0 => CODE.to_owned(),
+            n => format!("{CODE}.{n}"),
         };
-        let (shared, place) = (Arc::clone(&self.shared), self.directory.join("code"));
+        self.n_placed += 1;
+        let Some(tree) = target.tree.clone() else {
+            return Ok(name);
+        };
+        let (shared, place) = (Arc::clone(&self.shared), self.directory.join(&name));
         let (revision, link) = (target.demand.revision, target.link.clone());
         let placing = move || shared.staging.place(revision, &tree, link.as_ref(), &place);
         let placed = tokio::task::spawn_blocking(placing).await;
         self.stage_again(target);
         match placed {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => Ok(name),
             Ok(Err(e)) => Err(End::StartFailed(
                 format!("the code could not be given to a worker: {e}"),
                 None,
@@ -435,30 +611,39 @@ impl Life {
     }
 
     fn begin_loading(&mut self, slot: u16, mut connection: Connection) {
-        let Some(target) = self.target.clone() else {
+        let Some(lane) = self.lane_of(slot) else {
             self.idle.insert(slot, connection);
             return;
         };
         let placed = || {
             let inside = self.shared.engine.worker_path(&self.directory);
-            inside.join("code").display().to_string()
+            inside.join(&lane.place).display().to_string()
         };
+        let (target, place) = (Arc::clone(&lane.target), (lane.id, slot));
         let path = target.inside.clone().unwrap_or_else(placed);
         let (limit, grace) = (self.shared.options.load_timeout, self.shared.options.grace);
         let log_limit = self.shared.options.log_limit;
-        self.in_load.insert(slot);
+        self.in_load.insert(place);
         self.loading.push(Box::pin(async move {
             let work = load_slot(&mut connection, &target, &path, limit, log_limit);
             let done = timeout(limit + grace, work).await;
             let done = done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "loading took too long")));
-            (slot, connection, done)
+            (place, connection, done)
         }));
     }
 
-    async fn loaded(&mut self, done: (u16, Connection, io::Result<(Loaded, Vec<u8>)>)) -> Result<(), End> {
-        let (slot, connection, result) = done;
+    async fn loaded(
+        &mut self,
+        done: (Place, Connection, io::Result<(Loaded, Vec<u8>)>),
+        control: &mut Connection,
+    ) -> Result<(), End> {
+        let ((worker, slot), connection, result) = done;
+        let Some(lane) = self.lane_of(slot).filter(|lane| lane.id == worker) else {
+            return Ok(());
+        };
+        let (handle, number) = (lane.handle.clone(), slot - lane.first);
         if result.is_ok() {
-            self.in_load.remove(&slot);
+            self.in_load.remove(&(worker, slot));
         }
         match result {
             Ok((
@@ -468,24 +653,41 @@ impl Life {
                 _,
             )) => {
                 self.limit_cpu().await?;
-                self.handle.board.load_us.store(duration_us, Ordering::Relaxed);
+                handle.board.load_us.store(duration_us, Ordering::Relaxed);
                 let line = Line::Shim(connection);
-                self.shared.lock().slots.insert((self.id, slot), line);
-                self.shared.apply(Event::SlotReady { worker: self.id, slot });
+                self.shared.lock().slots.insert((worker, number), line);
+                self.shared.apply(Event::SlotReady { worker, slot: number });
                 Ok(())
             }
-            Ok((Loaded { error, .. }, log)) => Err(End::LoadFailed(error.unwrap_or_else(unknown_error), log)),
-            Err(e) => self.load_broke(slot, &e).await,
+            Ok((Loaded { error, .. }, log)) => {
+                let end = End::LoadFailed(error.unwrap_or_else(unknown_error), log);
+                self.give_up(worker, end, control).await
+            }
+            Err(e) => match self.load_broke(&handle, number, &e).await {
+                Err(end @ End::LoadFailed(..)) => self.give_up(worker, end, control).await,
+                other => other,
+            },
         }
     }
 
+    /// Code that does not load ends its worker; the container lives on when another worker is in it.
+    async fn give_up(&mut self, worker: WorkerId, end: End, control: &mut Connection) -> Result<(), End> {
+        let at = self.lanes.iter().position(|lane| lane.id == worker);
+        let Some(at) = at.filter(|_| self.lanes.len() > 1) else {
+            return Err(end);
+        };
+        let lane = self.lanes.remove(at);
+        report(&self.shared, lane.id, &lane.handle, end);
+        self.close_lane(lane, control).await
+    }
+
     /// The slot's process ended while it loaded: the shim says why, unless it was cancelled on purpose.
-    async fn load_broke(&mut self, slot: u16, error: &io::Error) -> Result<(), End> {
+    async fn load_broke(&mut self, handle: &WorkerHandle, slot: u16, error: &io::Error) -> Result<(), End> {
         let limit = self.shared.options.load_timeout;
         if error.kind() == io::ErrorKind::TimedOut {
             return Err(End::LoadFailed(load_timeout(limit), Vec::new()));
         }
-        let Ok(death) = timeout(self.shared.options.grace, self.handle.death(slot)).await else {
+        let Ok(death) = timeout(self.shared.options.grace, handle.death(slot)).await else {
             return Ok(());
         };
         match death {
@@ -512,17 +714,19 @@ impl Life {
     }
 
     fn slot_exited(&mut self, exited: Exited) -> Result<(), End> {
-        let (slot, out_of_memory) = (exited.slot, exited.cause == "out_of_memory");
-        self.idle.remove(&slot);
-        let mut inner = self.shared.lock();
-        if self.in_load.remove(&slot) || inner.state.is_busy(self.id, slot) {
-            self.handle.board.slot_died(exited);
-        } else {
-            inner.slots.remove(&(self.id, slot));
-            self.shared
-                .apply_to(&mut inner, Event::SlotLost { worker: self.id, slot });
+        let out_of_memory = exited.cause == "out_of_memory";
+        self.idle.remove(&exited.slot);
+        if let Some(lane) = self.lane_of(exited.slot) {
+            let (worker, handle, slot) = (lane.id, lane.handle.clone(), exited.slot - lane.first);
+            let loading = self.in_load.remove(&(worker, exited.slot));
+            let mut inner = self.shared.lock();
+            if loading || inner.state.is_busy(worker, slot) {
+                handle.board.slot_died(Exited { slot, ..exited });
+            } else {
+                inner.slots.remove(&(worker, slot));
+                self.shared.apply_to(&mut inner, Event::SlotLost { worker, slot });
+            }
         }
-        drop(inner);
         if out_of_memory {
             return Err(End::Broke("it ran out of memory".to_owned()));
         }
@@ -543,6 +747,43 @@ impl Life {
             Ok(text) if !text.trim().is_empty() => format!("; it printed last: {}", text.trim()),
             _ => String::new(),
         }
+    }
+}
+
+/// A worker's part of a container: the slots that serve its revision.
+struct Lane {
+    id: WorkerId,
+    target: Arc<Target>,
+    handle: WorkerHandle,
+    /// The number of its first slot in the container; its own numbers begin at 0.
+    first: u16,
+    /// The name of its code in the worker's directory.
+    place: String,
+}
+
+impl Lane {
+    fn slots(&self) -> std::ops::Range<u16> {
+        self.first..self.first + self.target.demand.limits.concurrency.get()
+    }
+
+    fn has(&self, slot: u16) -> bool {
+        self.slots().contains(&slot)
+    }
+}
+
+/// Removes code that nobody serves any more; what goes by its plain name leads to the code that is kept.
+fn clear_place(directory: &Path, gone: &str, kept: Option<&str>) -> io::Result<()> {
+    let plain = directory.join(CODE);
+    if std::fs::symlink_metadata(&plain).is_ok_and(|found| found.is_symlink()) {
+        std::fs::remove_file(&plain)?;
+    }
+    match std::fs::remove_dir_all(directory.join(gone)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    match kept {
+        Some(kept) if !plain.exists() => std::os::unix::fs::symlink(kept, plain),
+        _ => Ok(()),
     }
 }
 

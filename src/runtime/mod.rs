@@ -42,6 +42,9 @@ pub struct Manifest {
     pub default_version: String,
     /// What there is.
     pub version: Vec<Version>,
+    /// Versions that are not on offer and that outside APIs still name: the nearest on offer is used.
+    #[serde(default)]
+    pub retired: Vec<String>,
     /// The image `scripts/setup` makes from the distribution's packages where no registry answers.
     #[serde(default)]
     pub local_base: String,
@@ -203,11 +206,19 @@ impl Runtimes {
             asked: asked.to_owned(),
             known: self.names(),
         })?;
-        let reference = RuntimeRef {
-            family: family.manifest.name.clone(),
-            version: version.name.clone(),
-        };
-        Ok((family, reference))
+        Ok((family, family.reference(version)))
+    }
+
+    /// What is meant as in [`Runtimes::resolve`]; for a version that is retired, the nearest on offer.
+    ///
+    /// # Errors
+    /// `Unknown`, with the names there are.
+    pub fn resolve_nearest(&self, asked: &str) -> Result<(&Family, RuntimeRef), Error> {
+        self.resolve(asked).or_else(|unknown| {
+            let retired = resolve::find_retired(&self.0, asked).ok_or(unknown)?;
+            let (family, version) = retired;
+            Ok((family, family.reference(version)))
+        })
     }
 
     /// The family whose functions are images, if there is one.
@@ -246,6 +257,13 @@ impl Family {
     #[must_use]
     pub fn single_file(&self) -> String {
         format!("main{}", self.manifest.extension)
+    }
+
+    fn reference(&self, version: &Version) -> RuntimeRef {
+        RuntimeRef {
+            family: self.manifest.name.clone(),
+            version: version.name.clone(),
+        }
     }
 
     /// Its name, and what else it is called.

@@ -16,6 +16,31 @@ pub(super) fn find<'f>(families: &'f [Family], asked: &str) -> Option<(&'f Famil
     families.iter().find_map(in_family)
 }
 
+/// The family and the version nearest to the retired one that is meant: the next higher on offer, else the highest.
+pub(super) fn find_retired<'f>(families: &'f [Family], asked: &str) -> Option<(&'f Family, &'f Version)> {
+    let asked = asked.trim().to_ascii_lowercase();
+    let in_family = |f: &'f Family| {
+        let wanted = f
+            .names()
+            .find_map(|name| retired_after(&f.manifest.retired, name, &asked))?;
+        Some((f, nearest(&f.manifest.version, wanted)?))
+    };
+    families.iter().find_map(in_family)
+}
+
+fn retired_after<'f>(retired: &'f [String], name: &str, asked: &str) -> Option<&'f String> {
+    let wanted = version_after(name, asked)?;
+    retired.iter().find(|v| *v == wanted || v.replace('.', "") == wanted)
+}
+
+fn nearest<'f>(versions: &'f [Version], wanted: &str) -> Option<&'f Version> {
+    let wanted = numbers(wanted);
+    let later = versions.iter().filter(|v| numbers(&v.name) >= wanted);
+    later
+        .min_by_key(|v| numbers(&v.name))
+        .or_else(|| versions.iter().max_by_key(|v| numbers(&v.name)))
+}
+
 /// What follows a name: nothing (an empty text), or a version.
 fn version_after<'a>(name: &str, asked: &'a str) -> Option<&'a str> {
     let rest = asked.strip_prefix(name)?;
@@ -91,6 +116,27 @@ mod tests {
     fn a_beginning_means_the_highest_where_the_default_begins_otherwise() {
         let all = versions();
         assert_eq!(version(&all, "20", "3").map(|v| v.name.as_str()), Some("3.12"));
+    }
+
+    #[test]
+    fn a_retired_version_means_the_next_one_on_offer_or_the_last() {
+        let all = versions();
+        for (wanted, expect) in [("3.10", "3.11"), ("2.7", "3.9"), ("8", "20"), ("24", "20")] {
+            assert_eq!(nearest(&all, wanted).map(|v| v.name.as_str()), Some(expect), "{wanted}");
+        }
+        let retired = ["3.10", "8"].map(str::to_owned);
+        for (asked, found) in [
+            ("one310", Some("3.10")),
+            ("one:3.10", Some("3.10")),
+            ("one8", Some("8")),
+            ("one9", None),
+        ] {
+            assert_eq!(
+                retired_after(&retired, "one", asked).map(String::as_str),
+                found,
+                "{asked}"
+            );
+        }
     }
 
     #[test]

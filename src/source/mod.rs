@@ -111,6 +111,14 @@ pub fn pack_directory<W: Write + Seek>(dir: &Path, writer: W) -> Result<W, Error
     Ok(archive::pack_zip(dir, writer, is_wanted)?)
 }
 
+/// Packs those files of a user's directory that are `chosen`, by their paths in it. As [`pack_directory`] otherwise.
+///
+/// # Errors
+/// `Archive`, as [`archive::pack_zip`]; `chosen` is asked for directories too.
+pub fn pack_chosen<W: Write + Seek>(dir: &Path, writer: W, chosen: impl Fn(&Path) -> bool) -> Result<W, Error> {
+    Ok(archive::pack_zip(dir, writer, |path| is_wanted(path) && chosen(path))?)
+}
+
 /// Whether a path belongs into a packed directory.
 fn is_wanted(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str);

@@ -1,5 +1,6 @@
 //! Functions: their SQL and their rows. Says nothing of what a function runs: that is a revision.
 
+use super::annotations::{Annotation, Subject, attach};
 use super::{Error, Store, job, row};
 use crate::domain::{Function, FunctionId, FunctionName, Namespace, RevisionId, Timestamp};
 use rusqlite::{Connection, Row, named_params};
@@ -37,6 +38,19 @@ impl Store {
         let function = function.clone();
         self.write("create a function", move |c| Ok(insert(c, &function)?))
             .await
+    }
+
+    /// Writes a new function down that has no code yet, and what a dialect attaches to it.
+    ///
+    /// # Errors
+    /// `Duplicate` when the namespace has a function of that name; nothing is there then.
+    pub async fn declare_function(&self, function: &Function, annotation: Annotation) -> Result<(), Error> {
+        let function = function.clone();
+        self.write("declare a function", move |c| {
+            insert(c, &function)?;
+            Ok(attach(c, Subject::Function(function.id), &annotation)?)
+        })
+        .await
     }
 
     /// The function of that name, if there is one.

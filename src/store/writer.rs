@@ -13,8 +13,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-/// How long records wait for company.
-const LINGER: Duration = Duration::from_millis(5);
+/// How long records wait for company. Nobody waits for them: who reads records writes what is queued first.
+const LINGER: Duration = Duration::from_millis(25);
 /// How long records wait after a commit that failed.
 const RETRY: Duration = Duration::from_millis(250);
 /// How often a failing disk is worth a line.

@@ -4,10 +4,12 @@
 
 mod clock;
 mod kind;
+mod own_wakes;
 mod shutdown;
 mod supervisor;
 
 pub use clock::Clock;
 pub use kind::{OnFailure, OnShutdown, TaskKind};
+pub use own_wakes::OwnWakes;
 pub use shutdown::Shutdown;
 pub use supervisor::{Drained, Ending, Supervisor, Task};

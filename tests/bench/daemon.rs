@@ -76,6 +76,11 @@ impl Daemon {
         self.ready_in
     }
 
+    /// Where it answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The calls of `function`, with this JSON body.
     pub(crate) fn target(&self, function: &str, body: &str) -> Target {
         Target::post(self.address, &format!("/function/{function}"), body)
@@ -89,6 +94,11 @@ impl Daemon {
     /// A request to any API, with a body of JSON.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Target {
         Target::new(self.address, method, path, "application/json", body.as_bytes())
+    }
+
+    /// A body of bytes, to any API.
+    pub(crate) fn put(&self, path: &str, body: &[u8]) -> Target {
+        Target::new(self.address, "PUT", path, "application/octet-stream", body)
     }
 
     /// A form with a zip as its file `file`, to any API.

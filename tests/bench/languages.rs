@@ -74,7 +74,7 @@ pub(crate) fn node_warm(bench: &Bench) -> Result<Vec<Line>> {
 }
 
 /// The bench with a baseline in Node.js.
-fn with_node(bench: &Bench) -> Result<Bench> {
+pub(crate) fn with_node(bench: &Bench) -> Result<Bench> {
     Ok(Bench {
         image: bench
             .image

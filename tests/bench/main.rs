@@ -13,12 +13,15 @@
 mod baseline;
 mod cleanup;
 mod daemon;
+mod dev;
 mod executions;
 mod jobs;
 mod languages;
 mod load;
+mod nuclio;
 mod report;
 mod rows;
+mod scaleway;
 mod stats;
 
 use anyhow::{Context, Result, bail, ensure};

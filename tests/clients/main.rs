@@ -11,8 +11,10 @@
 #[allow(dead_code, reason = "shared with the suites of the engine, which use more of it")]
 #[path = "../docker/helpers.rs"]
 mod helpers;
+mod nuclio;
 mod python;
 mod qinling;
+mod scaleway;
 #[allow(unreachable_pub, reason = "shared with the other suites")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,6 +8,7 @@
 
 mod builds;
 mod cli;
+mod develop;
 mod engine;
 mod examples;
 mod faults;

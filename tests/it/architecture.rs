@@ -68,7 +68,9 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/", "src/main.rs"]),
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/listener/", "src/daemon.rs"]),
-    ("toml", &["src/config/", "src/runtime/"]),
+    ("ignore", &["src/watch/"]),
+    ("serde_saphyr", &["src/cli/project/", "src/api/nuclio/"]),
+    ("toml", &["src/config/", "src/runtime/", "src/cli/project/"]),
     ("croner", &["src/domain/schedule/"]),
     ("jiff", &["src/domain/schedule/"]),
     ("strsim", &["src/config/"]),
@@ -83,8 +85,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("rsa", &["src/app/"]),
     ("argon2", &["src/app/"]),
     ("subtle", &["src/app/"]),
-    ("base64", &["src/api/", "src/app/", "src/store/"]),
-    ("serde_saphyr", &["src/api/nuclio/"]),
+    ("base64", &["src/api/", "src/app/", "src/store/", "src/cli/project/"]),
 ];
 
 /// What the domain must not know: serialisation, async, the outside.

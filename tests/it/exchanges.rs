@@ -55,7 +55,7 @@ struct Exchange {
     until: bool,
 }
 
-/// At most one of `json`, `form`, `text` and `multipart` is the body.
+/// At most one of `json`, `form`, `text`, `zip` and `multipart` is the body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
@@ -66,6 +66,8 @@ struct Asked {
     json: Option<Value>,
     form: Option<BTreeMap<String, String>>,
     text: Option<String>,
+    /// Files of a zip, which is the body.
+    zip: Option<BTreeMap<String, String>>,
     multipart: Option<Multipart>,
 }
 
@@ -193,6 +195,9 @@ impl Asked {
                 .extend_pairs(pairs)
                 .finish();
             return (Some("application/x-www-form-urlencoded".to_owned()), text.into());
+        }
+        if let Some(files) = &self.zip {
+            return (None, zipped(files).into());
         }
         if let Some(parts) = &self.multipart {
             let boundary = "hob-recorded-boundary";

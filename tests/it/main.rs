@@ -18,12 +18,18 @@ mod deploys;
 mod exchanges;
 mod images;
 mod jobs;
+mod listeners;
 mod messages;
+mod nuclio_functions;
+mod nuclio_items;
 mod private;
+mod program;
 mod published;
 mod qinling_calls;
 mod qinling_functions;
 mod records;
+mod reload;
+mod scaleway;
 mod secrets;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]

@@ -114,7 +114,8 @@ async fn each_way_to_be_wrong_has_its_answer() {
     let elsewhere = token(&hob, json!({"claims": [{"group": "h"}]})).await;
     let old = token(&hob, json!({"claims": [{"group": "g"}], "exp": 1})).await;
     let forged = format!("{}x", &good[..good.len() - 1]);
-    let table: [(&[(&str, &str)], u16, &str); 7] = [
+    type Row<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+    let table: [Row<'_>; 7] = [
         (&[], 404, ""),
         (&[("x-caller-token", "")], 404, ""),
         (&[("x-caller-token", &old)], 401, "not valid"),

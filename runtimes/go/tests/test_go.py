@@ -10,8 +10,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import zoo  # noqa: E402  (needs the path above)
-from worker import (BODY, CANCEL, CHUNK, INVOKE, KIT, LOAD, LOG, PATIENCE, PING, PONG, SLOTS, Built, Worker,  # noqa: E402
-                    alive, built, go, must)
+from worker import KIT, PATIENCE, Built, Worker, built, go, must  # noqa: E402
+from played import BODY, CANCEL, CHUNK, INVOKE, LOAD, LOG, PING, PONG, SLOTS, alive  # noqa: E402
 
 
 class GoTest(unittest.TestCase):

@@ -13,7 +13,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import zoo  # noqa: E402  (needs the path above)
-from worker import PATIENCE, SHIM, WORK, alive, built  # noqa: E402
+from worker import PATIENCE, SHIM, WORK, built  # noqa: E402
+from played import alive  # noqa: E402
 
 
 def free_port():

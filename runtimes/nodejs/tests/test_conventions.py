@@ -5,9 +5,11 @@ import json
 import os
 import re
 import sys
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from daemon import BODY, REPLY, ShimTest, unittest  # noqa: E402  (needs the path above)
+from worker import ShimTest  # noqa: E402  (needs the path above)
+from played import BODY, REPLY  # noqa: E402
 
 
 class ConventionTest(ShimTest):

@@ -5,13 +5,14 @@ waits for frames, and each wait has a limit. Needs Linux and node; needs no cont
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from daemon import (  # noqa: E402  (needs the path above)
-    BODY, CANCEL, CHUNK, INVOKE, LOAD, LOG, PATIENCE, PING, PONG, SHIM, SLOTS, ShimTest, Worker, alive, struct)
+from worker import SHIM, ShimTest, Worker  # noqa: E402  (needs the path above)
+from played import BODY, CANCEL, CHUNK, INVOKE, LOAD, LOG, PATIENCE, PING, PONG, SLOTS, alive  # noqa: E402
 
 INIT = os.path.join(os.path.dirname(SHIM), "init.sh")
 CONVENTIONS = ["context-event", "event-context", "kwargs"]

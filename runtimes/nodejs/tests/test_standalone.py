@@ -15,7 +15,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from daemon import PATIENCE, SHIM, alive  # noqa: E402  (needs the path above)
+from worker import SHIM  # noqa: E402  (needs the path above)
+from played import PATIENCE, alive  # noqa: E402
 
 
 def free_port():

@@ -5,6 +5,7 @@
 
 import _socket
 import json
+import select
 import struct
 
 (HELLO, LOAD, LOADED, INVOKE, BODY, REPLY, LOG, CANCEL, PING, PONG, SLOTS, EXITED) = range(1, 13)
@@ -31,11 +32,20 @@ def dial(address):
     if scheme == "unix" and rest:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         sock.connect(rest)
-        return Connection(sock)
+        return Connection(sock, _arrival_at(sock))
     host, _, port = rest.rpartition(":")
     if scheme == "tcp" and host:
         return Connection(_dial_tcp(host.strip("[]"), port))
     raise ValueError("HOB_DIAL is %r; it must be unix:PATH or tcp:HOST:PORT" % address)
+
+
+def _arrival_at(sock):
+    """A wait in poll and not in recv: on a Unix socket, who sleeps in recv is also woken, for nothing, whenever
+    the other side has read what we sent, which is once for each call.
+    """
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return poller.poll
 
 
 def _dial_tcp(host, port):
@@ -56,10 +66,12 @@ def _dial_tcp(host, port):
 class Connection:
     """Frames in and out of one stream socket, blocking."""
 
-    __slots__ = ("_sock", "_buffer", "_view", "_start", "_end", "fileno", "close")
+    __slots__ = ("_sock", "_arrival", "_buffer", "_view", "_start", "_end", "fileno", "close")
 
-    def __init__(self, sock):
+    def __init__(self, sock, arrival=None):
+        """`arrival` waits until there is something to read; without it reading waits, as long as the socket's timeout."""
         self._sock = sock
+        self._arrival = arrival
         self.fileno = sock.fileno
         self.close = sock.close
         self._room(_BUFFER)
@@ -89,6 +101,8 @@ class Connection:
         if self._start == self._end:
             self._start = self._end = 0
         try:
+            if self._arrival:
+                self._arrival()
             n_read = self._sock.recv_into(self._view[self._end:])
         except ConnectionResetError:
             return False

@@ -6,7 +6,7 @@ import os
 import threading
 import unittest
 
-from played import ShimTest
+from worker import ShimTest
 
 TEXT = ["Content-Type", "text/plain"]
 JSON = ["Content-Type", "application/json"]

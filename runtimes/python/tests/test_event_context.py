@@ -4,7 +4,8 @@ import json
 import os
 import unittest
 
-from played import BODY, CHUNK, REPLY, ShimTest
+from worker import ShimTest
+from played import BODY, CHUNK, REPLY
 
 CORS = [["Access-Control-Allow-Origin", "*"], ["Access-Control-Allow-Headers", "Content-Type"]]
 TEXT = ["Content-Type", "text/plain; charset=utf-8"]

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import unittest
 
-from played import (BODY, CANCEL, CHUNK, INVOKE, LOAD, LOG, PATIENCE, PING, PONG, RUNTIME, SLOTS, ShimTest, alive)
+from worker import RUNTIME, ShimTest
+from played import BODY, CANCEL, CHUNK, INVOKE, LOAD, LOG, PATIENCE, PING, PONG, SLOTS, alive
 
 
 class Hello(ShimTest):

@@ -14,7 +14,8 @@ import textwrap
 import threading
 import unittest
 
-from played import PATIENCE, RUNTIME, install
+from worker import RUNTIME, install
+from played import PATIENCE
 
 
 class StandaloneTest(unittest.TestCase):

@@ -8,7 +8,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "python", "tests"))
-from played import BODY, CHUNK, INVOKE, LOG, REPLY, ShimTest, alive  # noqa: E402  (needs the path above)
+from worker import ShimTest  # noqa: E402  (needs the path above)
+from played import BODY, CHUNK, INVOKE, LOG, REPLY, alive  # noqa: E402
 import test_standalone  # noqa: E402
 
 PARTS = [os.path.join(HERE, "..", "shim.py"), os.path.join(HERE, "..", "hob_shell"),

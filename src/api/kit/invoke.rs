@@ -63,7 +63,7 @@ pub async fn invoke_as_its_server(
     body: HttpBody,
 ) -> Response {
     let id = options.id;
-    let manner = match app.serving(callee) {
+    let manner = match app.manner_of(callee) {
         Some((Convention::ContextEvent, _)) => Manner::Event,
         _ => Manner::Native,
     };
@@ -78,7 +78,7 @@ async fn called(
     mut call: CallParts,
     body: HttpBody,
 ) -> Result<Answer, Error> {
-    let own = app.serving(callee).and_then(|(_, limits)| limits.intake.body);
+    let own = app.manner_of(callee).and_then(|(_, limits)| limits.intake.body);
     call.body_limit = own.map_or(call.body_limit, |own| own.min(call.body_limit));
     let incoming = incoming(call, body).await?;
     app.invoke(callee, options, incoming).await

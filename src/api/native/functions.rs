@@ -43,7 +43,10 @@ pub(super) async fn list(
     let namespace = namespace(query.namespace.as_deref())?;
     let mut functions = Vec::new();
     for function in state.app.list_functions(Some(&namespace)).await? {
-        functions.push(view(&state, &function).await?);
+        // One that was declared through another API and has no code yet is nothing to call or to look at.
+        if !state.app.list_revisions(function.id).await?.is_empty() {
+            functions.push(view(&state, &function).await?);
+        }
     }
     functions.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Json(FunctionList { functions }))
@@ -221,7 +224,12 @@ fn call_parts(query: &InvokeQuery, headers: HeaderMap, body_limit: u64) -> Resul
 async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, Error> {
     let revisions = state.app.list_revisions(function.id).await?;
     let latest = revisions.first().cloned();
-    let latest = latest.ok_or_else(|| Error::not_found(format!("function `{}` was just deleted", function.name)))?;
+    let latest = latest.ok_or_else(|| {
+        let name = &function.name;
+        Error::not_found(format!(
+            "function `{name}` has no code yet: deploy it as it was made, or with `hob deploy`"
+        ))
+    })?;
     let current = revisions.into_iter().find(|r| Some(r.id) == function.current);
     let current = match current {
         Some(revision) => Some(revision_view(&state.app, revision).await?),

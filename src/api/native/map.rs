@@ -23,6 +23,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
         env: sent.env,
+        sealed_secrets: None,
         secrets: secret_changes(sent.secrets),
         memory: sent.memory_mib.map(Memory::from_mib).transpose()?,
         timeout: sent.timeout_ms.map(Timeout::from_millis).transpose()?,
@@ -33,6 +34,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         cpu: sent.cpu_millis.map(cpu).transpose()?,
         intake: None,
         preload: sent.preload,
+        reload: sent.reload,
     })
 }
 

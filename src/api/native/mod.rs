@@ -45,6 +45,10 @@ pub struct NativeState {
     pub data_dir: String,
     /// Where the ingress answers, as `http://HOST:PORT`.
     pub base_url: String,
+    /// Where the daemon answers, as `http://HOST:PORT`.
+    pub addresses: Vec<String>,
+    /// Where it answers with TLS.
+    pub tls: Option<wire::TlsView>,
     /// The daemon's version.
     pub version: String,
     /// The daemon's process.

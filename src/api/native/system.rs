@@ -21,6 +21,8 @@ pub(super) async fn status(State(state): State<NativeState>) -> Result<Json<Stat
         data_dir: state.data_dir.clone(),
         pid: state.pid,
         uptime_seconds: app.now().since(app.started()).as_secs(),
+        addresses: state.addresses.clone(),
+        tls: state.tls.clone(),
         engine: map::engine(app.engine_status()),
         workers: app.workers().iter().map(|w| map::worker(w, &names)).collect(),
         functions: u64::try_from(functions).unwrap_or(u64::MAX),

@@ -74,7 +74,7 @@ async fn single(app: &App, config: &Config, name: Option<String>, bytes: Vec<u8>
             .ok_or_else(|| Fault::refused("Runtime must be explicitly defined when using Function Source Code"))?;
         config.set("runtime", runtime);
     }
-    let family = settings::family(app, config.text("runtime"))?;
+    let family = settings::runtime(app, config.text("runtime"))?.family;
     let extension = &family.manifest.extension;
     let base = name.as_deref().map(|name| stem(name, extension));
     let handler = handler_or(&config, base.as_deref());
@@ -133,7 +133,7 @@ async fn tree(app: &App, config: &Config, place: &Place, upload: Upload) -> Resu
     if config.text("runtime").is_empty() {
         return Err(Fault::refused("Build path is directory - runtime must be specified"));
     }
-    let family = settings::family(app, config.text("runtime"))?;
+    let family = settings::runtime(app, config.text("runtime"))?.family;
     let given = config.text("handler").to_owned();
     let handler = handler_or(&config, None);
     let entry = entry(&given, &handler, family, |wanted| folder.join(wanted).is_file());

@@ -247,7 +247,7 @@ fn reuse(app: &App, order: &Order, existing: Option<&Found>) -> Result<Ready, Fa
         }
     }
     let (config, spec) = completed(config)?;
-    let is_image = app.runtimes().resolve(&spec.runtime).is_err();
+    let is_image = settings::runtime(app, &spec.runtime).is_err();
     let mut translated = match is_image {
         true => settings::of_image(app, &config, &spec)?,
         false => settings::of_code(app, &config, &spec, String::new())?,

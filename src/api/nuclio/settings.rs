@@ -28,18 +28,39 @@ pub(super) struct Translated {
     pub(super) remarks: Vec<String>,
 }
 
-/// The family of languages that a configuration names.
+/// What a configuration's runtime is here.
+#[derive(Debug)]
+pub(super) struct Meant<'a> {
+    pub(super) family: &'a Family,
+    /// For the core.
+    runtime: String,
+    /// What the user should know of it.
+    remark: Option<String>,
+}
+
+/// What a configuration's runtime is here. A version that nobody knows is the family's usual one.
 ///
 /// # Errors
 /// 500, as upstream, for one that is not known or cannot be called in this API's way.
-pub(super) fn family<'a>(app: &'a App, runtime: &str) -> Result<&'a Family, Fault> {
+pub(super) fn runtime<'a>(app: &'a App, runtime: &str) -> Result<Meant<'a>, Fault> {
     let unsupported = |why: String| Fault::refused(format!("Unsupported runtime name: {runtime}")).while_doing(why);
-    let (family, _) = app
-        .runtimes()
-        .resolve(runtime)
-        .map_err(|e| unsupported(e.to_string()))?;
+    let (family, found, remark) = match app.runtimes().resolve(runtime) {
+        Ok((family, found)) => (family, found, None),
+        Err(error) => {
+            let bare = runtime.split(':').next().unwrap_or(runtime);
+            let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+            let usual = app.runtimes().resolve(bare);
+            let (family, found) = usual.map_err(|_| unsupported(error.to_string()))?;
+            let remark = format!("The runtime {runtime} is not here: {found} is used");
+            (family, found, Some(remark))
+        }
+    };
     if family.conventions.contains(&Convention::ContextEvent) {
-        return Ok(family);
+        return Ok(Meant {
+            family,
+            runtime: found.to_string(),
+            remark,
+        });
     }
     Err(unsupported(format!(
         "{} has no functions of a context and an event",
@@ -59,7 +80,9 @@ pub(super) fn of_code(app: &App, config: &Config, spec: &Spec, entry: String) ->
         env.entry(name.clone()).or_insert_with(|| value.clone());
     }
     shim_variables(spec, env);
-    translated.settings.runtime = Some(spec.runtime.clone());
+    let meant = runtime(app, &spec.runtime)?;
+    translated.settings.runtime = Some(meant.runtime);
+    translated.remarks.extend(meant.remark);
     translated.settings.convention = Some(Convention::ContextEvent);
     translated.settings.entry = Some(entry);
     translated.settings.build_commands = Some(steps.commands);
@@ -217,6 +240,29 @@ fn no_effect(config: &Config, spec: &Spec) -> Vec<String> {
         remarks.push(format!(
             "The trigger {name} is kept and not attached: there are no events of kind {kind} here"
         ));
+    }
+    for (name, trigger) in spec.triggers.iter().filter(|(_, t)| t.is_http()) {
+        if trigger
+            .attributes
+            .get("cors")
+            .is_some_and(|cors| cors["enabled"] == true)
+        {
+            remarks.push(format!(
+                "The trigger {name} does not answer for other origins: let the function answer OPTIONS"
+            ));
+        }
+        if config.spec["triggers"][name]["batch"]["mode"] == "enable" {
+            remarks.push(format!(
+                "The trigger {name} does not collect events: each is a call of its own"
+            ));
+        }
+    }
+    if config
+        .spec
+        .get("platform")
+        .is_some_and(|p| !p["attributes"]["network"].is_null())
+    {
+        remarks.push("The function is on a network of its own, not on the one that is named".to_owned());
     }
     let asked = |key: &str| config.spec.get(key).is_some_and(|v| !super::schema::is_empty(v));
     for (key, what) in [

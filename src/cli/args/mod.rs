@@ -14,6 +14,14 @@ pub(crate) use published::{
 const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
+const PROJECT: &str = "A project is a file hob.toml; every key is optional:
+  namespace, env                                   of all its functions
+  [functions.NAME]  path or image, runtime, entry, convention, build, env, memory (MiB),
+                    timeout, concurrency, min, max, network, cpu
+  [functions.NAME.jobs.JOB]          cron (with tz), every or at; first_at, count, missed, overlap, data
+  [functions.NAME.webhooks.WEBHOOK]  sign (github or stripe), version or alias
+.env and .env.local beside it go over its variables. serverless.yml and function.yaml are read too.";
+
 /// A function runtime for one machine.
 #[derive(Debug, Parser)]
 #[command(name = "hob", version, about, after_help = AFTER, max_term_width = 100)]
@@ -70,7 +78,17 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run the daemon in the foreground
     Serve(ServeArgs),
+    /// Write a function to begin with, from a template
+    Init(InitArgs),
+    /// Deploy, and again whenever the code changes; shows what the functions print
+    Dev(DevArgs),
+    /// Show the variables of a project's function, and where each comes from
+    Env {
+        /// The function [default: the only one]
+        name: Option<String>,
+    },
     /// Make or change a function from a directory, an archive, one source file or an image; or only its settings
+    #[command(after_help = PROJECT)]
     Deploy(Box<DeployArgs>),
     /// Call a function and print its answer
     Invoke(Box<InvokeArgs>),
@@ -163,10 +181,10 @@ pub struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its settings only
+    /// A directory, an archive (.zip, .tar, .tar.gz, .tgz) or one source file; the name of a function changes its
+    /// settings only. Without: the project of hob.toml, serverless.yml or function.yaml here
     #[arg(
         value_name = "DIR|ARCHIVE|FILE|NAME",
-        required_unless_present_any = ["name", "image", "from"],
         conflicts_with_all = ["image", "from"]
     )]
     pub(crate) source: Option<PathBuf>,
@@ -227,6 +245,28 @@ pub(crate) struct DeployArgs {
     /// Do not wait until it is ready
     #[arg(long)]
     pub(crate) no_wait: bool,
+    /// Of a project: only say what would change
+    #[arg(long)]
+    pub(crate) plan: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// LANGUAGE or LANGUAGE-TEMPLATE, as in `hob init --list`
+    pub(crate) template: Option<String>,
+    /// Where it is written [default: the template's name]
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// List the templates
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Folders with a project file or with the code of one function [default: this one]
+    #[arg(value_name = "DIR")]
+    pub(crate) directories: Vec<PathBuf>,
 }
 
 /// What a function may reach.
@@ -527,6 +567,15 @@ mod tests {
     fn what_can_be_typed_is_understood() {
         for line in [
             "hob serve --listen 127.0.0.1:0 --data-dir d --config c --offline",
+            "hob deploy",
+            "hob deploy --plan",
+            "hob init",
+            "hob init --list",
+            "hob init any-hello dir",
+            "hob dev",
+            "hob dev a b",
+            "hob env",
+            "hob env f",
             "hob deploy . --name a --runtime x:1 --entry m.f --convention kwargs -e A=b -e C=d --memory 128 --timeout 30s --concurrency 2 --min 0 --max 3 --network none -n other --no-wait",
             "hob deploy --image r.example:5000/a/b:1 --cpu 0.5",
             "hob deploy --image a --convention command --cpu none",
@@ -585,7 +634,6 @@ mod tests {
     fn what_cannot_be_is_refused() {
         for line in [
             "hob",
-            "hob deploy",
             "hob deploy . --image a",
             "hob deploy . --cpu 0.001",
             "hob deploy . --cpu NaN",

@@ -1,6 +1,7 @@
-//! `deploy`: packs, sends, waits until the function is ready or has failed.
+//! `deploy`: packs, sends, waits until the function is ready or has failed. Of projects, `project` knows more.
 
 use super::Context;
+use super::project::{self, Manner};
 use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, SecretSettings, code};
 use crate::cli::args::{DeployArgs, Reach, SecretArg, SecretFrom};
 use crate::cli::client::Call;
@@ -23,6 +24,16 @@ const BUILD: Duration = Duration::from_secs(20 * 60);
 const STEP: Duration = Duration::from_millis(300);
 
 pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Result<Exit, Failure> {
+    if let Some(file) = project_file(&args)? {
+        let how = Manner {
+            no_wait: args.no_wait,
+            ..Manner::default()
+        };
+        return project::deploy(context, &file, args.plan, how).await;
+    }
+    if args.plan {
+        return Err(Failure::usage("--plan is for a project").hint("write a hob.toml; `hob init` makes one"));
+    }
     if let Some(image) = &args.image {
         return deploy_image(context, image, &args).await;
     }
@@ -46,6 +57,19 @@ pub(super) async fn deploy(context: &mut Context<'_>, args: DeployArgs) -> Resul
         settings.runtime = Some(detected(context, &package).await?);
     }
     put(context, &name, &settings, Some(package), args.no_wait).await
+}
+
+/// The project file that is meant: the one here when nothing is named, or that of a directory without further words.
+fn project_file(args: &DeployArgs) -> Result<Option<PathBuf>, Failure> {
+    if settings(args)? != DeploySettings::default() || args.name.is_some() {
+        return Ok(None);
+    }
+    let place = args.source.clone().unwrap_or_else(|| PathBuf::from("."));
+    match crate::cli::project::find(&place) {
+        None if args.source.is_none() => Err(Failure::usage("there is no project file here, and no code is named")
+            .hint("`hob deploy DIR` deploys a directory, `hob init TEMPLATE` makes a project")),
+        found => Ok(found),
+    }
 }
 
 async fn deploy_image(context: &mut Context<'_>, image: &str, args: &DeployArgs) -> Result<Exit, Failure> {
@@ -107,17 +131,29 @@ async fn put(
     package: Option<Package>,
     no_wait: bool,
 ) -> Result<Exit, Failure> {
+    let function = bring(context, name, settings, package, no_wait).await?;
+    say(context, &function)
+}
+
+/// Sends a deploy and waits for its end, unless that is not wanted; on a terminal, what is built is shown.
+pub(super) async fn bring(
+    context: &mut Context<'_>,
+    name: &str,
+    settings: &DeploySettings,
+    package: Option<Package>,
+    no_wait: bool,
+) -> Result<FunctionView, Failure> {
     let hold = match (no_wait, context.output.is_terminal()) {
         (true, _) => "0",
         (false, true) => SHORTLY_HELD,
         (false, false) => HELD,
     };
-    let mut function = send(context, name, settings, package, hold).await?;
-    if !no_wait {
-        watch_build(context, &function).await?;
-        function = settled(context, function).await?;
+    let function = send(context, name, settings, package, hold).await?;
+    if no_wait {
+        return Ok(function);
     }
-    say(context, &function)
+    watch_build(context, &function).await?;
+    settled(context, function).await
 }
 
 fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
@@ -141,6 +177,7 @@ fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
         cpu_millis: args.cpu,
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
+        reload: None,
         source: args.from.clone().map(|url| CodeSource {
             url: Some(url),
             sha256: args.sha256.clone(),
@@ -198,7 +235,7 @@ async fn is_new(context: &Context<'_>, name: &str) -> Result<bool, Failure> {
     answer.checked().await.map(|_| false)
 }
 
-async fn detected(context: &mut Context<'_>, package: &Package) -> Result<String, Failure> {
+pub(super) async fn detected(context: &mut Context<'_>, package: &Package) -> Result<String, Failure> {
     let list = context.client.get("/runtimes".to_owned()).await?;
     let family = package.detect(&list)?.family.clone();
     let note = format!("runtime {family}, told by the files (--runtime chooses another)");
@@ -281,7 +318,7 @@ fn say(context: &mut Context<'_>, function: &FunctionView) -> Result<Exit, Failu
     Ok(Exit::Ok)
 }
 
-fn failed(function: &FunctionView) -> Failure {
+pub(super) fn failed(function: &FunctionView) -> Failure {
     let (name, latest) = (&function.name, &function.latest);
     let why = latest.error.as_deref().unwrap_or("no reason was given");
     let message = format!("{name} version {} failed: {why}", latest.number);

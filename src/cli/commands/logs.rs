@@ -63,12 +63,12 @@ fn print(output: &mut Output, line: &[u8]) -> Result<(), Failure> {
 
 /// Whole lines of pieces.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     rest: Vec<u8>,
 }
 
 impl Lines {
-    fn push(&mut self, piece: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         let mut whole = Vec::new();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.rest.extend_from_slice(part);

@@ -2,11 +2,15 @@
 
 mod daemon;
 mod deploy;
+mod dev;
+mod env;
 mod functions;
 mod images;
+mod init;
 mod invoke;
 mod jobs;
 mod logs;
+mod project;
 mod published;
 mod runs;
 mod scale;
@@ -45,12 +49,15 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
     let Arguments { global, command } = arguments;
     let mut context = Context {
         client: Client::new(&global.url)?.with_token(global.token.as_deref())?,
-        namespace: global.namespace,
+        namespace: global.namespace.clone(),
         output,
     };
     let context = &mut context;
     match command {
         Command::Serve(_) => Err(Failure::usage("`serve` is started by the program itself")),
+        Command::Init(args) => init::init(context, args),
+        Command::Dev(args) => dev::dev(context, &global, args).await,
+        Command::Env { name } => env::env(context, name.as_deref()).await,
         Command::Deploy(args) => deploy::deploy(context, *args).await,
         Command::Invoke(args) => invoke::invoke(context, *args).await,
         Command::List => functions::list(context).await,

@@ -109,6 +109,39 @@ async fn deploy_sends_settings_and_then_the_code() {
 }
 
 #[tokio::test]
+async fn a_secret_is_sent_from_text_or_a_file_and_printed_nowhere() {
+    let (folder, path) = source_file();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "from-a-file\n").expect("written");
+    let from_file = format!("F=@{}", file.display());
+    let mut words = vec!["deploy", &path, "--runtime", "one", "--secret", "A=typed"];
+    words.extend(["--secret", &from_file, "--remove-secret", "OLD"]);
+    let ran = hob(&words, |_| json(200, &function("ready", None))).await;
+    assert_eq!(ran.exit, Exit::Ok);
+    let sent = String::from_utf8_lossy(&ran.asked[0].body).into_owned();
+    assert!(
+        sent.contains(r#""secrets":{"A":"typed","F":"from-a-file","OLD":null}"#),
+        "{sent}"
+    );
+    assert!(!(ran.out.text() + &ran.err).contains("typed"));
+    for (bad, hint) in [
+        ("NOT_SET_ANYWHERE", "is not set"),
+        ("X=@/no/such/file", "cannot be read"),
+    ] {
+        let ran = hob(&["deploy", &path, "--runtime", "one", "--secret", bad], |_| not_found()).await;
+        assert!(ran.exit == Exit::Usage && ran.err.contains(hint), "{}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_shown_masked() {
+    let mut view = function("ready", None);
+    view["latest"]["secrets"] = value!(["PASSWORD"]);
+    let ran = hob(&["get", "hello"], move |_| json(200, &view)).await;
+    assert!(ran.out.text().contains("PASSWORD=****"), "{}", ran.out.text());
+}
+
+#[tokio::test]
 async fn deploy_asks_for_the_runtime_of_a_new_function_only() {
     let runtimes = value!({"runtimes": [{
         "family": "one", "title": "", "versions": [], "conventions": ["kwargs"],

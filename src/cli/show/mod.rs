@@ -339,11 +339,21 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
         ),
         ("workers", s.workers.len().to_string()),
     ]);
+    text.push_str(&pairs(&where_it_answers(s)));
     if !s.workers.is_empty() {
         text.push('\n');
         text.push_str(&workers(s, colours));
     }
     text
+}
+
+fn where_it_answers(s: &Status) -> Vec<(&'static str, String)> {
+    let plain = s.addresses.iter().map(|url| ("listens", url.clone()));
+    let tls = s.tls.iter().flat_map(|tls| {
+        let trust = format!("{} (NODE_EXTRA_CA_CERTS and the like)", tls.ca_file);
+        [("with TLS", tls.url.clone()), ("trust", trust)]
+    });
+    plain.chain(tls).collect()
 }
 
 fn workers(s: &Status, colours: bool) -> String {

@@ -12,14 +12,13 @@ pub use caller::{CallError, Caller, RequestBody};
 pub use output::Listener;
 pub use program::{Exit, News, Program, Running};
 
-use super::worker::{Order, WorkerHandle};
+use super::worker::{Orders, WorkerHandle};
 use super::{Shared, Target};
 use crate::domain::{Convention, Error, WorkerId};
 use crate::engine::{GuestSpec, WorkerSpec};
 use crate::task::TaskKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Arguments of a program, together. Unit: bytes.
 pub const ARGUMENTS_LIMIT: usize = 128 * 1024;
@@ -44,13 +43,7 @@ pub fn port(env: &BTreeMap<String, String>) -> Result<u16, Error> {
 }
 
 /// Starts what serves the target: for each call a program, else a server.
-pub(super) fn start(
-    shared: Arc<Shared>,
-    id: WorkerId,
-    target: Arc<Target>,
-    handle: WorkerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
-) {
+pub(super) fn start(shared: Arc<Shared>, id: WorkerId, target: Arc<Target>, handle: WorkerHandle, orders: Orders) {
     let supervisor = shared.supervisor.clone();
     if target.convention == Convention::Command {
         supervisor.spawn(

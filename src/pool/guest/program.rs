@@ -9,7 +9,7 @@ use crate::domain::{Error, WorkerId};
 use crate::engine::{self, Guest, GuestSpec, Printed};
 use crate::pool::lease::Line;
 use crate::pool::state::Event;
-use crate::pool::worker::{End, Order, WorkerHandle, remove, report};
+use crate::pool::worker::{End, Order, Orders, WorkerHandle, remove, report};
 use crate::pool::{Shared, Target};
 use crate::task::TaskKind;
 use futures_util::StreamExt;
@@ -182,7 +182,7 @@ pub(super) async fn keep_place(
     id: WorkerId,
     target: Arc<Target>,
     handle: WorkerHandle,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: Orders,
 ) {
     shared.apply(Event::Started { worker: id });
     while let Some(order) = orders.recv().await {
@@ -191,7 +191,8 @@ pub(super) async fn keep_place(
                 (0..target.demand.limits.concurrency.get()).for_each(|slot| offer(&shared, &target, id, slot));
             }
             Order::Cancel(slot) | Order::Examine(slot) => offer(&shared, &target, id, slot),
-            Order::Remove | Order::Drain => break,
+            Order::Reload(..) => {}
+            Order::Remove | Order::End | Order::Drain => break,
         }
     }
     report(&shared, id, &handle, End::Removed);

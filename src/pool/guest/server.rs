@@ -11,7 +11,7 @@ use crate::engine::{self, ContainerId, ContainerStatus, Guest, Printed};
 use crate::pool::frame::Exited;
 use crate::pool::lease::Line;
 use crate::pool::state::Event;
-use crate::pool::worker::{End, Order, WorkerHandle, function_error, remove, report, start_failed};
+use crate::pool::worker::{End, Order, Orders, WorkerHandle, function_error, remove, report, start_failed};
 use crate::pool::{Shared, Target};
 use crate::task::TaskKind;
 use bytes::Bytes;
@@ -27,7 +27,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 /// Between two questions whether it answers: first and at most.
@@ -39,13 +38,7 @@ const LAST_LINES: u32 = 20;
 type Ended = BoxFuture<'static, Result<ContainerStatus, engine::Error>>;
 
 /// A server from its container's creation to its removal.
-pub(super) async fn live(
-    shared: Arc<Shared>,
-    id: WorkerId,
-    target: Arc<Target>,
-    handle: WorkerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
-) {
+pub(super) async fn live(shared: Arc<Shared>, id: WorkerId, target: Arc<Target>, handle: WorkerHandle, orders: Orders) {
     let mut server = Server {
         shared: Arc::clone(&shared),
         id,
@@ -73,7 +66,7 @@ struct Server {
     id: WorkerId,
     target: Arc<Target>,
     handle: WorkerHandle,
-    orders: mpsc::UnboundedReceiver<Order>,
+    orders: Orders,
     container: Option<ContainerId>,
     output: Arc<Output>,
 }
@@ -131,7 +124,7 @@ impl Server {
                     Err(_) => return Some(self.silent(limit).await),
                 },
                 status = ended.as_mut() => return Some(self.died_early(status).await),
-                order = self.orders.recv() => if matches!(order, Some(Order::Remove | Order::Drain) | None) {
+                order = self.orders.recv() => if matches!(order, Some(Order::Remove | Order::End | Order::Drain) | None) {
                     return Some(End::Removed);
                 },
             }
@@ -162,9 +155,9 @@ impl Server {
                 status = ended.as_mut() => return self.died(status),
                 () = output.idle(), if draining => return End::Removed,
                 order = self.orders.recv() => match order {
-                    Some(Order::Remove) | None => return End::Removed,
+                    Some(Order::Remove | Order::End) | None => return End::Removed,
                     Some(Order::Drain) => draining = true,
-                    Some(Order::Load(_)) => {}
+                    Some(Order::Load(_) | Order::Reload(..)) => {}
                     Some(Order::Cancel(slot)) => self.offer(slot, address),
                     Some(Order::Examine(slot)) => if let Some(end) = self.examine(slot, address).await {
                         return end;
@@ -211,13 +204,13 @@ impl Server {
         for slot in busy {
             self.handle.slot_died(exited(slot, cause, code));
         }
-        tracing::warn!(worker.id = %self.id, "The server of `{}` ended: {}", self.target.function, how(status));
-        End::Broke(format!("its container {}", how(status)))
+        tracing::warn!(worker.id = %self.id, "The server of `{}` ended: {}", self.target.function, status.ending());
+        End::Broke(format!("its container {}", status.ending()))
     }
 
     async fn died_early(&self, status: Result<ContainerStatus, engine::Error>) -> End {
         let how = match status {
-            Ok(status) => how(status),
+            Ok(status) => status.ending(),
             Err(e) => return start_failed(e),
         };
         let port = port(&self.target.env).unwrap_or_default();
@@ -267,14 +260,6 @@ fn exited(slot: u16, cause: &str, code: Option<i32>) -> Exited {
         cause: cause.to_owned(),
         code,
         signal: None,
-    }
-}
-
-fn how(status: ContainerStatus) -> String {
-    match (status.oom_killed, status.exit_code) {
-        (true, _) => "ran out of memory (raise the function's memory)".to_owned(),
-        (false, Some(code)) => format!("ended with code {code}"),
-        (false, None) => "ended".to_owned(),
     }
 }
 

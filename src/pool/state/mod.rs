@@ -1,7 +1,7 @@
 //! Which worker serves which call. Pure: events in, commands out; no clock, no engine, no sockets.
 //!
 //! Invariants, checked by random sequences below: a slot is handed to one call at a time; a worker serves
-//! one revision for its whole life; a busy worker is never removed on purpose; every waiting call is
+//! one revision for its whole life, and so does each of its slots' processes; a busy worker is never removed on purpose; every waiting call is
 //! answered once; `max` workers and the memory budget hold; idle workers leave oldest first.
 
 use crate::domain::{Limits, Memory, Network, RevisionId, RuntimeRef, Temperature, Timestamp, WorkerId};
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod reload;
 mod scale;
 
 /// One waiting or running call, as the pool knows it.
@@ -130,6 +131,14 @@ pub(super) enum Event {
         /// Which revision.
         revision: RevisionId,
     },
+    /// A revision is to be loaded beside the one that it replaces, in a container that is there; where none is fit for
+    /// it, nothing happens, and its first call finds a worker as ever.
+    Reload {
+        /// What serves until now.
+        from: RevisionId,
+        /// What comes.
+        demand: Arc<Demand>,
+    },
     /// How many stay pre-warmed in a class from now on.
     Prewarm {
         /// Which class.
@@ -178,7 +187,16 @@ pub(super) enum Command {
         /// Which revision, for its whole life.
         revision: RevisionId,
     },
-    /// Remove the container.
+    /// Load a revision beside another one, into slots of its own in the same container.
+    Reload {
+        /// The new worker's identity.
+        worker: WorkerId,
+        /// The worker whose container it shares.
+        host: WorkerId,
+        /// Which revision, for its whole life.
+        revision: RevisionId,
+    },
+    /// Remove the worker; its container goes with the last worker in it.
     Remove {
         /// Which worker.
         worker: WorkerId,
@@ -224,6 +242,8 @@ struct Worker {
     idle_since: Timestamp,
     /// Takes no new call, and goes when those it has are over.
     leaving: bool,
+    /// Whose container it is: that of the worker for which it was started.
+    container: WorkerId,
 }
 
 impl Worker {
@@ -336,6 +356,7 @@ impl State {
             Event::Keep { demand, count } => self.keep(demand, count, &mut out),
             Event::Relax { revision } => self.relax(revision),
             Event::Detach { revision } => self.detach(revision, &mut out),
+            Event::Reload { from, demand } => self.reload(from, &demand, now, &mut out),
             Event::Prewarm { class, count } => {
                 self.policy.prewarm.insert(class, count);
                 self.refill(now, &mut out);
@@ -625,6 +646,7 @@ impl State {
             slots: Vec::new(),
             idle_since: Timestamp::from_millis(0),
             leaving: false,
+            container: id,
         };
         self.workers.insert(id, worker);
         out.push(Command::Start {
@@ -653,7 +675,8 @@ impl State {
         oldest.sort_by_key(|(id, w)| (w.idle_since, **id));
         let mut leaving = Vec::new();
         for (id, worker) in oldest {
-            if over > 0 && !self.is_awaited(worker) && self.may_leave(worker, &leaving) {
+            let frees = !self.shares(worker);
+            if over > 0 && frees && !self.is_awaited(worker) && self.may_leave(worker, &leaving) {
                 over = over.saturating_sub(worker.memory.bytes());
                 leaving.push(*id);
             }
@@ -669,8 +692,11 @@ impl State {
         worker.revision.is_some_and(|r| self.hungry.contains(&r))
     }
 
+    /// Workers of one container share its memory.
     fn used(&self) -> u64 {
-        self.workers.values().map(|w| w.memory.bytes()).sum()
+        let containers: HashMap<WorkerId, u64> =
+            self.workers.values().map(|w| (w.container, w.memory.bytes())).collect();
+        containers.values().sum()
     }
 
     /// Idle, and not needed to keep its revision's minimum once those `leaving` are gone.

@@ -323,6 +323,10 @@ pub struct DeploySettings {
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
+    /// Where nothing but code and environment changes, load it beside the code it replaces, in slots of its own in the
+    /// same container: for development. Such a revision is removed once a later one of its kind serves. No unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<bool>,
     /// Where the code is, in place of the part `code`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<CodeSource>,
@@ -658,6 +662,12 @@ pub struct Status {
     pub pid: u32,
     /// Since start. Unit: seconds.
     pub uptime_seconds: u64,
+    /// Where it answers, as `http://HOST:PORT`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Where it answers with TLS, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsView>,
     /// The container engine.
     pub engine: EngineView,
     /// Its containers.
@@ -668,6 +678,15 @@ pub struct Status {
     pub executions: ExecutionCounts,
     /// Memory of the daemon itself. Unit: bytes.
     pub memory_rss_bytes: u64,
+}
+
+/// Where the daemon answers with TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TlsView {
+    /// As `https://HOST:PORT`.
+    pub url: String,
+    /// The file that clients have to trust, in PEM; its path on the daemon's machine.
+    pub ca_file: String,
 }
 
 /// Whether the engine answers.

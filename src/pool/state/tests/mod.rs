@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::{Concurrency, Intake, Scale, Timeout};
 
 mod random;
+mod reload;
 mod scale;
 
 /// One step of a table. Workers are numbered from 1 in the order of their start, revisions are letters.
@@ -25,6 +26,8 @@ enum Do {
     Keep(char, u16),
     Relax(char),
     Detach(char),
+    /// From one revision to the other.
+    Reload(char, char),
     Prewarm(usize),
     /// So many milliseconds pass, then a tick.
     After(u64),
@@ -37,11 +40,13 @@ enum Got {
     Refuse(u64, Refusal),
     Start(usize),
     Load(usize, char),
+    /// Which worker, in whose container, loads what.
+    Beside(usize, usize, char),
     Remove(usize),
 }
 
 use Do::*;
-use Got::{Hand, Load, Refuse, Remove, Start};
+use Got::{Beside, Hand, Load, Refuse, Remove, Start};
 use Temperature::{Cold, Prewarmed, Warm};
 
 #[derive(Debug, Clone)]
@@ -208,6 +213,10 @@ impl Run {
             Detach(letter) => E::Detach {
                 revision: revision(letter),
             },
+            Reload(from, to) => E::Reload {
+                from: revision(from),
+                demand: Arc::new(self.pool.demand(to)),
+            },
             Prewarm(count) => E::Prewarm {
                 class: class(Network::Outbound),
                 count,
@@ -233,6 +242,10 @@ impl Run {
                 Start(self.ids.len())
             }
             Command::Load { worker, revision } => Load(self.number(worker), letter(revision)),
+            Command::Reload { worker, host, revision } => {
+                self.ids.push(worker);
+                Beside(self.ids.len(), self.number(host), letter(revision))
+            }
             Command::Remove { worker } => Remove(self.number(worker)),
         }
     }

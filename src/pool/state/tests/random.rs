@@ -45,6 +45,8 @@ enum Process {
 
 #[derive(Debug)]
 struct Body {
+    /// Whose container it is in.
+    container: WorkerId,
     class: Class,
     memory: Memory,
     started: bool,
@@ -67,16 +69,22 @@ struct World {
     calls: u64,
     handed: u64,
     timed_out: u64,
+    reloads: u64,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let policy = some_policy(&mut dice);
-        let demands = "ABCD"
+        let mut demands: Vec<_> = "ABCD"
             .chars()
             .map(|letter| some_demand(letter, seed, &mut dice))
             .collect();
+        // What differs in nothing but its code can be reloaded in place.
+        demands.push(Demand {
+            revision: super::revision('E'),
+            ..demands[0].clone()
+        });
         Self {
             seed,
             state: State::new(policy.clone()),
@@ -91,6 +99,7 @@ impl World {
             calls: 0,
             handed: 0,
             timed_out: 0,
+            reloads: 0,
         }
     }
 
@@ -119,6 +128,7 @@ impl World {
             }
             Command::Start { worker, class, memory } => {
                 let body = Body {
+                    container: worker,
                     class,
                     memory,
                     started: false,
@@ -132,6 +142,7 @@ impl World {
                 );
             }
             Command::Load { worker, revision } => self.load(worker, revision),
+            Command::Reload { worker, host, revision } => self.reloaded(worker, host, revision),
             Command::Remove { worker } => {
                 let body = self.bodies.remove(&worker).expect("only what was started is removed");
                 let busy = body.slots.iter().any(|s| in_call(*s).is_some());
@@ -180,9 +191,42 @@ impl World {
         body.slots = vec![Process::Missing; usize::from(demand.limits.concurrency.get())];
     }
 
+    /// A container takes in one more worker, of what differs in nothing but its code from what it serves.
+    fn reloaded(&mut self, worker: WorkerId, host: WorkerId, revision: RevisionId) {
+        let seed = self.seed;
+        let demand = self.demands.iter().find(|d| d.revision == revision).expect("known");
+        let host = &self.bodies[&host];
+        let inside = self.bodies.values().filter(|b| b.container == host.container).count();
+        assert!(
+            inside == 1 && host.serves.is_some_and(|r| r != revision),
+            "seed {seed}: {host:?}"
+        );
+        assert_eq!(
+            (&host.class, host.memory),
+            (&demand.class, demand.limits.memory),
+            "seed {seed}"
+        );
+        let body = Body {
+            container: host.container,
+            class: host.class.clone(),
+            memory: host.memory,
+            started: true,
+            serves: Some(revision),
+            leaving: false,
+            slots: vec![Process::Missing; usize::from(demand.limits.concurrency.get())],
+        };
+        assert!(
+            self.bodies.insert(worker, body).is_none(),
+            "seed {seed}: {worker} twice"
+        );
+        self.retired.remove(&revision);
+        self.reloads += 1;
+    }
+
     fn promises_hold(&self, event: &Event) {
         let seed = self.seed;
-        let used: u64 = self.bodies.values().map(|b| b.memory.bytes()).sum();
+        let containers: BTreeMap<_, _> = self.bodies.values().map(|b| (b.container, b.memory.bytes())).collect();
+        let used: u64 = containers.values().sum();
         assert!(
             used <= self.policy.memory_budget,
             "seed {seed}: {used} bytes after {event:?}"
@@ -224,7 +268,8 @@ impl World {
             80..82 => self.change_prewarm(),
             82..84 => self.keep(),
             84..86 => self.detach(),
-            86..92 => self.tick(50),
+            86..90 => self.reload(),
+            90..94 => self.tick(50),
             _ => self.tick(1500),
         }
     }
@@ -369,6 +414,13 @@ impl World {
         }
     }
 
+    fn reload(&mut self) {
+        let pair = [self.demands[0].clone(), self.demands[4].clone()];
+        let to = self.dice.below(2) as usize;
+        let (from, demand) = (pair[1 - to].revision, Arc::new(pair[to].clone()));
+        self.apply(Event::Reload { from, demand });
+    }
+
     fn change_prewarm(&mut self) {
         let (class, count) = (some_class(&mut self.dice), self.dice.below(3) as usize);
         self.apply(Event::Prewarm { class, count });
@@ -486,13 +538,15 @@ fn some_demand(letter: char, seed: u64, dice: &mut Dice) -> Demand {
 
 #[test]
 fn random_sequences_keep_every_promise() {
-    let (mut calls, mut handed) = (0, 0);
+    let (mut calls, mut handed, mut reloads) = (0, 0, 0);
     for seed in 1..=SEEDS {
         let mut world = World::new(seed);
         (0..EVENTS).for_each(|_| world.step());
         world.end();
         calls += world.calls;
         handed += world.handed;
+        reloads += world.reloads;
     }
+    assert!(reloads * 3 > SEEDS, "the sequences do reload: {reloads}");
     assert!(handed * 3 > calls, "the sequences do serve calls: {handed} of {calls}");
 }

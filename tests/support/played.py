@@ -1,5 +1,7 @@
 """The daemon, played over a real Unix socket against a shim as a plain process. Never sleeps: it
 waits for frames, and each wait has a limit. Needs Linux; needs no container.
+
+Knows no language: each runtime's tests/worker.py says how its shim is started.
 """
 
 import contextlib
@@ -9,27 +11,23 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import textwrap
 import unittest
 
 HELLO, LOAD, LOADED, INVOKE, BODY, REPLY, LOG, CANCEL, PING, PONG, SLOTS, EXITED = range(1, 13)
-RUNTIME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 PATIENCE = 15  # seconds
 CHUNK = 64 * 1024
 
 
-def install(parts, directory):
-    """Puts files and folders of the tree together as an image has them in /opt/hob. The shim's path."""
-    os.mkdir(directory)
-    for part in parts:
-        os.symlink(os.path.abspath(part), os.path.join(directory, os.path.basename(part)))
-    return os.path.join(directory, "shim.py")
-
-
 class Link:
     """One connection, seen from the daemon."""
+
+    LOAD = {"revision": "r1", "entry": "main.main", "convention": "kwargs", "env": {},
+            "timeout_ms": 10000, "log_limit": 1 << 20,
+            "function": {"name": "f", "namespace": "n", "version": 0, "memory_mib": 256}}
+    INVOKE = {"id": "e1", "timeout_ms": 10000, "method": "POST", "path": "/", "query": "", "headers": [],
+              "stream": False, "log_limit": 1 << 20}
 
     def __init__(self, sock):
         self.sock = sock
@@ -68,22 +66,15 @@ class Link:
                         if stream in (None, header["stream"]) and "cut" not in header).decode()
 
     def load(self, path, **changes):
-        header = {"revision": "r1", "path": path, "entry": "main.main", "convention": "kwargs", "env": {},
-                  "timeout_ms": 10000, "log_limit": 1 << 20,
-                  "function": {"name": "f", "namespace": "n", "version": 0, "memory_mib": 256}}
-        header.update(changes)
         self.logs = []
-        self.send(LOAD, header)
+        self.send(LOAD, {**self.LOAD, "path": path, **changes})
         return self.expect(LOADED)[0]
 
     def start(self, body=b"", **changes):
-        header = {"id": "e1", "timeout_ms": 10000, "method": "POST", "path": "/", "query": "", "headers": [],
-                  "stream": False, "log_limit": 1 << 20}
-        header.update(changes)
         self.logs = []
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        self.send(INVOKE, header, body)
+        self.send(INVOKE, {**self.INVOKE, **changes}, body)
 
     def finish(self):
         """(reply header, whole body)"""
@@ -118,18 +109,21 @@ class Link:
 class Worker:
     """A shim process and the links it has dialled."""
 
-    def __init__(self, directory, parts):
+    link_kind = Link
+    patience = PATIENCE
+    source = "main"  # what a lone source file is called
+
+    def __init__(self, directory, command, **env):
         self.directory = directory
-        self.opt = os.path.join(directory, "opt")
         self.code = os.path.join(directory, "code")
         os.mkdir(self.code)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(directory, "sock"))
         self.listener.listen(16)
-        self.listener.settimeout(PATIENCE)
+        self.listener.settimeout(self.patience)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", install(parts, self.opt)], stderr=subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "HOB_TOKEN": "secret", "HOB_DIAL": "unix:%s/sock" % directory})
+            command, stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HOB_TOKEN": "secret", "HOB_DIAL": "unix:%s/sock" % directory, **env})
         self.waiting = []
         self.links = []
         self.control = self.link("control")
@@ -142,14 +136,14 @@ class Worker:
                     self.waiting.remove(link)
                     return link
             sock, _ = self.listener.accept()
-            sock.settimeout(PATIENCE)
-            link = Link(sock)
+            sock.settimeout(self.patience)
+            link = self.link_kind(sock)
             self.links.append(link)
             link.hello = link.expect(HELLO)[0]
             self.waiting.append(link)
 
-    def write(self, source, name="main.py", below=None):
-        path = os.path.join(below or self.code, name)
+    def write(self, source, name=None, below=None):
+        path = os.path.join(below or self.code, name or self.source)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w") as file:
             file.write(textwrap.dedent(source))
@@ -160,8 +154,19 @@ class Worker:
     def end(self):
         """Hangs up and waits. (exit code, what it said on its real stderr)"""
         self.control.sock.close()
-        _, stderr = self.process.communicate(timeout=PATIENCE)
+        _, stderr = self.process.communicate(timeout=self.patience)
         return self.process.returncode, stderr.decode()
+
+    def close(self):
+        if self.process.returncode is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.end()
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stderr.close()
+        for each in [self.listener] + [link.sock for link in self.links]:
+            each.close()
 
 
 def alive(pid):
@@ -173,26 +178,18 @@ def alive(pid):
 
 
 class ShimTest(unittest.TestCase):
-    PARTS = [os.path.join(RUNTIME, name) for name in ("shim.py", "hob_shim")]
+    """One worker, and its first slot before it is loaded."""
 
     def setUp(self):
         directory = tempfile.mkdtemp(prefix="hob-shim-")
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
-        self.worker = Worker(directory, self.PARTS)
-        self.addCleanup(self.close)
+        self.worker = self.start(directory)
+        self.addCleanup(self.worker.close)
         self.slot = self.worker.link("slot", 0)
 
-    def close(self):
-        process = self.worker.process
-        if process.returncode is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.worker.end()
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-        process.stderr.close()
-        for each in [self.worker.listener] + [link.sock for link in self.worker.links]:
-            each.close()
+    def start(self, directory):
+        """The worker: a runtime's own tests say which."""
+        raise NotImplementedError
 
     def loaded(self, source, **changes):
         """The slot, with this code in it."""

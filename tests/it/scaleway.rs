@@ -1,0 +1,172 @@
+//! What the recorded sessions of this API cannot show: what happens as time goes by, and at the same time.
+
+use crate::support::{Hob, PATIENCE, eventually, fake_engine, zip};
+use futures_util::future::join_all;
+use hob::domain::Timestamp;
+use hob::task::Clock;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// 2027-01-15T08:00:00Z.
+const START: i64 = 1_800_000_000_000;
+const BASE: &str = "/functions/v1alpha2/regions/fr-par";
+const ECHO: &str = "def handle(event, context):\n    print('fired', event['httpMethod'], event['path'], event['body'])\n    return 'ok'\n";
+
+async fn hob_by(clock: &Clock) -> Hob {
+    Hob::start_by(clock.clone(), fake_engine()).await.warm().await
+}
+
+async fn ask(hob: &Hob, method: Method, path: &str, body: Value) -> Value {
+    let answer = hob
+        .send(method, &format!("{BASE}{path}"), &[], body.to_string().into())
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+    answer.json()
+}
+
+fn text(object: &Value, key: &str) -> String {
+    object[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {key} in {object:#}"))
+        .to_owned()
+}
+
+async fn namespace(hob: &Hob) -> String {
+    text(
+        &ask(
+            hob,
+            Method::POST,
+            "/namespaces",
+            json!({"name": "n", "organization_id": "o"}),
+        )
+        .await,
+        "id",
+    )
+}
+
+async fn declare(hob: &Hob, namespace: &str, more: Value) -> String {
+    let mut body = json!({"name": "f", "namespace_id": namespace, "runtime": "python3"});
+    body.as_object_mut()
+        .expect("ours")
+        .extend(more.as_object().expect("ours").clone());
+    text(&ask(hob, Method::POST, "/functions", body).await, "id")
+}
+
+/// Where to send a zip to, without scheme and host.
+async fn upload_path(hob: &Hob, function: &str) -> String {
+    let answer = ask(
+        hob,
+        Method::GET,
+        &format!("/functions/{function}/upload-url"),
+        Value::Null,
+    )
+    .await;
+    let host = format!("http://{}", hob.address);
+    text(&answer, "url")
+        .strip_prefix(&host)
+        .expect("the host that was asked")
+        .to_owned()
+}
+
+async fn deploy(hob: &Hob, function: &str, code: &str) -> Value {
+    let path = upload_path(hob, function).await;
+    let sent = hob
+        .send(Method::PUT, &path, &[], zip(&[("handler.py", code)]).into())
+        .await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
+    ask(hob, Method::POST, &format!("/functions/{function}/deploy"), json!({})).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cron_posts_its_args_to_a_private_function_at_its_time_in_utc() {
+    let clock = Clock::manual(Timestamp::from_millis(START));
+    let hob = hob_by(&clock).await;
+    let function = declare(&hob, &namespace(&hob).await, json!({"privacy": "private"})).await;
+    assert_eq!(deploy(&hob, &function, ECHO).await["status"], "ready");
+    let cron = json!({"application_id": function, "schedule": "5 8 * * *", "args": {"k": "v", "n": 1}});
+    ask(&hob, Method::POST, "/crons", cron).await;
+    clock.advance(Duration::from_secs(299));
+    let logs = format!("/logs?application_id={function}");
+    assert_eq!(ask(&hob, Method::GET, &logs, Value::Null).await["total_count"], 0);
+    clock.advance(Duration::from_secs(1));
+    let lines = eventually("the cron to fire", || async {
+        let lines = ask(&hob, Method::GET, &logs, Value::Null).await;
+        (lines["total_count"] == 1).then_some(lines)
+    })
+    .await;
+    assert_eq!(lines["logs"][0]["message"], r#"fired POST / {"k":"v","n":1}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_of_an_upload_is_good_for_an_hour() {
+    let clock = Clock::manual(Timestamp::from_millis(START));
+    let hob = hob_by(&clock).await;
+    let function = declare(&hob, &namespace(&hob).await, json!({})).await;
+    let path = upload_path(&hob, &function).await;
+    let code = || zip(&[("handler.py", ECHO)]).into();
+    clock.advance(Duration::from_secs(3599));
+    assert_eq!(hob.send(Method::PUT, &path, &[], code()).await.status, StatusCode::OK);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        hob.send(Method::PUT, &path, &[], code()).await.status,
+        StatusCode::FORBIDDEN
+    );
+}
+
+/// As the plugin does: the same package once for each function, all at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_are_made_uploaded_and_deployed_in_parallel() {
+    let hob = hob_by(&Clock::system()).await;
+    let namespace = namespace(&hob).await;
+    let one = |name: String| {
+        let (hob, namespace) = (&hob, &namespace);
+        async move {
+            let function = declare(hob, namespace, json!({"name": name})).await;
+            deploy(hob, &function, ECHO).await
+        }
+    };
+    let deployed = tokio::time::timeout(PATIENCE, join_all((0..5).map(|n| one(format!("f{n}"))))).await;
+    assert_eq!(deployed.expect("in time").len(), 5);
+    eventually("all functions to be ready", || async {
+        let all = ask(
+            &hob,
+            Method::GET,
+            &format!("/namespaces/{namespace}/functions"),
+            Value::Null,
+        )
+        .await;
+        let ready = |all: &Vec<Value>| all.len() == 5 && all.iter().all(|one| one["status"] == "ready");
+        all["functions"].as_array().is_some_and(ready).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_users_token_sees_and_makes_its_own_namespace_only() {
+    let operator = "operator-of-thirty-six-characters-xx";
+    let (hob, _) = Hob::start(&[("HOB_ACCESS_TOKEN", operator)]).await;
+    let admin = [("x-auth-token", operator)];
+    let made = json!({"name": "t", "role": "user"}).to_string();
+    let made = hob
+        .send(Method::POST, "/hob/v1/tokens?namespace=mine", &admin, made.into())
+        .await;
+    let token = text(&made.json(), "token");
+    let user = [("x-auth-token", token.as_str())];
+    let create = |name: &str| json!({"name": name, "organization_id": "o"}).to_string();
+    let path = format!("{BASE}/namespaces");
+    for (name, who, status) in [
+        ("theirs", &user, StatusCode::FORBIDDEN),
+        ("mine", &user, StatusCode::OK),
+        ("theirs", &admin, StatusCode::OK),
+    ] {
+        let answer = hob.send(Method::POST, &path, &who[..], create(name).into()).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+    for (who, seen) in [(&user, 1), (&admin, 2)] {
+        let all = hob.send(Method::GET, &path, &who[..], "".into()).await.json();
+        assert_eq!(all["total_count"], seen, "{all:#}");
+    }
+    let nobody = hob.send(Method::GET, &path, &[], "".into()).await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+}

@@ -128,6 +128,13 @@ async fn a_cron_trigger_fires_with_its_event_and_goes_with_its_configuration() {
     // One slot: both triggers meet the same globals.
     let more = json!({"triggers": triggers, "disableDefaultHTTPTrigger": true});
     deploy(&hob, "a", SOURCE, more).await;
+    let lie = [
+        ("x-nuclio-function-name", "a"),
+        ("x-hob-trigger-kind", "cron"),
+        ("x-hob-trigger-name", "lie"),
+    ];
+    hob.send(Method::POST, "/api/function_invocations", &lie, Bytes::new())
+        .await;
     eventually("the trigger to fire", || async {
         let answer = call(&hob, "a").await.json();
         (answer == json!({"seen": [["c1", "x", "b"]]})).then_some(())

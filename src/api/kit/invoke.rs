@@ -26,6 +26,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::TRAILER,
 ];
 
+/// Begins the headers by which a shim learns what caused a call: nobody outside may say so.
+const TRIGGER: &str = "x-hob-trigger-";
+
 /// A request, but for its body.
 #[derive(Debug)]
 pub struct CallParts {
@@ -141,7 +144,9 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
     };
     let named = named_by_connection(&call.headers);
     let of_the_connection = |name: &HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
-    let headers = call.headers.iter().filter(|(name, _)| !of_the_connection(name));
+    let is_ours = |name: &HeaderName| name.as_str().starts_with(TRIGGER);
+    let passed_on = |name: &HeaderName| !of_the_connection(name) && !is_ours(name);
+    let headers = call.headers.iter().filter(|(name, _)| passed_on(name));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Incoming {
         method: call.method.as_str().to_owned(),

@@ -179,6 +179,7 @@ impl Daemon {
             address,
             all: std::iter::once(&listener).chain(&extra).map(url).collect(),
             tls: tls.as_ref().map(tls_view),
+            tls_port: tls.as_ref().map(|speaker| speaker.address().port()),
         };
         let router = router(&config, &app, &store, reach, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
@@ -275,6 +276,7 @@ struct Reach {
     address: SocketAddr,
     all: Vec<String>,
     tls: Option<TlsView>,
+    tls_port: Option<u16>,
 }
 
 fn url(listener: &TcpListener) -> String {
@@ -381,8 +383,17 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
     opened.map_err(|e| Error::Store(directory, e))
 }
 
+/// The engine that the settings and the environment lead to, for whoever only asks it things.
+#[must_use]
+pub fn engine(config: &Config, environment: &Environment) -> impl Engine + use<> {
+    Docker::connect(docker_options(config, environment)(InstanceId::generate()))
+}
+
 /// The folder said, or the one beside or above the program, or in the working directory.
-fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// `NoRuntimes`.
+pub fn runtimes_directory(config: &Config) -> Result<PathBuf, Error> {
     if let Some(directory) = &config.runtimes.directory {
         return Ok(directory.clone());
     }
@@ -503,6 +514,11 @@ fn app_options(config: &Config) -> crate::app::Options {
         archive: crate::archive::Limits::default(),
         upload_limit: config.server.upload_limit,
         async_input_limit: config.records.async_input_limit,
+        keep_bodies: if config.records.enabled {
+            config.records.keep_bodies
+        } else {
+            0
+        },
         async_concurrency: usize::from(config.records.async_concurrency),
         reconnect: config.engine.reconnect,
         prewarm: match config.pool.prewarm {
@@ -563,6 +579,7 @@ fn router(
         base_url: state.base_url.as_str().into(),
         body_limit: config.server.body_limit,
         shutdown: shutdown.clone(),
+        tls_port: reach.tls_port,
         cpu_follows_memory: config.function.cpu_follows_memory,
     };
     let ingress = Ingress {
@@ -627,6 +644,12 @@ async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-async fn metrics(State(app): State<App>) -> String {
-    crate::telemetry::render(&app.metrics())
+async fn metrics(State(app): State<App>) -> Response {
+    match app.metrics().await {
+        Ok(page) => {
+            let kind = [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            (kind, page).into_response()
+        }
+        Err(error) => problem::answer(&error, None),
+    }
 }

@@ -25,6 +25,8 @@ pub struct Dialect {
     pub body_limit: u64,
     /// Ends what would go on for ever.
     pub shutdown: Shutdown,
+    /// The port where it answers with TLS, if it does.
+    pub tls_port: Option<u16>,
     /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
     pub cpu_follows_memory: bool,
 }

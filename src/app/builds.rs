@@ -109,11 +109,13 @@ impl App {
             tree,
             code: code.to_string(),
             commands: revision.build_commands.clone(),
+            convention: revision.convention,
         };
         let under_way = self.0.builds.begin(revision.id);
         self.changed();
         let _unnamed = self.0.builder.hold().await;
         let built = self.0.builder.prepare(&order, &under_way.log).await;
+        super::metrics::built(built.is_ok());
         if let Err(e) = &built {
             let message = e.to_string();
             under_way

@@ -1,10 +1,16 @@
 //! Calling a function: which one, which revision of it, and what is kept of the call.
 
+use super::queue::Stop;
 use super::{App, no_such_function, no_such_function_id};
-use crate::domain::{Error, ExecutionId, FunctionId, FunctionName, Namespace, Selector};
-use crate::invoker::{Answer, Body, Call, Note};
+use crate::domain::{
+    Error, ExecutionId, FunctionId, FunctionName, Namespace, Selector, Timings, is_private_header, kept_headers,
+};
+use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
 use crate::store::AsyncInput;
+use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use std::io;
 
 /// A call as it came in, before anybody knows which revision serves it.
 #[derive(Debug)]
@@ -80,22 +86,11 @@ impl App {
         &self,
         callee: Callee<'_>,
         options: InvokeOptions,
-        mut incoming: Incoming,
+        incoming: Incoming,
     ) -> Result<Answer, Error> {
         let served = self.served(callee)?;
         let target = self.target_for(&served, &options.selector).await?;
-        let mut input = None;
-        if options.keep.input {
-            let whole = self.whole(incoming).await?;
-            incoming = whole.clone().into();
-            input = Some(Box::new(whole));
-        }
-        let note = Note {
-            selector: options.selector,
-            description: options.description,
-            input,
-            keep_result: options.keep.result,
-        };
+        let (note, incoming) = self.note(&options, incoming).await?;
         let call = Call {
             id: options.id,
             function: served.function.id,
@@ -108,7 +103,78 @@ impl App {
             asynchronous: false,
             note,
         };
-        self.0.invoker.invoke(call).await
+        self.stoppable(call).await
+    }
+
+    /// Makes a call again with the input that was kept of one, and keeps what it comes to. Headers that open doors were
+    /// not kept, and are not sent.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such execution, or none of its input was kept; and as [`App::invoke`].
+    pub async fn replay(&self, of: ExecutionId, id: ExecutionId, selector: Selector) -> Result<Answer, Error> {
+        let function = self.execution(of).await?.function;
+        let mut input = self.execution_input(of).await?;
+        input.headers.retain(|(name, _)| !is_private_header(name));
+        let options = InvokeOptions {
+            id,
+            selector,
+            keep: Keep {
+                input: true,
+                result: true,
+            },
+            description: format!("Replay of {of}"),
+        };
+        self.invoke(Callee::Id(function), options, input.into()).await
+    }
+
+    /// Makes a call that [`App::cancel`] can end, its answer's body included.
+    async fn stoppable(&self, call: Call) -> Result<Answer, Error> {
+        let (id, version) = (call.id, call.target.version);
+        let stop = self.0.running.begin(id);
+        let answer = tokio::select! {
+            biased;
+            answer = self.0.invoker.invoke(call) => answer?,
+            () = stop.requested() => return Ok(cancelled(id, version)),
+        };
+        let reply = match answer.reply {
+            Reply::Success {
+                status,
+                headers,
+                body: Body::Stream(stream),
+            } => Reply::Success {
+                status,
+                headers,
+                body: Body::Stream(until_stopped(stream, stop)),
+            },
+            reply => reply,
+        };
+        Ok(Answer { reply, ..answer })
+    }
+
+    /// What is written down of a call, and the call as it goes on.
+    async fn note(&self, options: &InvokeOptions, mut incoming: Incoming) -> Result<(Note, Incoming), Error> {
+        let mut note = Note {
+            selector: options.selector.clone(),
+            description: options.description.clone(),
+            is_wanted: options.keep != Keep::default(),
+            keep_result: match (options.keep.result, self.0.options.keep_bodies) {
+                (true, _) => KeepResult::Cut(RESULT_LIMIT),
+                (false, 0) => KeepResult::No,
+                (false, limit) => KeepResult::Within(limit),
+            },
+            ..Note::default()
+        };
+        if options.keep.input {
+            let whole = self.whole(incoming).await?;
+            note.input = Some(Box::new(AsyncInput {
+                headers: kept_headers(&whole.headers),
+                ..whole.clone()
+            }));
+            incoming = whole.into();
+        } else if self.0.options.keep_bodies > 0 {
+            incoming = keep_small(&mut note, incoming, self.0.options.keep_bodies);
+        }
+        Ok((note, incoming))
     }
 
     /// Reads the whole body, as what is kept has to be.
@@ -133,6 +199,59 @@ impl From<AsyncInput> for Incoming {
             headers: input.headers,
             body: Body::of(input.body),
         }
+    }
+}
+
+/// Keeps an input of at most `limit` bytes without holding the call up for it.
+fn keep_small(note: &mut Note, incoming: Incoming, limit: usize) -> Incoming {
+    let head = |body: Vec<u8>| AsyncInput {
+        method: incoming.method.clone(),
+        path: incoming.path.clone(),
+        query: incoming.query.clone(),
+        headers: kept_headers(&incoming.headers),
+        body,
+    };
+    let body = match incoming.body {
+        Body::Whole(bytes) if bytes.len() <= limit => {
+            note.input = Some(Box::new(head(bytes.to_vec())));
+            Body::Whole(bytes)
+        }
+        Body::Whole(bytes) => Body::Whole(bytes),
+        Body::Stream(stream) => {
+            let (late, stream) = LateInput::tee(head(Vec::new()), stream, limit);
+            note.late_input = Some(late);
+            Body::Stream(stream)
+        }
+    };
+    Incoming { body, ..incoming }
+}
+
+/// Ends early when somebody asks for it; what is behind the stream is dropped then, and its record says so.
+fn until_stopped(stream: BoxStream<'static, io::Result<Bytes>>, stop: Stop) -> BoxStream<'static, io::Result<Bytes>> {
+    let pieces = futures_util::stream::unfold(Some((stream, stop)), |state| async move {
+        let (mut stream, stop) = state?;
+        tokio::select! {
+            biased;
+            piece = stream.next() => Some((piece?, Some((stream, stop)))),
+            () = stop.requested() => Some((Err(io::Error::other("the call was cancelled")), None)),
+        }
+    });
+    pieces.boxed()
+}
+
+fn cancelled(id: ExecutionId, version: u32) -> Answer {
+    let failure = Failure {
+        kind: "cancelled",
+        error_type: String::new(),
+        message: "the call was cancelled while it ran".to_owned(),
+        traceback: String::new(),
+    };
+    Answer {
+        id,
+        version,
+        temperature: None,
+        timings: Timings::default(),
+        reply: Reply::Failure(failure),
     }
 }
 

@@ -413,6 +413,21 @@ impl App {
         done.map_err(|e| Error::internal("the upload could not be unpacked", e))?
     }
 
+    /// Extracts a revision's package again where its tree is not there: a backup brings packages only.
+    async fn have_tree(&self, revision: &Revision) {
+        let (Some(tree), Some(digest)) = (self.tree_of(revision), revision.code.digest()) else {
+            return;
+        };
+        if tree.exists() {
+            return;
+        }
+        let family = self.0.runtimes.family(&revision.runtime);
+        let single = family.map(Family::single_file).unwrap_or_default();
+        if let Err(e) = self.extract(digest, Some(single.clone()), single).await {
+            tracing::error!(revision.id = %revision.id, "The code of a revision is lost: {}", crate::telemetry::chain(&e));
+        }
+    }
+
     /// What containers of a user's image may do.
     fn rights(&self, runtime: &RuntimeRef) -> Rights {
         let manifest = self.0.runtimes.family(runtime).map(|family| &family.manifest);
@@ -424,6 +439,7 @@ impl App {
 
     /// What a worker loads for a revision, as it was built.
     pub(super) async fn target(&self, function: &Function, revision: &Revision) -> Result<Target, Error> {
+        self.have_tree(revision).await;
         let built = self.0.store.build(revision.id).await?.and_then(|b| b.worker_image);
         let place = self.place_of(revision, built.is_some());
         let own_image = revision.code.image().map(str::to_owned);

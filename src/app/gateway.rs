@@ -31,6 +31,14 @@ pub enum GatewayError {
     /// The host is one the daemon itself answers to.
     #[error("{0} is the daemon's own name (server.allowed_hosts): choose another host")]
     OwnHost(HostName),
+    /// The host is of the form that functions of another namespace have.
+    #[error("{host} is a host of functions in namespace `{of}`: only gateways of that namespace may have it")]
+    Foreign {
+        /// The host.
+        host: HostName,
+        /// Whose functions have it.
+        of: String,
+    },
     /// It cannot be, or the store cannot be used.
     #[error(transparent)]
     Other(#[from] Error),
@@ -190,6 +198,14 @@ impl App {
         let own = |host: &&HostName| self.0.options.own_hosts.iter().any(|own| own == host.as_str());
         if let Some(host) = spec.hosts.iter().find(own) {
             return Err(GatewayError::OwnHost(host.clone()));
+        }
+        let foreign = |host: &HostName| {
+            let of = host.namespace_of_functions()?;
+            // Names of hosts have no capitals, those of namespaces may.
+            (!of.eq_ignore_ascii_case(spec.namespace.as_str())).then(|| (host.clone(), of.to_owned()))
+        };
+        if let Some((host, of)) = spec.hosts.iter().find_map(foreign) {
+            return Err(GatewayError::Foreign { host, of });
         }
         let all = self.0.gateways.all();
         let mut others = all

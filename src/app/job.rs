@@ -205,6 +205,7 @@ impl App {
         for (id, reason) in &claimed.failed {
             tracing::warn!(job.id = %id, "Job {id} cannot fire any more: {reason}");
         }
+        super::metrics::fired(claimed.fired.len());
         if !claimed.fired.is_empty() {
             self.0.queued.notify_one();
         }

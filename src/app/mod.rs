@@ -5,6 +5,7 @@
 
 mod access;
 mod alias;
+mod backup;
 mod builds;
 mod call;
 mod code;
@@ -16,6 +17,7 @@ mod gate;
 mod gateway;
 mod images;
 mod job;
+mod metrics;
 mod notes;
 mod package;
 mod port;
@@ -31,6 +33,7 @@ mod webhook;
 
 pub use access::{Keys, MadeToken, NewToken};
 pub use alias::AliasSpec;
+pub use backup::restore;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
@@ -81,6 +84,8 @@ pub struct Options {
     pub upload_limit: u64,
     /// Largest input of an asynchronous call. Unit: bytes.
     pub async_input_limit: u64,
+    /// What a synchronous call is made with, and what it answers, is kept up to this size each; 0: not. Unit: bytes.
+    pub keep_bodies: usize,
     /// Asynchronous calls that run at once.
     pub async_concurrency: usize,
     /// Waiting for a dead engine between two tries.
@@ -333,6 +338,8 @@ impl App {
     pub async fn delete_function_by_id(&self, id: FunctionId) -> Result<(), Error> {
         let function = self.function_by_id(id).await?;
         let revisions = self.0.store.list_revisions(function.id).await?;
+        // Nobody gives it a port while it goes.
+        let _ports = self.0.ports.hold().await;
         self.0.store.delete_function(function.id).await?;
         self.0.directory.remove(&function);
         self.0.ports.close(id);
@@ -364,12 +371,6 @@ impl App {
     #[must_use]
     pub fn logs(&self) -> &LogHub {
         self.0.invoker.logs()
-    }
-
-    /// What is counted.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<&'static dyn crate::telemetry::Metric> {
-        crate::invoker::metrics().to_vec()
     }
 
     /// The longest that a call of any function may take.

@@ -126,6 +126,11 @@ impl Ports {
         }
     }
 
+    /// Keeps ports as they are while this is held.
+    pub(super) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.change.lock().await
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<FunctionId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,7 +189,7 @@ impl App {
     /// `PortError` says who has it; what the function had stays then.
     pub async fn reserve_port(&self, function: FunctionId, wanted: Option<Port>) -> Result<Port, PortError> {
         let ports = &self.0.ports;
-        let _one_at_a_time = ports.change.lock().await;
+        let _one_at_a_time = ports.hold().await;
         let has = ports.port_of(function);
         if let Some(port) = has.filter(|port| wanted.is_none_or(|wanted| wanted == *port)) {
             return Ok(port);
@@ -206,7 +211,7 @@ impl App {
     /// # Errors
     /// As [`App::reserve_port`].
     pub async fn check_port(&self, function: Option<FunctionId>, wanted: Port) -> Result<(), PortError> {
-        let _one_at_a_time = self.0.ports.change.lock().await;
+        let _one_at_a_time = self.0.ports.hold().await;
         let own = function.is_some() && self.0.ports.owner(wanted) == function;
         if own {
             return Ok(());
@@ -219,7 +224,7 @@ impl App {
     /// # Errors
     /// When the store cannot be written.
     pub async fn release_port(&self, function: FunctionId) -> Result<bool, Error> {
-        let _one_at_a_time = self.0.ports.change.lock().await;
+        let _one_at_a_time = self.0.ports.hold().await;
         let released = self.0.store.delete_port(function).await?;
         self.0.ports.close(function);
         Ok(released)
@@ -250,7 +255,7 @@ impl App {
 
     /// Tries again to open the ports that another program had.
     pub async fn retry_ports(&self) {
-        let _one_at_a_time = self.0.ports.change.lock().await;
+        let _one_at_a_time = self.0.ports.hold().await;
         for own in self.0.ports.closed() {
             if let Ok(listener) = self.0.ports.take(own.port).await {
                 tracing::info!(function.id = %own.function, "Port {} of a function is free again and open", own.port);

@@ -3,7 +3,7 @@
 use super::App;
 use super::call::{Callee, Incoming, InvokeOptions};
 use crate::domain::{Ending, Error, Execution, ExecutionId, Outcome, Timings};
-use crate::invoker::{Body, Call, Note, Reply};
+use crate::invoker::{Body, Call, KeepResult, Note, RESULT_LIMIT, Reply};
 use crate::pool::Target;
 use crate::store::{Acceptance, AsyncInput};
 use crate::task::{Shutdown, TaskKind};
@@ -16,27 +16,44 @@ use tokio::sync::{Notify, Semaphore};
 /// The queue is looked at again after this time, should a wake-up have been missed.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Asynchronous calls that run, and the way to stop each.
+/// Calls that run, and the way to stop each.
 #[derive(Debug, Default)]
-pub(super) struct Running(Mutex<HashMap<ExecutionId, Arc<Notify>>>);
+pub(super) struct Running(Arc<Stops>);
+
+type Stops = Mutex<HashMap<ExecutionId, Arc<Notify>>>;
+
+/// A call's own ear for being stopped; it is forgotten when this is dropped.
+pub(super) struct Stop {
+    id: ExecutionId,
+    all: Arc<Stops>,
+    asked: Arc<Notify>,
+}
 
 impl Running {
-    fn begin(&self, id: ExecutionId) -> Arc<Notify> {
-        let stop = Arc::new(Notify::new());
-        self.0
-            .lock()
+    pub(super) fn begin(&self, id: ExecutionId) -> Stop {
+        let (all, asked) = (Arc::clone(&self.0), Arc::new(Notify::new()));
+        all.lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::clone(&stop));
-        stop
-    }
-
-    fn end(&self, id: ExecutionId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            .insert(id, Arc::clone(&asked));
+        Stop { id, all, asked }
     }
 
     fn stop(&self, id: ExecutionId) -> bool {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         found.inspect(|stop| stop.notify_one()).is_some()
+    }
+}
+
+impl Stop {
+    /// Waits until somebody wants the call to end.
+    pub(super) async fn requested(&self) {
+        self.asked.notified().await;
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -100,18 +117,14 @@ impl App {
     /// Stops a call: one that waits never runs, one that runs loses its slot. False when it had ended.
     ///
     /// # Errors
-    /// `NotFound` when there is no such call, `Conflict` for a synchronous one: its caller can hang up.
+    /// `NotFound` when there is no such call.
     pub async fn cancel(&self, id: ExecutionId) -> Result<bool, Error> {
         let execution = self.execution(id).await?;
         if execution.state.is_terminal() {
             return Ok(false);
         }
-        if !execution.asynchronous {
-            return Err(Error::conflict(
-                "a synchronous call ends when its caller closes the connection".to_owned(),
-            ));
-        }
-        Ok(self.0.store.cancel_queued(id, self.0.clock.now()).await? || self.0.running.stop(id))
+        let waited = execution.asynchronous && self.0.store.cancel_queued(id, self.0.clock.now()).await?;
+        Ok(waited || self.0.running.stop(id))
     }
 
     async fn claim(&self, free: usize) -> Vec<(Execution, AsyncInput)> {
@@ -133,9 +146,8 @@ impl App {
         tokio::select! {
             () = self.make_queued_call(&execution, input) => {}
             // The call's record ends as cancelled when it is dropped.
-            () = stop.notified() => {}
+            () = stop.requested() => {}
         }
-        self.0.running.end(execution.id);
     }
 
     async fn make_queued_call(&self, execution: &Execution, input: AsyncInput) {
@@ -155,7 +167,8 @@ impl App {
             body: incoming.body,
             asynchronous: true,
             note: Note {
-                keep_result: true,
+                keep_result: KeepResult::Cut(RESULT_LIMIT),
+                is_wanted: true,
                 ..Note::default()
             },
         };
@@ -194,6 +207,7 @@ impl App {
             timings: Timings::default(),
             log: Vec::new(),
             result: None,
+            late_input: None,
         };
         if let Err(e) = self.0.store.end_async(id, ending).await {
             tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");

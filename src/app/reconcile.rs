@@ -66,6 +66,7 @@ impl App {
             Attempt::Failed(reason) => {
                 tracing::warn!(function.name = %function.name, revision.number = revision.number, "Revision {} of `{}` failed: {}", revision.number, function.name, first_line(&reason));
                 self.0.store.mark_failed(id, reason).await?;
+                super::metrics::deployed(false);
                 self.0.pool.retire(id);
             }
             Attempt::Ready(target) => self.switch(function, &revision, target).await?,
@@ -160,6 +161,7 @@ impl App {
     async fn switch(&self, function: Function, revision: &Revision, target: Arc<Target>) -> Result<(), Error> {
         let now = self.0.clock.now();
         let previous = self.0.store.mark_ready(revision.id, now).await?;
+        super::metrics::deployed(true);
         let Some(function) = self.0.store.function(function.id).await? else {
             self.0.pool.retire(revision.id);
             return Ok(());

@@ -112,7 +112,7 @@ impl App {
         let found = self.0.store.execution_input(id).await?;
         found.ok_or_else(|| {
             Error::not_found(format!(
-                "execution {id} has no kept input: asynchronous calls keep one, and those that ask for it (`--keep`)"
+                "execution {id} has no kept input: it was larger than records.keep_bodies_kib, or records are off; `hob invoke --keep` keeps any"
             ))
         })
     }
@@ -139,22 +139,17 @@ impl App {
         let found = self.0.store.execution_result(id).await?;
         found.ok_or_else(|| {
             let state = execution.state.as_str();
-            Error::not_found(format!("execution {id} is {state} and has no kept result: asynchronous calls keep one, and those that ask for it (`--keep`), once they have succeeded"))
+            Error::not_found(format!("execution {id} is {state} and has no kept result: it has none, or a larger one than records.keep_bodies_kib; `hob invoke --keep` keeps any"))
         })
     }
 
-    /// A function's executions with their logs, oldest first.
+    /// Ended executions with what they printed, in the order that the filter says.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn function_log(
-        &self,
-        function: FunctionId,
-        after: Option<ExecutionId>,
-        limit: u32,
-    ) -> Result<Vec<LogEntry>, Error> {
+    pub async fn logged(&self, filter: ExecutionFilter) -> Result<Vec<LogEntry>, Error> {
         self.0.store.flush().await?;
-        Ok(self.0.store.function_log_since(function, after, limit).await?)
+        Ok(self.0.store.logged(filter).await?)
     }
 
     /// How many executions there are, by state.

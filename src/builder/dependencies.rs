@@ -4,7 +4,7 @@
 use super::context::{self, Parts, blocking, named, read_ca, read_runtime, read_top};
 use super::plan::{self, CommandsOrder, ContextFile, Input, Key};
 use super::{BuildLog, Builder};
-use crate::domain::{Error, RuntimeRef};
+use crate::domain::{Convention, Error, RuntimeRef};
 use crate::engine::ImageInfo;
 use crate::runtime::{Build, Family};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub struct Order {
     pub code: String,
     /// The user's own build commands.
     pub commands: Vec<String>,
+    /// How it is called: some conventions know places for dependencies that the user brings along.
+    pub convention: Convention,
 }
 
 /// One image to be made.
@@ -48,7 +50,12 @@ impl Builder {
         let tree = order.tree.clone();
         let top = blocking(move || read_top(&tree)).await?;
         let manifest = &family.manifest;
-        let input = plan::input(manifest.build.as_ref(), &manifest.dependency_files, &top);
+        let input = plan::input(
+            manifest.build.as_ref(),
+            &manifest.dependency_files,
+            &top,
+            order.convention,
+        );
         if input == Input::Nothing && order.commands.is_empty() {
             return Ok(None);
         }

@@ -4,6 +4,7 @@
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::progress::Bar;
 use crate::api::native::wire::{BASE, header};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -42,6 +43,17 @@ pub(crate) fn body_from(reader: impl Read + Send + 'static) -> Body {
         Ok((!piece.is_empty()).then(|| (Frame::data(Bytes::from(piece)), reader)))
     });
     StreamBody::new(pieces).boxed_unsync()
+}
+
+/// A body that tells a bar how much of it has gone.
+pub(crate) fn watched(body: Body, bar: Bar) -> Body {
+    let mut sent = 0;
+    body.map_frame(move |frame| {
+        sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        bar.at(sent);
+        frame
+    })
+    .boxed_unsync()
 }
 
 /// One request to the native API.
@@ -254,6 +266,11 @@ impl Answer {
     /// A header's value, if it is there and text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the body is, where that is known. Unit: bytes.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
     }
 
     /// The next piece of the body; `None` at its end.

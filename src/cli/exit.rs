@@ -7,7 +7,7 @@ use crate::api::native::wire::code;
 pub(crate) enum Exit {
     /// Done.
     Ok = 0,
-    /// The function failed.
+    /// The function failed; of `hob doctor`: something is broken.
     Function = 1,
     /// Asked for something that cannot be.
     Usage = 2,

@@ -1,6 +1,6 @@
 //! What can be typed after `hob jobs`. Reads words into values; does nothing with them.
 
-use super::args::millis;
+use super::args::{SelectArgs, millis};
 use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
@@ -17,7 +17,7 @@ pub(crate) enum JobsCommand {
         /// The job's id, or its name where only one has it
         job: String,
     },
-    /// Show when a job is due next, in UTC
+    /// Show when a job is due next, in UTC and in its time zone
     Next {
         /// The job's id, or its name where only one has it
         job: String,
@@ -88,6 +88,8 @@ pub(crate) struct JobsCreateArgs {
     /// The input: JSON, @FILE, or - for standard input
     #[arg(short, long, value_name = "JSON|@FILE|-", allow_negative_numbers = true)]
     pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
 }
 
 /// What to do about times that pass while the daemon is away.

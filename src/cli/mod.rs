@@ -6,6 +6,8 @@
 mod args;
 mod client;
 mod commands;
+mod diff;
+mod doctor;
 mod exit;
 mod failure;
 mod input;
@@ -13,6 +15,7 @@ mod job_args;
 mod multipart;
 mod output;
 mod package;
+mod progress;
 mod project;
 mod show;
 mod table;

@@ -5,6 +5,7 @@
 use super::args::{Format, Global};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::progress::Bar;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -56,6 +57,14 @@ impl Output {
     /// Whether data may be coloured.
     pub(crate) fn colours(&self) -> bool {
         self.colour_out
+    }
+
+    /// A line that shows how far something is: on a terminal, where no JSON is wanted.
+    pub(crate) fn bar(&self, what: &str, total: Option<u64>) -> Bar {
+        match self.terminal && !self.is_json() {
+            true => Bar::new(what, total),
+            false => Bar::hidden(),
+        }
     }
 
     /// Whether a person looks at what is said beside the data.

@@ -36,6 +36,11 @@ impl Cell {
         }
     }
 
+    /// Whether this is what it says.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.text == text
+    }
+
     /// A cell that is never cut: something to be copied.
     pub(crate) fn whole(text: &str) -> Self {
         Self {
@@ -139,7 +144,8 @@ pub(crate) fn state(word: &str, colours: bool) -> String {
     coloured(word, tone_of(word), colours)
 }
 
-fn coloured(text: &str, tone: Tone, colours: bool) -> String {
+/// A text in its colour, where colours are.
+pub(crate) fn coloured(text: &str, tone: Tone, colours: bool) -> String {
     let number = match tone {
         Tone::Plain => return text.to_owned(),
         _ if !colours => return text.to_owned(),

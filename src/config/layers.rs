@@ -171,7 +171,8 @@ impl Layers {
     }
 
     fn unknown_key(&self, key: String, origin: Origin) -> Error {
-        let nearest = nearest(&key, self.0.keys().map(String::as_str)).or_else(|| self.same_ending(&key));
+        let similar = || nearest(&key, self.0.keys().map(String::as_str));
+        let nearest = self.same_ending(&key).or_else(similar);
         let nearest = nearest.map(str::to_owned);
         Error::UnknownKey { key, origin, nearest }
     }

@@ -275,6 +275,8 @@ pub struct Records {
     pub durability: Durability,
     /// Bytes of the largest input of an asynchronous call.
     pub async_input_limit: u64,
+    /// Bytes of the largest input, and of the largest answer, kept of a synchronous call; 0: none is.
+    pub keep_bodies: usize,
     /// Asynchronous calls at the same time.
     pub async_concurrency: u16,
 }
@@ -533,6 +535,7 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
         queue: queue as usize,
         durability: from.choice("records.durability", &durabilities)?,
         async_input_limit: from.mib("records.async_input_limit_mib", 1..=256)?,
+        keep_bodies: from.number::<usize>("records.keep_bodies_kib", 0..=1_024, "KiB")? * 1_024,
         async_concurrency: from.number("records.async_concurrency", 1..=1_000, "calls")?,
     })
 }

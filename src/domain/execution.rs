@@ -160,8 +160,25 @@ pub struct Ending {
     pub timings: Timings,
     /// What the function printed, both streams in order, at most the configured size.
     pub log: Vec<u8>,
-    /// The answer's body where it is kept (asynchronous calls, and who asked for it), at most the configured size.
+    /// The answer's body where it is kept, at most the configured size.
     pub result: Option<Vec<u8>>,
+    /// What it was called with, where that is kept and came in pieces while the call ran.
+    pub late_input: Option<Box<Input>>,
+}
+
+/// What a call is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// HTTP method.
+    pub method: String,
+    /// Path below the function.
+    pub path: String,
+    /// Query without its question mark; may be empty.
+    pub query: String,
+    /// Headers. Order: as they came.
+    pub headers: Vec<(String, String)>,
+    /// The body, bounded by the caller.
+    pub body: Vec<u8>,
 }
 
 /// One call as recorded.

@@ -8,6 +8,7 @@ mod execution;
 mod function;
 mod gate;
 mod gateway;
+mod header;
 mod id;
 mod job;
 mod limits;
@@ -23,17 +24,18 @@ mod webhook;
 
 pub use access::{Principal, Role, Token};
 pub use error::{Error, Fault};
-pub use execution::{Ending, Execution, ExecutionState, Outcome, Temperature, Timings};
+pub use execution::{Ending, Execution, ExecutionState, Input, Outcome, Temperature, Timings};
 pub use function::Function;
 pub use gate::{ClaimRule, Gate, GateAnswer};
 pub use gateway::{Gateway, GatewaySpec, HostName, Lock, PathPrefix, Route, Routes, Upstream, Upstreams};
+pub use header::{NOT_KEPT, is_private_header, kept_headers};
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
-pub use schedule::{Cron, Every, Schedule, moment};
+pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use secret::{
     LostSecrets, NamespaceSettings, SealedSecret, SecretChanges, SecretText, Secrets, Variable, Variables, layered,
 };

@@ -114,6 +114,7 @@ fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
 struct Link {
     client: Client,
     host: String,
+    found_by: String,
 }
 
 impl Docker {
@@ -145,7 +146,7 @@ impl Docker {
         if let Some(link) = known {
             return Ok(link);
         }
-        let host = host::find(&self.places, Path::exists)?;
+        let host::Found { host, by } = host::find(&self.places, Path::exists)?;
         let on = On::engine("greeting the engine");
         let name = host.to_string();
         let client = client_for(&host).map_err(|e| classify(e, &name, &on))?;
@@ -154,7 +155,11 @@ impl Docker {
             .await
             .map_err(|_| on.timeout())?
             .map_err(|e| classify(e, &name, &on))?;
-        let link = Link { client, host: name };
+        let link = Link {
+            client,
+            host: name,
+            found_by: by,
+        };
         self.set_link(Some(link.clone()));
         Ok(link)
     }
@@ -880,6 +885,10 @@ fn engine_info(version: models::SystemVersion, info: models::SystemInfo, link: &
         cgroup_version: info.cgroup_version.and_then(|v| v.to_string().parse().ok()),
         memory_bytes: unsigned(info.mem_total),
         host: link.host.clone(),
+        found_by: link.found_by.clone(),
+        storage_driver: info.driver.unwrap_or_default(),
+        data_root: info.docker_root_dir.map(PathBuf::from),
+        registry: info.index_server_address.unwrap_or_default(),
     }
 }
 

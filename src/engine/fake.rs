@@ -394,6 +394,10 @@ impl Engine for FakeEngine {
             cgroup_version: None,
             memory_bytes: 8 << 30,
             host: HOST.to_owned(),
+            found_by: "a test".to_owned(),
+            storage_driver: String::new(),
+            data_root: None,
+            registry: String::new(),
         })
     }
 

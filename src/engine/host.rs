@@ -34,17 +34,32 @@ impl std::fmt::Display for Host {
     }
 }
 
+/// An address, and what led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) host: Host,
+    pub(super) by: String,
+}
+
 /// Finds the engine's address. Without any sign of an engine it is the system's usual socket, which may appear later.
-pub(super) fn find(places: &Places, exists: impl Fn(&Path) -> bool) -> Result<Host, Error> {
+pub(super) fn find(places: &Places, exists: impl Fn(&Path) -> bool) -> Result<Found, Error> {
     let said = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
-    if let Some(text) = said(&places.explicit).or_else(|| said(&places.docker_host_env)) {
-        return parse(text.trim());
+    let found = |host, by: &str| Found {
+        host,
+        by: by.to_owned(),
+    };
+    if let Some(text) = said(&places.explicit) {
+        return parse(text.trim()).map(|host| found(host, "the setting engine.host"));
     }
-    if let Some(text) = context_host(places)? {
-        return parse(&text);
+    if let Some(text) = said(&places.docker_host_env) {
+        return parse(text.trim()).map(|host| found(host, "DOCKER_HOST"));
     }
-    let found = usual_sockets(places).into_iter().find(|p| exists(p));
-    Ok(Host::Unix(found.unwrap_or_else(|| SYSTEM_SOCKET.into())))
+    if let Some((name, text)) = context_host(places)? {
+        return parse(&text).map(|host| found(host, &format!("the Docker context `{name}`")));
+    }
+    let socket = usual_sockets(places).into_iter().find(|p| exists(p));
+    let socket = Host::Unix(socket.unwrap_or_else(|| SYSTEM_SOCKET.into()));
+    Ok(found(socket, "looking at the usual sockets"))
 }
 
 fn parse(text: &str) -> Result<Host, Error> {
@@ -77,7 +92,7 @@ fn usual_sockets(places: &Places) -> Vec<PathBuf> {
     .collect()
 }
 
-fn context_host(places: &Places) -> Result<Option<String>, Error> {
+fn context_host(places: &Places) -> Result<Option<(String, String)>, Error> {
     let Some(docker) = places.home.as_ref().map(|home| home.join(".docker")) else {
         return Ok(None);
     };
@@ -94,7 +109,8 @@ fn context_host(places: &Places) -> Result<Option<String>, Error> {
             "the context cannot be read: choose another with `docker context use`, or give the address in the settings",
         )
     };
-    endpoint(&docker, &name).map(Some).ok_or_else(lost)
+    let host = endpoint(&docker, &name).ok_or_else(lost)?;
+    Ok(Some((name, host)))
 }
 
 fn current_context(docker: &Path) -> Option<String> {
@@ -142,7 +158,7 @@ mod tests {
 
     fn check(places: &Places, there: &[&str], expect: &str) {
         let host = find(places, |p| there.iter().any(|t| Path::new(t) == p));
-        assert_eq!(host.expect("found").to_string(), expect, "{places:?}");
+        assert_eq!(host.expect("found").host.to_string(), expect, "{places:?}");
     }
 
     fn at(home: &Path) -> Places {
@@ -167,6 +183,19 @@ mod tests {
         check(&places, &system, "unix:///plain.sock");
         places.explicit = Some("  ".to_owned());
         check(&places, &system, "unix:///env.sock");
+    }
+
+    #[test]
+    fn it_is_known_what_led_to_an_address() {
+        let home = home_with_context("far", "far", "tcp://far:2375");
+        let mut places = at(home.path());
+        let by = |places: &Places| find(places, |_| false).expect("found").by;
+        assert!(by(&places).contains("`far`"));
+        places.docker_host_env = Some("/env.sock".to_owned());
+        assert_eq!(by(&places), "DOCKER_HOST");
+        places.explicit = Some("/said.sock".to_owned());
+        assert!(by(&places).contains("engine.host"));
+        assert!(by(&Places::default()).contains("usual"));
     }
 
     #[test]

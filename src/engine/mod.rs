@@ -254,6 +254,14 @@ pub struct EngineInfo {
     pub memory_bytes: u64,
     /// The address it was found at.
     pub host: String,
+    /// What led there: a setting, a variable, a context, or the usual place.
+    pub found_by: String,
+    /// How it keeps images (`overlay2`); empty when it does not say.
+    pub storage_driver: String,
+    /// Where it keeps them, on its own machine.
+    pub data_root: Option<PathBuf>,
+    /// The address of the registry that names without one mean; empty when it does not say.
+    pub registry: String,
 }
 
 /// What a worker is started with. The sandbox is not in it: it is always on.

@@ -3,12 +3,14 @@
 //! Shaped for no outside API: how a failure looks to a caller is theirs to say.
 
 mod exchange;
+mod kept;
 mod live;
 mod metrics;
 mod program;
 mod record;
 mod server;
 
+pub use kept::LateInput;
 pub use live::{LogChunk, LogHub};
 pub use metrics::metrics;
 
@@ -82,7 +84,7 @@ pub struct Call {
 }
 
 /// What is written down of a call beside how it went.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Note {
     /// What the caller asked for.
     pub selector: Selector,
@@ -90,15 +92,24 @@ pub struct Note {
     pub description: String,
     /// What it is called with, where that is to be kept and is not yet.
     pub input: Option<Box<AsyncInput>>,
-    /// Whether its answer is kept.
-    pub keep_result: bool,
+    /// The same, of a body that comes in pieces.
+    pub late_input: Option<LateInput>,
+    /// What is kept of its answer.
+    pub keep_result: KeepResult,
+    /// Whether somebody asked to keep something of it: there is a record then, whatever the settings say.
+    pub is_wanted: bool,
 }
 
-impl Note {
-    /// Whether somebody wants to read it later.
-    fn is_wanted(&self) -> bool {
-        self.keep_result || self.input.is_some()
-    }
+/// What is kept of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeepResult {
+    /// Nothing.
+    #[default]
+    No,
+    /// All of it, unless it is larger than this. Unit: bytes.
+    Within(usize),
+    /// So much of its beginning. Unit: bytes.
+    Cut(usize),
 }
 
 /// How a call went, as far as the platform is concerned: well.
@@ -182,8 +193,8 @@ impl Invoker {
     /// What the platform could not do; a function that fails is an [`Answer`].
     pub async fn invoke(&self, mut call: Call) -> Result<Answer, Error> {
         let begun = Instant::now();
-        let note = std::mem::take(&mut call.note);
-        let mut record = Record::new(self, &call, &note, self.log_limit());
+        let mut note = std::mem::take(&mut call.note);
+        let mut record = Record::new(self, &call, &mut note, self.log_limit());
         self.record_start(&record, note).await?;
         let acquired = self.pool.acquire(&call.target).await;
         record.timings.queue_us = micros(begun.elapsed());

@@ -1,6 +1,7 @@
 //! The record of one call, kept while it runs and written once when it ends, however it ends.
 
-use super::{Call, Failure, Invoker, LogChunk, Note, RESULT_LIMIT, micros};
+use super::kept::{Kept, LateInput};
+use super::{Call, Failure, Invoker, LogChunk, Note, micros};
 use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
 use crate::store::Started;
 use crate::task::TaskKind;
@@ -20,14 +21,15 @@ pub(super) struct Record {
     log: Vec<u8>,
     log_limit: usize,
     dropped: usize,
-    result: Option<Vec<u8>>,
+    result: Kept,
+    late_input: Option<LateInput>,
     asynchronous: bool,
     recorded: bool,
     ended: bool,
 }
 
 impl Record {
-    pub(super) fn new(invoker: &Invoker, call: &Call, note: &Note, log_limit: usize) -> Self {
+    pub(super) fn new(invoker: &Invoker, call: &Call, note: &mut Note, log_limit: usize) -> Self {
         Self {
             invoker: invoker.clone(),
             id: call.id,
@@ -40,9 +42,10 @@ impl Record {
             log: Vec::new(),
             log_limit,
             dropped: 0,
-            result: note.keep_result.then(Vec::new),
+            result: Kept::new(note.keep_result),
+            late_input: note.late_input.take(),
             asynchronous: call.asynchronous,
-            recorded: invoker.recorded || note.is_wanted(),
+            recorded: invoker.recorded || note.is_wanted,
             ended: false,
         }
     }
@@ -88,10 +91,7 @@ impl Record {
 
     /// Keeps a part of the answer, where answers are kept.
     pub(super) fn keep_result(&mut self, bytes: &[u8]) {
-        if let Some(result) = &mut self.result {
-            let room = RESULT_LIMIT.saturating_sub(result.len());
-            result.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        }
+        self.result.add(bytes);
     }
 
     /// Bytes that were printed and never came here.
@@ -149,15 +149,19 @@ impl Record {
             self.log.extend_from_slice(note.as_bytes());
         }
         let timings = self.timings_now();
-        super::metrics::call_ended(outcome.state(), self.temperature, timings.total_us);
-        Ending {
+        let result = self.result.take();
+        let answered = matches!(outcome, Outcome::Succeeded { .. });
+        let ending = Ending {
             outcome,
             at: self.invoker.now(),
             temperature: self.temperature,
             timings,
             log: std::mem::take(&mut self.log),
-            result: self.result.take(),
-        }
+            result: result.filter(|_| answered),
+            late_input: self.late_input.take().and_then(LateInput::take),
+        };
+        super::metrics::call_ended(&ending, self.asynchronous);
+        ending
     }
 }
 

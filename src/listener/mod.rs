@@ -58,7 +58,8 @@ pub async fn serve(listener: TcpListener, router: Router, supervisor: Supervisor
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.
-fn holder(port: u16) -> String {
+#[must_use]
+pub fn holder(port: u16) -> String {
     let found = std::fs::read_to_string("/proc/net/tcp")
         .ok()
         .and_then(|table| listening_inode(&table, port));

@@ -691,7 +691,9 @@ impl Inner {
             return Some(Event::Gone { worker, fatal: false });
         };
         let handle = host.neighbour(worker);
-        host.order(Order::Reload(worker, handle.clone(), Arc::clone(target)));
+        if !host.order(Order::Reload(worker, handle.clone(), Arc::clone(target))) {
+            return Some(Event::Gone { worker, fatal: false });
+        }
         self.workers.insert(worker, handle);
         None
     }

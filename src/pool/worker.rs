@@ -72,6 +72,18 @@ impl Orders {
     pub(super) async fn recv(&mut self) -> Option<Order> {
         self.0.recv().await.map(|(_, order)| order)
     }
+
+    /// Takes no more orders; answers the workers that were still to be taken in.
+    fn close(&mut self) -> Vec<WorkerHandle> {
+        self.0.close();
+        let mut turned_away = Vec::new();
+        while let Ok((_, order)) = self.0.try_recv() {
+            if let Order::Reload(_, handle, _) = order {
+                turned_away.push(handle);
+            }
+        }
+        turned_away
+    }
 }
 
 #[derive(Debug, Default)]
@@ -102,9 +114,9 @@ impl WorkerHandle {
         }
     }
 
-    /// A worker that has ended needs no orders.
-    pub(super) fn order(&self, order: Order) {
-        let _ = self.orders.send((self.worker, order));
+    /// A worker that has ended needs no orders; `false` says that it has.
+    pub(super) fn order(&self, order: Order) -> bool {
+        self.orders.send((self.worker, order)).is_ok()
     }
 
     pub(super) fn set_load_time(&self, time: Duration) {
@@ -212,7 +224,13 @@ pub(super) async fn live(
     };
     let end = life.run(class, memory, image).await;
     let lanes = std::mem::take(&mut life.lanes);
-    let ids: Vec<WorkerId> = lanes.iter().map(|lane| lane.id).chain([id]).collect();
+    let turned_away = life.orders.close();
+    let others = turned_away.iter().map(|handle| handle.worker);
+    let ids: Vec<WorkerId> = lanes.iter().map(|lane| lane.id).chain(others).chain([id]).collect();
+    for handle in turned_away {
+        let why = "the container that it was to share has ended".to_owned();
+        report(&shared, handle.worker, &handle, End::Broke(why));
+    }
     match lanes.split_first() {
         Some((first, others)) => {
             let neighbours = others
@@ -910,4 +928,86 @@ fn load_death(exited: &Exited) -> FunctionError {
         (cause, ..) => format!("ended ({cause})"),
     };
     function_error(format!("while the code was loaded, its process {how}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Concurrency, Convention, Intake, Limits, Network, RevisionId, RuntimeRef, Scale, Timeout};
+    use crate::pool::Demand;
+
+    fn target() -> Arc<Target> {
+        let runtime = RuntimeRef {
+            family: "r".to_owned(),
+            version: "1".to_owned(),
+        };
+        let limits = Limits {
+            memory: Memory::from_mib(64).expect("in range"),
+            timeout: Timeout::from_millis(1_000).expect("in range"),
+            concurrency: Concurrency::new(2).expect("in range"),
+            scale: Scale::new(0, 1).expect("in range"),
+            network: Network::Outbound,
+            cpu: None,
+            intake: Intake::default(),
+        };
+        let class = Class {
+            runtime,
+            network: Network::Outbound,
+            image: None,
+        };
+        Arc::new(Target {
+            demand: Arc::new(Demand {
+                revision: RevisionId::generate(),
+                class,
+                limits,
+            }),
+            tree: None,
+            inside: None,
+            link: None,
+            rights: None,
+            entry: String::new(),
+            convention: Convention::Kwargs,
+            env: crate::pool::Environment::default(),
+            function: "f".to_owned(),
+            namespace: "n".to_owned(),
+            version: 1,
+        })
+    }
+
+    #[test]
+    fn who_comes_to_a_container_that_has_ended_is_turned_away() {
+        let (host, mut orders) = WorkerHandle::new(WorkerId::generate());
+        let guest = host.neighbour(WorkerId::generate());
+        assert!(host.order(Order::Cancel(0)));
+        assert!(host.order(Order::Reload(guest.worker, guest.clone(), target())));
+        let turned_away = orders.close();
+        assert_eq!(turned_away.iter().map(|h| h.worker).collect::<Vec<_>>(), [guest.worker]);
+        assert!(
+            !host.order(Order::Reload(guest.worker, guest, target())),
+            "it takes no more"
+        );
+    }
+
+    #[test]
+    fn what_is_served_stays_reachable_by_its_plain_name() {
+        let home = tempfile::tempdir().expect("a folder");
+        let put = |name: &str| {
+            std::fs::create_dir(home.path().join(name)).expect("made");
+            std::fs::write(home.path().join(name).join("word"), name).expect("written");
+        };
+        let plain = || std::fs::read_to_string(home.path().join(CODE).join("word")).expect("there");
+        put(CODE);
+        put("code.1");
+        clear_place(home.path(), CODE, Some("code.1")).expect("cleared");
+        assert_eq!(plain(), "code.1");
+        put("code.2");
+        clear_place(home.path(), "code.2", Some("code.1")).expect("one that did not load goes");
+        assert_eq!(plain(), "code.1");
+        put("code.3");
+        clear_place(home.path(), "code.1", Some("code.3")).expect("cleared");
+        assert_eq!(plain(), "code.3");
+        assert_eq!(std::fs::read_dir(home.path()).expect("there").count(), 2);
+        clear_place(home.path(), "code.3", None).expect("cleared");
+        assert_eq!(std::fs::read_dir(home.path()).expect("there").count(), 0);
+    }
 }

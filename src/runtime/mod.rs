@@ -114,6 +114,9 @@ pub struct Build {
     /// one: then the dependencies are the user's, and none are installed.
     #[serde(default)]
     pub link: String,
+    /// By convention, names at the top of the code that are dependencies a user brought along; then none are installed.
+    #[serde(default)]
+    pub vendored: BTreeMap<String, Vec<String>>,
     /// Environment of the user's own build commands, so that what they install ends up in [`DEPENDENCIES`].
     #[serde(default)]
     pub command_environment: BTreeMap<String, String>,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -237,6 +237,42 @@ impl BlobWriter {
         let digest = digest(self.hash)?;
         let (target, temp) = (self.blobs.path(&digest), self.temp);
         blocking(move || place(&temp, &target)).await?;
+        Ok(digest)
+    }
+}
+
+/// The same for whoever may block.
+pub(super) struct BlockingWriter {
+    blobs: Blobs,
+    temp: TempFile,
+    file: File,
+    hash: Sha256,
+}
+
+impl Blobs {
+    /// Begins a package of any size. Blocks.
+    pub(super) fn begin_blocking(&self) -> Result<BlockingWriter, Error> {
+        let path = self.next_temp("blob");
+        let file = File::create_new(&path).map_err(|e| Error::io("begin a package", e))?;
+        Ok(BlockingWriter {
+            blobs: self.clone(),
+            temp: TempFile(path),
+            file,
+            hash: Sha256::new(),
+        })
+    }
+}
+
+impl BlockingWriter {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hash.update(bytes);
+        self.file.write_all(bytes).map_err(|e| Error::io("write a package", e))
+    }
+
+    pub(super) fn finish(self) -> Result<Digest, Error> {
+        self.file.sync_all().map_err(|e| Error::io("finish a package", e))?;
+        let digest = digest(self.hash)?;
+        place(&self.temp, &self.blobs.path(&digest))?;
         Ok(digest)
     }
 }

@@ -3,10 +3,10 @@
 //! Every update towards an end names the states it may leave, so that an end is written once.
 
 use super::writer::Writer;
-use super::{Error, Store, row};
+use super::{AsyncInput, Error, Store, row};
 use crate::domain::{
     Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, RevisionId, Selector, Temperature, Timestamp,
-    Timings,
+    Timings, is_private_header, kept_headers,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
@@ -14,21 +14,6 @@ use std::collections::HashMap;
 /// What a row of an execution is read from.
 pub(super) const COLUMNS: &str = "id, function, revision, selector, description, state, asynchronous, created_at_ms,
     started_at_ms, ended_at_ms, status, failure, message, temperature, queue_us, load_us, run_us, total_us";
-
-/// What an execution is called with: kept of every asynchronous one, and of those who asked for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AsyncInput {
-    /// HTTP method.
-    pub method: String,
-    /// Path below the function.
-    pub path: String,
-    /// Query without its question mark; may be empty.
-    pub query: String,
-    /// Headers. Order: as they came.
-    pub headers: Vec<(String, String)>,
-    /// The body, bounded by the caller.
-    pub body: Vec<u8>,
-}
 
 /// An asynchronous execution to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +49,6 @@ pub struct Started {
     pub created_at: Timestamp,
     /// When it started.
     pub started_at: Timestamp,
-}
-
-/// What one execution printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogEntry {
-    /// The execution.
-    pub execution: Execution,
-    /// Its log; empty when it printed nothing.
-    pub log: Vec<u8>,
 }
 
 /// A record on its way to the writer.
@@ -142,7 +118,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn end_async(&self, id: ExecutionId, ending: Ending) -> Result<bool, Error> {
-        self.write("end an execution", move |c| Ok(end(c, id, &ending)?)).await
+        self.write("end an execution", move |c| {
+            let ended = end(c, id, &ending)?;
+            forget_secrets(c, id)?;
+            Ok(ended)
+        })
+        .await
     }
 
     /// Cancels an execution that has not started; `false` when it has, or is gone.
@@ -154,7 +135,11 @@ impl Store {
             let sql = "update execution set state = 'cancelled', ended_at_ms = :now
                        where id = :id and state = 'queued'";
             let params = named_params! {":id": id.as_bytes(), ":now": now.as_millis()};
-            Ok(row::change(c, sql, params)? > 0)
+            let cancelled = row::change(c, sql, params)? > 0;
+            if cancelled {
+                forget_secrets(c, id)?;
+            }
+            Ok(cancelled)
         })
         .await
     }
@@ -209,24 +194,12 @@ impl Store {
             let sql = "update execution set state = 'error', ended_at_ms = :now, message = :message
                        where state in ('queued', 'running') and state = 'running'";
             let params = named_params! {":now": now.as_millis(), ":message": message};
+            for id in running(c)? {
+                forget_secrets(c, id)?;
+            }
             Ok(row::change(c, sql, params)?)
         })
         .await
-    }
-
-    /// A function's ended executions with their logs: those after `after`, or without it the last ones.
-    /// Order: oldest first. A call that began before `after` and ended later is not among them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn function_log_since(
-        &self,
-        function: FunctionId,
-        after: Option<ExecutionId>,
-        limit: u32,
-    ) -> Result<Vec<LogEntry>, Error> {
-        self.read("read a function's log", move |c| log_since(c, function, after, limit))
-            .await
     }
 
     fn writer(&self) -> &Writer {
@@ -384,7 +357,28 @@ fn keep_output(c: &Connection, id: ExecutionId, ending: &Ending) -> rusqlite::Re
         let params = named_params! {":id": id.as_bytes(), ":result": result};
         row::change(c, sql, params)?;
     }
-    Ok(())
+    match &ending.late_input {
+        None => Ok(()),
+        Some(input) => insert_input(c, id, input),
+    }
+}
+
+fn running(c: &Connection) -> rusqlite::Result<Vec<ExecutionId>> {
+    let sql = "select id from execution where state in ('queued', 'running') and state = 'running'";
+    row::all(c, sql, [], |r| row::id(r, "id", ExecutionId::from_bytes))
+}
+
+/// An asynchronous call needs its headers until it runs; its record never shows those that open doors.
+fn forget_secrets(c: &Connection, id: ExecutionId) -> rusqlite::Result<()> {
+    let Some(input) = input(c, id)? else {
+        return Ok(());
+    };
+    if !input.headers.iter().any(|(name, _)| is_private_header(name)) {
+        return Ok(());
+    }
+    let sql = "update execution_input set headers = :headers where execution = :id";
+    let headers = headers_text(&kept_headers(&input.headers))?;
+    row::change(c, sql, named_params! {":id": id.as_bytes(), ":headers": headers}).map(drop)
 }
 
 /// An outcome as columns.
@@ -498,31 +492,6 @@ pub(super) fn headers_text(headers: &[(String, String)]) -> rusqlite::Result<Str
     serde_json::to_string(headers).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-fn log_since(
-    connection: &Connection,
-    function: FunctionId,
-    after: Option<ExecutionId>,
-    limit: u32,
-) -> rusqlite::Result<Vec<LogEntry>> {
-    let (condition, order) = match after {
-        Some(_) => ("id > :after", "asc"),
-        None => (":after is null", "desc"),
-    };
-    let sql = format!(
-        "select {COLUMNS}, log from execution left join execution_log on execution = id
-         where function = :function and {condition} and state not in ('queued', 'running')
-         order by id {order} limit :limit"
-    );
-    let params = named_params! {
-        ":function": function.as_bytes(),
-        ":after": after.as_ref().map(ExecutionId::as_bytes),
-        ":limit": limit,
-    };
-    let mut entries = row::all(connection, &sql, params, read_log)?;
-    entries.sort_by_key(|entry| entry.execution.id);
-    Ok(entries)
-}
-
 /// One row of [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
     Ok(Execution {
@@ -547,13 +516,6 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Execution> {
             .get::<_, Option<String>>("temperature")?
             .and_then(|t| Temperature::parse(&t)),
         timings: timings(row)?,
-    })
-}
-
-fn read_log(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
-    Ok(LogEntry {
-        execution: read(row)?,
-        log: row.get::<_, Option<Vec<u8>>>("log")?.unwrap_or_default(),
     })
 }
 

@@ -1,10 +1,10 @@
 //! Executions, many at a time: finding, counting and removing them. One at a time, and how they run, is `execution.rs`.
 
-use super::execution::{AsyncInput, COLUMNS, input, read, result};
-use super::{Error, Store, row};
+use super::execution::{COLUMNS, input, read, result};
+use super::{AsyncInput, Error, Store, row};
 use crate::domain::{Execution, ExecutionId, ExecutionState, FunctionId, Namespace, Selector, Timestamp};
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, ToSql, named_params};
+use rusqlite::{Connection, Row, ToSql, named_params};
 use std::collections::HashMap;
 
 /// Rows removed in one transaction, so that pruning never holds others up for long.
@@ -72,6 +72,15 @@ pub struct Kept {
     pub result: Option<Vec<u8>>,
 }
 
+/// What one execution printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The execution.
+    pub execution: Execution,
+    /// Its log; empty when it printed nothing.
+    pub log: Vec<u8>,
+}
+
 impl Store {
     /// How many executions there are, by state; states without any are left out.
     ///
@@ -129,6 +138,14 @@ impl Store {
     /// When the database cannot be read.
     pub async fn list_executions(&self, filter: ExecutionFilter) -> Result<Vec<Execution>, Error> {
         self.read("list executions", move |c| list(c, &filter)).await
+    }
+
+    /// Ended executions with what they printed. Order: as the filter says.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn logged(&self, filter: ExecutionFilter) -> Result<Vec<LogEntry>, Error> {
+        self.read("read logs", move |c| logged(c, &filter)).await
     }
 
     /// Removes an execution that has ended, with all that was kept of it. `false` when it runs or waits, or is gone.
@@ -261,13 +278,41 @@ impl Conditions {
 }
 
 fn list(connection: &Connection, filter: &ExecutionFilter) -> rusqlite::Result<Vec<Execution>> {
+    page(
+        connection,
+        filter,
+        &format!("select {COLUMNS} from execution where true"),
+        read,
+    )
+}
+
+fn logged(connection: &Connection, filter: &ExecutionFilter) -> rusqlite::Result<Vec<LogEntry>> {
+    let select = format!(
+        "select {COLUMNS}, log from execution left join execution_log on execution = id
+         where state not in ('queued', 'running')"
+    );
+    page(connection, filter, &select, |row| {
+        Ok(LogEntry {
+            execution: read(row)?,
+            log: row.get::<_, Option<Vec<u8>>>("log")?.unwrap_or_default(),
+        })
+    })
+}
+
+/// `select` ends with a condition.
+fn page<T>(
+    connection: &Connection,
+    filter: &ExecutionFilter,
+    select: &str,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
     let conditions = Conditions::of(filter);
     let order = match filter.order {
         Order::NewestFirst => "desc",
         Order::OldestFirst => "asc",
     };
     let sql = format!(
-        "select {COLUMNS} from execution where {} order by id {order} limit :limit offset :offset",
+        "{select} and {} order by id {order} limit :limit offset :offset",
         conditions.text()
     );
     let mut params = conditions.params();

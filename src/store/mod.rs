@@ -7,6 +7,7 @@
 
 mod alias;
 mod annotations;
+mod backup;
 mod blobs;
 mod error;
 mod execution;
@@ -32,11 +33,13 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::Input as AsyncInput;
 pub use annotations::{Annotation, DocumentKey, Subject};
+pub use backup::{Restored, Snapshot, restore};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use error::Error;
-pub use execution::{Acceptance, AsyncInput, LogEntry, Started};
-pub use executions::{ExecutionFilter, Kept, Order};
+pub use execution::{Acceptance, Started};
+pub use executions::{ExecutionFilter, Kept, LogEntry, Order};
 pub use function::FunctionFilter;
 pub use gate::StoredKey;
 pub use job::{Claimed, JobFilter};
@@ -144,6 +147,12 @@ impl Store {
     #[must_use]
     pub fn blobs(&self) -> &Blobs {
         &self.inner.blobs
+    }
+
+    /// Execution records that wait to be written.
+    #[must_use]
+    pub fn waiting_records(&self) -> usize {
+        self.inner.writer.waiting()
     }
 
     /// Commits made since the store was opened.

@@ -98,6 +98,7 @@ fn ending(outcome: Outcome) -> Ending {
         timings: Timings::default(),
         log: b"said".to_vec(),
         result: Some(b"42".to_vec()),
+        late_input: None,
     }
 }
 
@@ -476,7 +477,11 @@ async fn a_function_takes_everything_of_its_own_with_it() {
     for subject in [Subject::Function(function.id), Subject::Revision(revision.id)] {
         store.annotate(subject, "d", "{}".into()).await.expect("put");
     }
-    let entries = store.function_log_since(function.id, None, 9).await;
+    let filter = ExecutionFilter {
+        function: Some(function.id),
+        ..ExecutionFilter::default()
+    };
+    let entries = store.logged(filter).await;
     assert_eq!(entries.expect("log")[0].log, b"said");
     assert!(store.delete_function(function.id).await.expect("delete"));
     store.record_ended(call.id, succeeded()).await.expect("late");

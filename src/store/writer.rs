@@ -33,6 +33,8 @@ struct Shared {
     records: Semaphore,
     /// One permit a command that may wait.
     commands: Arc<Semaphore>,
+    /// So many records may wait.
+    capacity: usize,
     /// So many records end the lingering.
     enough: usize,
     commits: AtomicU64,
@@ -67,6 +69,7 @@ impl Writer {
             wake: Condvar::new(),
             records: Semaphore::new(permits),
             commands: Arc::new(Semaphore::new(permits)),
+            capacity: permits,
             enough: (permits / 2).max(1),
             commits: AtomicU64::new(0),
         });
@@ -112,6 +115,13 @@ impl Writer {
         self.shared.push_record(record)?;
         room.forget();
         Ok(())
+    }
+
+    /// Records that have been handed over and not been committed.
+    pub(super) fn waiting(&self) -> usize {
+        self.shared
+            .capacity
+            .saturating_sub(self.shared.records.available_permits())
     }
 
     pub(super) fn commits(&self) -> u64 {

@@ -233,6 +233,8 @@ async fn an_address_that_is_taken_is_refused_and_a_deleted_gateway_leads_nowhere
     }
     let own = made(&hob, gateway("two", "hob.lan", "/", &[("f", 100)])).await;
     assert!(matches!(own, Err(GatewayError::OwnHost(_))), "{own:?}");
+    let foreign = made(&hob, gateway("two", "f.team.localhost", "/", &[("f", 100)])).await;
+    assert!(matches!(foreign, Err(GatewayError::Foreign { .. })), "{foreign:?}");
     let missing = by_host(&hob, "a.example", "/").await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     assert!(

@@ -66,6 +66,8 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["src/archive/"]),
     ("notify", &["src/watch/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/listener/", "src/daemon.rs"]),
     ("ignore", &["src/watch/"]),

@@ -9,19 +9,24 @@
 mod access;
 mod addresses;
 mod architecture;
+mod backup;
 mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
 mod calls;
 mod deploys;
+mod doctor;
 mod exchanges;
 mod images;
 mod jobs;
 mod listeners;
+mod logs;
 mod messages;
+mod metrics;
 mod nuclio_functions;
 mod nuclio_items;
+mod papers;
 mod private;
 mod program;
 mod published;
@@ -29,8 +34,11 @@ mod qinling_calls;
 mod qinling_functions;
 mod records;
 mod reload;
+mod runs;
 mod scaleway;
 mod secrets;
+mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;
+mod terminal;

@@ -657,7 +657,7 @@ async fn gateways(client: &Client, list: &mut Checklist) {
     let upstream = json!({"kind": "nucliofunction", "nucliofunction": {"name": "f1"}, "extraLabels": {"a": "b"}});
     let gateway = json!({
         "metadata": {"name": "agw2", "namespace": "nuclio", "labels": {"nuclio.io/project-name": "default"}},
-        "spec": {"name": "agw2", "host": "agw2.localhost", "path": "/x", "authenticationMode": "basicAuth",
+        "spec": {"name": "agw2", "host": "agw2.nuclio.localhost", "path": "/x", "authenticationMode": "basicAuth",
                  "authentication": {"basicAuth": {"username": "u", "password": "visible"}}, "upstreams": [upstream]},
     });
     let seen = client.post(path, gateway.clone()).await;

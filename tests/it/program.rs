@@ -164,6 +164,15 @@ async fn files_of_other_tools_are_deployed_as_they_are() {
     said(&hob, folder.path(), &["deploy", "b"]).await;
     assert_eq!(hob.get("/function/parts/x").await.text(), "part /x");
     assert_eq!(said(&hob, folder.path(), &["deploy", "b/function.yaml"]).await, "");
+    // One source file that is written into the file itself.
+    let source = "ZGVmIGhhbmRsZXIoY29udGV4dCwgZXZlbnQpOgogICAgcmV0dXJuICdpbmxpbmUnCg==";
+    let yaml = format!(
+        "metadata: {{name: inner}}\nspec:\n  runtime: python\n  handler: main:handler\n  build: {{functionSourceCode: {source}}}\n"
+    );
+    put(&folder.path().join("c"), "function.yaml", &yaml);
+    said(&hob, folder.path(), &["deploy", "c"]).await;
+    assert_eq!(hob.get("/function/inner").await.text(), "inline");
+    assert_eq!(said(&hob, folder.path(), &["deploy", "c"]).await, "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

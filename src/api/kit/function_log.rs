@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::domain::{Error, ExecutionId, ExecutionState, FunctionId};
 use crate::invoker::LogChunk;
-use crate::store::ExecutionFilter;
+use crate::store::{ExecutionFilter, Order};
 use crate::task::Shutdown;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
@@ -83,7 +83,17 @@ async fn history(
     limit: u32,
 ) -> Result<(Vec<Piece>, BTreeSet<ExecutionId>), Error> {
     let (mut pieces, mut done) = (Vec::new(), BTreeSet::new());
-    for entry in app.function_log(function, after, limit).await? {
+    let order = after.map_or(Order::NewestFirst, |_| Order::OldestFirst);
+    let filter = ExecutionFilter {
+        function: Some(function),
+        marker: after,
+        order,
+        limit,
+        ..ExecutionFilter::default()
+    };
+    let mut entries = app.logged(filter).await?;
+    entries.sort_by_key(|entry| entry.execution.id);
+    for entry in entries {
         done.insert(entry.execution.id);
         if !entry.log.is_empty() {
             pieces.push(Piece {

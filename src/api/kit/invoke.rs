@@ -2,7 +2,7 @@
 
 use super::{event_answer, problem};
 use crate::app::{App, Callee, Incoming, InvokeOptions};
-use crate::domain::{Convention, Error, ExecutionId, Temperature, WebhookId};
+use crate::domain::{Convention, Error, ExecutionId, Selector, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -102,6 +102,12 @@ pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: 
         app.call_webhook(webhook, id, incoming).await
     })
     .await
+}
+
+/// Calls a function again as it was called before, and answers as [`invoke`] does.
+pub async fn replay(app: &App, of: ExecutionId, selector: Selector) -> Response {
+    let id = ExecutionId::generate();
+    answer(id, Manner::Native, app.replay(of, id, selector)).await
 }
 
 async fn answer(id: ExecutionId, manner: Manner, call: impl Future<Output = Result<Answer, Error>>) -> Response {

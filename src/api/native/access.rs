@@ -19,7 +19,7 @@ pub(in crate::api) fn door(method: &Method, path: &str) -> Option<Door> {
     let segments: Vec<_> = path.strip_prefix(BASE)?.split('/').skip(1).collect();
     match (method, &segments[..]) {
         (&Method::POST, ["functions", _, "invoke"]) => Some(Door::Call),
-        (_, ["status" | "stop"] | ["tokens", ..]) => Some(Door::Everything),
+        (_, ["status" | "stop" | "backup"] | ["tokens", ..]) => Some(Door::Everything),
         _ => None,
     }
 }
@@ -139,6 +139,7 @@ mod tests {
             (Method::GET, "/hob/v1/tokens", Some(Door::Everything)),
             (Method::DELETE, "/hob/v1/tokens/a", Some(Door::Everything)),
             (Method::POST, "/hob/v1/stop", Some(Door::Everything)),
+            (Method::GET, "/hob/v1/backup", Some(Door::Everything)),
             (Method::GET, "/hob/v1/functions", None),
             (Method::GET, "/v1/executions", None),
         ] {

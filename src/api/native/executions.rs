@@ -2,8 +2,10 @@
 
 use super::error::{Params, Problem, Segment};
 use super::functions::{find, namespace};
-use super::wire::{self, ErrorBody, ExecutionList, ExecutionView, ExecutionsQuery};
+use super::webhooks::selector;
+use super::wire::{self, ErrorBody, ExecutionList, ExecutionView, ExecutionsQuery, KeptRequest, ReplayQuery};
 use super::{NativeState, map};
+use crate::api::kit::invoke as kit;
 use crate::app::App;
 use crate::domain::{Error, Execution, ExecutionId, Function, FunctionId, Revision, Timestamp};
 use crate::store::{ExecutionFilter, Order};
@@ -160,6 +162,30 @@ pub(super) async fn input(State(state): State<NativeState>, Segment(text): Segme
     Ok(([(CONTENT_TYPE, kind_of(&input.body))], input.body).into_response())
 }
 
+/// All of what an execution was called with, where that was kept: of headers that open doors, the names only.
+#[utoipa::path(get, path = "/hob/v1/executions/{id}/request", params(("id" = String, Path)), responses(
+    (status = 200, body = KeptRequest), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn request(
+    State(state): State<NativeState>,
+    Segment(text): Segment,
+) -> Result<Json<KeptRequest>, Problem> {
+    let input = state.app.execution_input(id(&text)?).await?;
+    Ok(Json(map::kept_request(input)))
+}
+
+/// Calls a function again with what an execution was called with; answers what the function answers.
+#[utoipa::path(post, path = "/hob/v1/executions/{id}/replay", params(("id" = String, Path), ReplayQuery), responses(
+    (status = 200, description = "What the function answered; it may also choose another status"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn replay(
+    State(state): State<NativeState>,
+    Segment(text): Segment,
+    Params(query): Params<ReplayQuery>,
+) -> Result<Response, Problem> {
+    let selector = selector(query.selector.as_deref())?.unwrap_or_default();
+    Ok(kit::replay(&state.app, id(&text)?, selector).await)
+}
+
 fn kind_of(body: &[u8]) -> &'static str {
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     if is_json {
@@ -177,7 +203,7 @@ pub(super) async fn remove(State(state): State<NativeState>, Segment(text): Segm
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends an asynchronous execution.
+/// Ends an execution that waits or runs.
 #[utoipa::path(post, path = "/hob/v1/executions/{id}/cancel", params(("id" = String, Path)), responses(
     (status = 200, body = ExecutionView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(super) async fn cancel(

@@ -6,12 +6,14 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Limits, Memory, Network, Pointer,
-    Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
+    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input, Limits, Memory, Network,
+    Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
 use crate::store::Build;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeMap;
 
 /// What a deploy asks for, checked.
@@ -209,6 +211,23 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         load_us: execution.timings.load_us,
         run_us: execution.timings.run_us,
         total_us: execution.timings.total_us,
+    }
+}
+
+/// What a call was made with.
+pub(super) fn kept_request(input: Input) -> wire::KeptRequest {
+    let (body, body_base64) = match String::from_utf8(input.body) {
+        Ok(text) => (Some(text), None),
+        Err(error) => (None, Some(BASE64.encode(error.as_bytes()))),
+    };
+    let header = |(name, value)| wire::HeaderView { name, value };
+    wire::KeptRequest {
+        method: input.method,
+        path: input.path,
+        query: input.query,
+        headers: input.headers.into_iter().map(header).collect(),
+        body,
+        body_base64,
     }
 }
 

@@ -5,8 +5,11 @@ use super::wire::{ErrorBody, RuntimeList, Status, StopQuery};
 use super::{Document, NativeState, map};
 use crate::domain::RuntimeRef;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use utoipa::OpenApi;
 
 /// How the daemon stands.
@@ -56,6 +59,16 @@ pub(super) async fn runtimes(State(state): State<NativeState>) -> Json<RuntimeLi
     Json(RuntimeList {
         runtimes: views.collect(),
     })
+}
+
+/// Everything that survives, as one file: a tar archive for `hob restore`.
+#[utoipa::path(get, path = "/hob/v1/backup", responses(
+    (status = 200, body = Vec<u8>, content_type = "application/x-tar"),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn backup(State(state): State<NativeState>) -> Result<Response, Problem> {
+    let pieces = state.app.backup().await?;
+    let kind = [(CONTENT_TYPE, "application/x-tar")];
+    Ok((kind, Body::from_stream(pieces)).into_response())
 }
 
 /// Asks the daemon to stop; it goes once running calls are over.

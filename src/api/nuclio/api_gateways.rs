@@ -57,7 +57,7 @@ impl Sent {
     }
 
     /// Name and name of the specification stand for each other; a project and a host there always are.
-    fn enrich(&mut self, dashboard: &Dashboard, headers: &HeaderMap) {
+    fn enrich(&mut self, dashboard: &Dashboard, namespace: &Namespace, headers: &HeaderMap) {
         let named = self.spec.get("name").and_then(Value::as_str).unwrap_or_default();
         if self.metadata.name.is_empty() {
             named.clone_into(&mut self.metadata.name);
@@ -73,7 +73,7 @@ impl Sent {
             .or_insert_with(|| DEFAULT_PROJECT.to_owned());
         if self.spec.get("host").is_none_or(schema::is_empty) {
             let (name, port) = (&self.metadata.name, reach::port_of(&dashboard.base_url));
-            let host = format!("{name}-{project}.localhost:{port}");
+            let host = format!("{name}-{project}.{namespace}.localhost:{port}");
             self.spec.insert("host".to_owned(), json!(host));
         }
     }
@@ -277,7 +277,7 @@ async fn checked(
     mut sent: Sent,
     headers: &HeaderMap,
 ) -> Result<(Sent, GatewaySpec), Fault> {
-    sent.enrich(dashboard, headers);
+    sent.enrich(dashboard, namespace, headers);
     let spec = sent.typed()?;
     rules::check(&sent.metadata.name, &spec)?;
     if wire::flag(headers, VALIDATE) {
@@ -300,7 +300,7 @@ fn fault(error: GatewayError) -> Fault {
     match error {
         GatewayError::NameTaken(name) => Fault::conflict(format!("Api gateway {name} already exists")),
         GatewayError::AddressTaken { .. } => Fault::unmet("Ingress host and path are already in use"),
-        GatewayError::OwnHost(_) => Fault::bad(error.to_string()),
+        GatewayError::OwnHost(_) | GatewayError::Foreign { .. } => Fault::bad(error.to_string()),
         GatewayError::Other(error) => error.into(),
     }
 }

@@ -133,9 +133,9 @@ pub(super) fn door(_: &Method, path: &str) -> Option<Door> {
 
 async fn answer(inner: Router, mut request: Request) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match request.method() {
-        &Method::HEAD => wire::empty(StatusCode::METHOD_NOT_ALLOWED),
-        &Method::OPTIONS if is_preflight(request.headers()) => preflight(request.headers()),
+    let mut response = match *request.method() {
+        Method::HEAD => wire::empty(StatusCode::METHOD_NOT_ALLOWED),
+        Method::OPTIONS if is_preflight(request.headers()) => preflight(request.headers()),
         _ => {
             if let Some(uri) = without_trailing_slash(request.uri()) {
                 *request.uri_mut() = uri;

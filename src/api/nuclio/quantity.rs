@@ -50,7 +50,7 @@ fn read(text: &str) -> Option<f64> {
 /// Amounts this large are exact enough in floating point; what a sum of thousandths adds is not an amount.
 fn rounded_up(number: f64) -> Option<u64> {
     let up = (number - 1e-6).ceil();
-    (up >= 0.0 && up <= 1e18).then_some(up as u64)
+    (0.0..=1e18).contains(&up).then_some(up as u64)
 }
 
 #[cfg(test)]

@@ -220,8 +220,8 @@ fn operand(word: &str, dot: &Value, root: &Value) -> Result<Value, String> {
         None => (dot, word),
     };
     if let Some(path) = path.strip_prefix('.') {
-        let parts = path.split('.').filter(|part| !part.is_empty());
-        let found = parts.fold(Some(from), |value, part| value?.get(part));
+        let mut parts = path.split('.').filter(|part| !part.is_empty());
+        let found = parts.try_fold(from, |value, part| value.get(part));
         return Ok(found.cloned().unwrap_or(Value::Null));
     }
     serde_json::from_str(word).map_err(|_| format!("template: function \"{word}\" not defined"))

@@ -6,6 +6,7 @@
 use super::State;
 use super::fault::Fault;
 use crate::domain::{Namespace, Principal, Role};
+use crate::listener::tls::Secure;
 use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
@@ -36,12 +37,16 @@ pub(super) struct Asked {
     pub(super) region: String,
     /// The host and port that the client used, or ours.
     pub(super) host: String,
+    /// Whether it came through TLS.
+    pub(super) is_secure: bool,
+    /// Where TLS is spoken, if it is.
+    tls_port: Option<u16>,
     /// The only namespace that the caller may work in; `None`: all.
     pub(super) own: Option<Namespace>,
 }
 
 impl Asked {
-    fn read(parts: &Parts, base_url: &str) -> Option<Self> {
+    fn read(parts: &Parts, base_url: &str, tls_port: Option<u16>) -> Option<Self> {
         let segments: Vec<_> = parts.uri.path().split('/').skip(1).collect();
         let (root, region) = match segments[..] {
             ["functions", "v1alpha2", "regions", region, ..] => (Root::Alpha, region),
@@ -57,8 +62,25 @@ impl Asked {
             root,
             region: region.to_owned(),
             host: host.unwrap_or_else(|| without_scheme(base_url)).to_owned(),
+            is_secure: parts.extensions.get::<Secure>().is_some(),
+            tls_port,
             own,
         })
+    }
+
+    /// The daemon, by the address that the client used.
+    pub(super) fn url(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.host)
+    }
+
+    /// Host and port for clients that put `https://` before it, where TLS is spoken; else those that the client used.
+    pub(super) fn https_host(&self) -> String {
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+        match self.tls_port {
+            Some(port) if !self.is_secure => format!("{name}:{port}"),
+            _ => self.host.clone(),
+        }
     }
 
     /// Whether the caller may see what is in that namespace.
@@ -75,7 +97,7 @@ impl FromRequestParts<State> for Asked {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Fault> {
-        Self::read(parts, &state.base_url).ok_or_else(|| Fault::missing("Resource"))
+        Self::read(parts, &state.base_url, state.tls_port).ok_or_else(|| Fault::missing("Resource"))
     }
 }
 
@@ -91,7 +113,25 @@ mod tests {
             request = request.extension(Principal { namespace, role });
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        Asked::read(&parts, "http://127.0.0.1:7070")
+        Asked::read(&parts, "http://127.0.0.1:7070", Some(8443))
+    }
+
+    #[test]
+    fn clients_are_led_to_where_tls_is_spoken() {
+        let path = "/functions/v1beta1/regions/fr-par/functions";
+        let plain = asked(path, None).expect("a root");
+        assert_eq!(
+            (plain.url().as_str(), plain.https_host().as_str()),
+            ("http://localhost:1", "localhost:8443")
+        );
+        let secure = Asked {
+            is_secure: true,
+            ..plain
+        };
+        assert_eq!(
+            (secure.url().as_str(), secure.https_host().as_str()),
+            ("https://localhost:1", "localhost:1")
+        );
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Domain {
 
     fn view(&self, asked: &Asked) -> Value {
         let hostname = self.hostname();
+        let scheme = if asked.is_secure { "https" } else { "http" };
         let port = asked
             .host
             .rsplit_once(':')
@@ -80,7 +81,7 @@ impl Domain {
         };
         json!({
             "id": self.gateway.spec.name.as_str(),
-            "url": format!("http://{hostname}{port}"),
+            "url": format!("{scheme}://{hostname}{port}"),
             "hostname": hostname,
             key: application,
             "status": "ready",

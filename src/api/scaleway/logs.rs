@@ -8,7 +8,7 @@ use super::page::Query;
 use super::{Route, State, alpha, containers_beta, functions_beta, time, wire};
 use crate::app::App;
 use crate::domain::{Error, Execution};
-use crate::store::LogEntry;
+use crate::store::{ExecutionFilter, LogEntry};
 use axum::extract::{Path, RawQuery, State as Shared};
 use axum::routing::get;
 use http::Method;
@@ -53,8 +53,13 @@ async fn of_one(
 }
 
 async fn page(app: &App, application: &Application, query: &Query) -> Answer {
-    let entries = app.function_log(application.id(), None, CALLS).await?;
-    let mut lines: Vec<_> = entries.iter().flat_map(lines).collect();
+    let latest = ExecutionFilter {
+        function: Some(application.id()),
+        limit: CALLS,
+        ..ExecutionFilter::default()
+    };
+    let entries = app.logged(latest).await?;
+    let mut lines: Vec<_> = entries.iter().rev().flat_map(lines).collect();
     match query.get("order_by").unwrap_or("timestamp_desc") {
         "timestamp_desc" => lines.reverse(),
         "timestamp_asc" => {}

@@ -13,13 +13,20 @@ use std::collections::BTreeMap;
 pub(super) struct Look {
     pub(super) application: Application,
     revision: Option<Revision>,
+    /// About a runtime's version that is not on offer.
+    nearest: Option<String>,
 }
 
 impl Look {
     /// Looks at an application now.
     pub(super) async fn at(app: &App, application: Application) -> Result<Self, Fault> {
         let revision = app.list_revisions(application.id()).await?.into_iter().next();
-        Ok(Self { application, revision })
+        let nearest = nearest(app, &application.note.runtime);
+        Ok(Self {
+            application,
+            revision,
+            nearest,
+        })
     }
 
     /// Whether it was ever deployed, well or not.
@@ -120,7 +127,7 @@ impl Look {
     /// Another version that is used in place of the one that was asked for.
     pub(super) fn notice(&self) -> String {
         let notice = self.revision.as_ref().and_then(|r| r.notice.clone());
-        notice.unwrap_or_default()
+        notice.or_else(|| self.nearest.clone()).unwrap_or_default()
     }
 
     pub(super) fn updated_at(&self) -> Timestamp {
@@ -156,4 +163,14 @@ impl Look {
             region: space.note.region.clone(),
         }
     }
+}
+
+/// What is used in place of a version that is only still named.
+fn nearest(app: &App, runtime: &str) -> Option<String> {
+    let runtimes = app.runtimes();
+    if runtime.is_empty() || runtimes.resolve(runtime).is_ok() {
+        return None;
+    }
+    let (_, used) = runtimes.resolve_nearest(runtime).ok()?;
+    Some(format!("{runtime} is not on offer here: {used} is used in its place"))
 }

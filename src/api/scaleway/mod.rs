@@ -36,6 +36,7 @@ use super::Dialect;
 use super::kit::guard::Door;
 use crate::app::App;
 use crate::domain::Principal;
+use crate::listener::tls::Secure;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -52,6 +53,8 @@ use tower::ServiceExt;
 struct State {
     app: App,
     base_url: Arc<str>,
+    /// Where TLS is spoken, if it is.
+    tls_port: Option<u16>,
     /// Whether workers get the processor time that goes with their memory, and no more.
     cpu_follows_memory: bool,
     locks: Locks,
@@ -110,6 +113,7 @@ pub(super) fn router(dialect: Dialect) -> Router {
     let state = State {
         app: dialect.app,
         base_url: dialect.base_url,
+        tls_port: dialect.tls_port,
         cpu_follows_memory: dialect.cpu_follows_memory,
         locks: Locks::default(),
     };
@@ -156,12 +160,17 @@ async fn answer(inner: Router, mut request: Request) -> Response {
     }
 }
 
-/// The outer route took the path for a parameter of its own, which the inner one must not find. Only who asks is kept.
+/// The outer route took the path for a parameter of its own, which the inner one must not find. Only who asks is kept,
+/// and whether through TLS.
 fn forget_parameters(request: &mut Request) {
-    let principal = request.extensions_mut().remove::<Principal>();
-    request.extensions_mut().clear();
+    let extensions = request.extensions_mut();
+    let (principal, secure) = (extensions.remove::<Principal>(), extensions.remove::<Secure>());
+    extensions.clear();
     if let Some(principal) = principal {
-        request.extensions_mut().insert(principal);
+        extensions.insert(principal);
+    }
+    if let Some(secure) = secure {
+        extensions.insert(secure);
     }
 }
 

@@ -6,6 +6,7 @@
 use super::applications::Answer;
 use super::asked::Asked;
 use super::fault::Fault;
+use super::page::Query;
 use super::{Route, State, space};
 use axum::Json;
 use axum::body::Body;
@@ -15,6 +16,7 @@ use axum::routing::{get, head, patch, post, put};
 use futures_util::StreamExt;
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// What a push goes to; open to everybody, because nothing comes of it.
@@ -74,7 +76,7 @@ async fn begin(Path(path): Path<String>) -> Response {
 }
 
 async fn take(Path(path): Path<String>, request: Request) -> Result<Response, Fault> {
-    let size = let_go(request.into_body()).await?;
+    let (size, _) = let_go(request.into_body()).await?;
     Ok(accepted(format!("{OPEN}{path}"), size))
 }
 
@@ -89,21 +91,24 @@ fn accepted(location: String, size: u64) -> Response {
     (StatusCode::ACCEPTED, [VERSION], headers).into_response()
 }
 
-/// The end of a layer, or a manifest.
+/// The end of a layer, whose digest its pusher says, or a manifest.
 async fn finish(Path(path): Path<String>, RawQuery(query): RawQuery, request: Request) -> Result<Response, Fault> {
-    let_go(request.into_body()).await?;
-    let query = super::page::Query::read(query.as_deref());
-    let digest = query.get("digest").unwrap_or_default().to_owned();
+    let (_, sum) = let_go(request.into_body()).await?;
+    let query = Query::read(query.as_deref());
+    let digest = query.get("digest").map_or(sum, str::to_owned);
     let headers = [(header::LOCATION, format!("{OPEN}{path}")), (CONTENT, digest)];
     Ok((StatusCode::CREATED, [VERSION], headers).into_response())
 }
 
-/// Reads to the end; answers how much there was. Unit: bytes.
-async fn let_go(body: Body) -> Result<u64, Fault> {
+/// Reads to the end; answers how much there was, and its digest. Unit: bytes.
+async fn let_go(body: Body) -> Result<(u64, String), Fault> {
     let mut pieces = body.into_data_stream();
-    let mut size = 0;
+    let (mut size, mut sum) = (0, Sha256::new());
     while let Some(piece) = pieces.next().await {
-        size += piece.map_err(|e| Fault::bad(format!("the push broke off: {e}")))?.len() as u64;
+        let piece = piece.map_err(|e| Fault::bad(format!("the push broke off: {e}")))?;
+        size += piece.len() as u64;
+        sum.update(&piece);
     }
-    Ok(size)
+    let hex: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((size, format!("sha256:{hex}")))
 }

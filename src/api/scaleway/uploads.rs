@@ -138,7 +138,7 @@ async fn grant(
     let text = serde_json::to_string(&grant);
     let text = text.map_err(|e| Error::internal("the note of an upload cannot be written", e))?;
     app.put_document(key(&secret), text).await?;
-    Ok(format!("http://{}{OPEN}{}/{secret}.zip", asked.host, function.id()))
+    Ok(format!("{}{OPEN}{}/{secret}.zip", asked.url(), function.id()))
 }
 
 async fn forget_expired(app: &App) -> Result<(), Fault> {

@@ -23,10 +23,10 @@ pub(super) fn application(asked: &Asked, look: &Look) -> Result<Value, Fault> {
     }
 }
 
-/// Where an application is called, by the address that the client used: host and path.
-pub(super) fn address(asked: &Asked, look: &Look) -> String {
+/// Where an application is called, below the daemon's own address.
+fn path(look: &Look) -> String {
     let function = &look.application.function;
-    format!("{}/function/{}.{}", asked.host, function.name, function.namespace)
+    format!("/function/{}.{}", function.name, function.namespace)
 }
 
 fn alpha<Own: Serialize>(asked: &Asked, look: &Look, own: Own) -> Result<Value, Fault> {
@@ -36,7 +36,7 @@ fn alpha<Own: Serialize>(asked: &Asked, look: &Look, own: Own) -> Result<Value, 
     value(&wire::AlphaApplication {
         common,
         own,
-        endpoint: format!("http://{}", address(asked, look)),
+        endpoint: format!("{}{}", asked.url(), path(look)),
         timeout: look.timeout_ms(),
     })
 }
@@ -48,7 +48,7 @@ fn beta<Own: Serialize, More: Serialize>(asked: &Asked, look: &Look, own: Own, m
         common: look.common(),
         own,
         more,
-        domain_name: address(asked, look),
+        domain_name: format!("{}{}", asked.https_host(), path(look)),
         timeout: Millis(look.timeout_ms()).text(),
         secret_environment_variables: secrets::shown(&look.secrets()?),
         http_option: or(&extras.http_option, "enabled"),

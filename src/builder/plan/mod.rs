@@ -50,10 +50,12 @@ pub(super) enum Input {
     Tree,
 }
 
-/// What is built of a tree by its runtime. `top` are the names at its top; an empty dependency file names nothing.
-pub(super) fn input(build: Option<&Build>, dependency_files: &[String], top: &Top) -> Input {
+/// What is built of a tree by its runtime. `top` are the names at its top; an empty dependency file names nothing, and
+/// where the user brought the dependencies along, nothing is installed.
+pub(super) fn input(build: Option<&Build>, dependency_files: &[String], top: &Top, convention: Convention) -> Input {
     let Some(build) = build else { return Input::Nothing };
-    if top.names.contains(&build.link) {
+    let vendored = build.vendored.get(convention.as_str()).into_iter().flatten();
+    if vendored.chain([&build.link]).any(|name| top.names.contains(name)) {
         return Input::Nothing;
     }
     let named = dependency_files

@@ -12,8 +12,22 @@ fn build(when: When, context: Context) -> Build {
         builder: String::new(),
         local_builder: String::new(),
         link: "mods".to_owned(),
+        vendored: BTreeMap::from([("event-context".to_owned(), vec!["brought".to_owned()])]),
         command_environment: BTreeMap::new(),
     }
+}
+
+#[test]
+fn what_was_brought_along_is_not_installed_where_the_convention_looks_for_it() {
+    let needs = build(When::Dependencies, Context::Dependencies);
+    let top = Top {
+        names: set(&["first", "brought"]),
+        ..Top::default()
+    };
+    let dependency_files = ["first".to_owned()];
+    let input = |convention| input(Some(&needs), &dependency_files, &top, convention);
+    assert_eq!(input(Convention::EventContext), Input::Nothing);
+    assert_eq!(input(Convention::Kwargs), Input::Files(vec!["first".to_owned()]));
 }
 
 /// How it is built, the names at the top, those of them that are blank, and what follows.
@@ -57,7 +71,8 @@ fn what_is_built_follows_from_the_manifest_and_the_top_of_the_tree() {
             names: set(names),
             blank: set(blank),
         };
-        assert_eq!(&input(*build, &dependency_files, &top), expect, "{names:?} {blank:?}");
+        let built = input(*build, &dependency_files, &top, Convention::Kwargs);
+        assert_eq!(&built, expect, "{names:?} {blank:?}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::job_args::JobsCommand;
 use super::token_args::TokenCommand;
-use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 mod published;
@@ -11,8 +12,8 @@ pub(crate) use published::{
     AliasCommand, AliasSetArgs, ScaleArgs, SelectArgs, VersionsCommand, WebhookCommand, WebhookCreateArgs,
 };
 
-const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not reachable,
-5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
+const AFTER: &str = "Exit codes: 0 ok, 1 the function failed, 2 usage, 3 not found, 4 daemon not
+reachable, 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupted.";
 
 const PROJECT: &str = "A project is a file hob.toml; every key is optional:
   namespace, env                                   of all its functions
@@ -24,7 +25,7 @@ const PROJECT: &str = "A project is a file hob.toml; every key is optional:
 
 /// A function runtime for one machine.
 #[derive(Debug, Parser)]
-#[command(name = "hob", version, about, after_help = AFTER, max_term_width = 100)]
+#[command(name = "hob", version, about, after_help = AFTER, max_term_width = 80)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -158,8 +159,44 @@ pub(crate) enum Command {
         #[arg(long)]
         purge: bool,
     },
+    /// Write everything that the daemon keeps to one file, while it runs
+    Backup {
+        /// The file, which only its owner can read; - is standard output
+        file: PathBuf,
+    },
+    /// Put a backup into a data directory that holds nothing yet; no daemon may run there
+    Restore {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Look at everything that functions need on this machine, and say how to mend what is missing
+    Doctor(PlaceArgs),
+    /// Print a shell's completion of this command line: eval "$(hob completion bash)"
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    Man {
+        /// Where the pages go
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
     /// Print the version
     Version,
+}
+
+/// The settings that `hob serve` would take, for what has to find its data.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where state is kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Options of `hob serve`; what is absent comes from the environment, the configuration file or the defaults.
@@ -318,16 +355,23 @@ pub(crate) struct InvokeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The function
-    pub(crate) name: String,
+    /// The functions [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
     /// Stay and print what comes
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Begin with the last so many calls
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) tail: u32,
-    /// What building its latest version said, in place of its calls
-    #[arg(long, conflicts_with = "tail")]
+    /// Only calls accepted since: 30m or 7d ago, or 2026-01-31T03:00 in UTC
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Only this call; with --follow until it has ended
+    #[arg(long, value_name = "ID", conflicts_with_all = ["names", "since", "tail"])]
+    pub(crate) run: Option<String>,
+    /// What building a function's latest version said, in place of its calls
+    #[arg(long, conflicts_with_all = ["tail", "since", "run"], requires = "names")]
     pub(crate) build: bool,
 }
 
@@ -347,11 +391,10 @@ pub(crate) struct ExportArgs {
 pub(crate) enum RunsCommand {
     /// List calls, newest first
     List(RunsListArgs),
-    /// Show one call: how it ended, where the time went, what it printed
-    Show {
-        /// The call's id
-        id: String,
-    },
+    /// Show one call: how it ended, where the time went, its input, its answer, what it printed
+    Show(RunsShowArgs),
+    /// Call again with the input of a call, and show what differs
+    Replay(RunsReplayArgs),
     /// Remove the records of calls that have ended
     Rm {
         /// The calls' ids
@@ -369,6 +412,12 @@ pub(crate) enum RunsCommand {
 pub(crate) struct RunsListArgs {
     /// Only calls of this function
     pub(crate) name: Option<String>,
+    /// Only calls accepted since: 30m or 7d ago, or 2026-01-31T03:00 in UTC
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<Since>,
+    /// Only calls that were accepted to be made later
+    #[arg(long = "async")]
+    pub(crate) asynchronous: bool,
     /// Only calls in this state
     #[arg(long, value_parser = ["queued", "running", "succeeded", "failed", "error", "cancelled"])]
     pub(crate) state: Option<String>,
@@ -381,6 +430,60 @@ pub(crate) struct RunsListArgs {
     /// The oldest first
     #[arg(long)]
     pub(crate) oldest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsShowArgs {
+    /// The call's id
+    pub(crate) id: String,
+    /// Write its input, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) input: bool,
+    /// Write its answer, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) answer: bool,
+    /// Write what it printed, byte for byte, and nothing else
+    #[arg(long, group = "part")]
+    pub(crate) log: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsReplayArgs {
+    /// The call's id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// A moment, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// So long ago. Unit: milliseconds.
+    Ago(i64),
+    /// At this time. Unit: UTC milliseconds.
+    At(i64),
+}
+
+impl Since {
+    /// The moment, when it is `now`. Unit: UTC milliseconds.
+    pub(crate) fn at(self, now_ms: i64) -> i64 {
+        match self {
+            Self::Ago(ms) => now_ms.saturating_sub(ms),
+            Self::At(ms) => ms,
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let ago = days.map(|days| i64::from(days) * DAY);
+    if let Some(ms) = ago.or_else(|| millis(text).ok().map(i64::from)) {
+        return Ok(Since::Ago(ms));
+    }
+    let at = moment(text, "UTC")
+        .map_err(|_| format!("`{text}` is no time: write how long ago (30m, 7d) or a moment (2026-01-31T03:00)"))?;
+    Ok(Since::At(at.as_millis()))
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -524,6 +627,22 @@ mod tests {
     }
 
     #[test]
+    fn every_help_fits_the_terminal() {
+        fn check(mut command: clap::Command, path: &str) {
+            let help = command.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{path}: {line}");
+            }
+            for inner in command.get_subcommands() {
+                check(inner.clone(), &format!("{path} {}", inner.get_name()));
+            }
+        }
+        let mut command = Arguments::command().term_width(80);
+        command.build();
+        check(command, "hob");
+    }
+
+    #[test]
     fn times_are_read_with_their_unit() {
         for (text, expect) in [
             ("500ms", Some(500)),
@@ -545,6 +664,21 @@ mod tests {
             assert_eq!(millis(text).ok(), expect, "{text}");
         }
         assert!(timeout("0ms").is_err() && timeout("2h").is_err());
+    }
+
+    #[test]
+    fn a_moment_is_so_long_ago_or_a_date() {
+        for (text, expect) in [
+            ("30m", Some(Since::Ago(1_800_000))),
+            ("7d", Some(Since::Ago(604_800_000))),
+            ("1970-01-01T00:00:01Z", Some(Since::At(1_000))),
+            ("1970-01-01T00:01", Some(Since::At(60_000))),
+            ("yesterday", None),
+            ("7", None),
+        ] {
+            assert_eq!(since(text).ok(), expect, "{text}");
+        }
+        assert_eq!((Since::Ago(5).at(7), Since::At(5).at(7)), (2, 5));
     }
 
     #[test]
@@ -586,17 +720,25 @@ mod tests {
             "hob list -o json",
             "hob --url http://h:1 get f",
             "hob logs f -f --tail 3",
+            "hob logs -f",
+            "hob logs a b --since 10m --tail 100",
+            "hob logs --run id -f",
             "hob logs f --build -f",
             "hob export f --tag a/b:1 --save x.tar",
             "hob df -o json",
             "hob gc",
             "hob deploy . --build make --build two",
             "hob runs list f --state failed --limit 3",
+            "hob runs list --since 2h --async",
             "hob runs show id",
+            "hob runs show id --answer",
+            "hob runs replay id --version 2",
+            "hob runs replay id --alias live -o json",
             "hob rm a b",
             "hob jobs create f --cron @daily --tz Europe/Paris --count 3 --missed once --overlap skip -d {}",
             "hob jobs create f --every 5m --name tick --first-at 2030-01-01T00:00",
             "hob jobs create f --at 2030-01-01T00:00:00Z -d @in.json",
+            "hob jobs create f --every 5m --alias live",
             "hob jobs list f",
             "hob jobs next tick --count 3",
             "hob jobs rm a b",
@@ -624,6 +766,12 @@ mod tests {
             "hob runs list --oldest --offset 5",
             "hob runs rm a b",
             "hob --token secret list",
+            "hob doctor -o json --data-dir d --config c",
+            "hob backup f.tar",
+            "hob restore f.tar --data-dir d",
+            "hob completion zsh",
+            "hob man",
+            "hob man dir",
             "hob version",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
@@ -643,12 +791,18 @@ mod tests {
             "hob deploy . --name a/b",
             "hob deploy . -e A",
             "hob logs f --build --tail 3",
+            "hob logs --build",
+            "hob logs f --run id",
             "hob export",
             "hob invoke f -d {} --field a=b",
             "hob runs list --state odd",
+            "hob runs list --since soon",
+            "hob runs show id --answer --log",
+            "hob runs replay",
             "hob jobs create f",
             "hob jobs create f --every 5m --at 2030-01-01T00:00:00Z",
             "hob jobs create f --every 5",
+            "hob jobs create f --every 5m --alias live --version 2",
             "hob jobs create f --cron @daily --missed twice",
             "hob rm",
             "hob invoke f --version 3 --alias live",
@@ -664,6 +818,7 @@ mod tests {
             "hob token create --role root",
             "hob token revoke",
             "hob list -o xml",
+            "hob completion other",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -4,7 +4,7 @@ use super::Context;
 use super::project::{self, Manner};
 use crate::api::native::wire::{CodeSource, DeploySettings, DeployState, FunctionView, Network, SecretSettings, code};
 use crate::cli::args::{DeployArgs, Reach, SecretArg, SecretFrom};
-use crate::cli::client::Call;
+use crate::cli::client::{Call, watched};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::multipart;
@@ -259,9 +259,10 @@ async fn send(
     };
     let content_type = HeaderValue::from_str(&form.content_type)
         .map_err(|error| Failure::usage(format!("cannot write the form: {error}")))?;
+    let bar = context.output.bar("sent", Some(form.length));
     let call = Call::new(Method::PUT, path)
         .header(http::header::CONTENT_TYPE, content_type)
-        .body(form.body, Some(form.length))
+        .body(watched(form.body, bar), Some(form.length))
         .patience(UPLOAD);
     context.client.ask(call).await?.document().await
 }
@@ -284,8 +285,10 @@ async fn settled(context: &Context<'_>, first: FunctionView) -> Result<FunctionV
     let name = first.name.clone();
     let asking = async {
         let mut function = first;
+        let bar = context.output.bar(&format!("waiting for {}", function.name), None);
         while function.state == DeployState::Pending {
             tokio::time::sleep(STEP).await;
+            bar.at(0);
             let path = context.function_path(&function.name, &[], &[]);
             function = context.client.get(path).await?;
         }

@@ -12,6 +12,7 @@ use crate::cli::client::{Call, Client};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::project::plan::{Act, Step};
 use crate::cli::project::{self as files, Code, Function};
 use crate::watch::{Change, Watch};
 use futures_util::future::{join, join_all};
@@ -137,6 +138,7 @@ async fn develop(kit: Kit, place: PathBuf, mut function: Function) {
     let mut roots = roots_of(&place, &function);
     let mut watch = watching(roots.clone()).await;
     let mut change: Option<Change> = None;
+    context.output.note(&format!("{}: deploying", function.name));
     loop {
         let begun = change.as_ref().map_or_else(Instant::now, |change| change.since);
         match bring(&mut context, function.clone()).await {
@@ -202,11 +204,18 @@ async fn again(place: &Path, name: &str) -> Result<Function, Failure> {
 /// Deploys what differs; `None` when nothing does.
 async fn bring(context: &mut Context<'_>, function: Function) -> Result<Option<FunctionView>, Failure> {
     let prepared = project::prepare(context, function).await?;
+    let others = prepared
+        .steps
+        .iter()
+        .filter(|step| !matches!(step.act, Act::Deploy(..)));
+    let others: Vec<String> = others.map(Step::line).collect();
     let manner = Manner {
         no_wait: false,
         reload: true,
     };
-    project::apply(context, prepared, manner).await
+    let deployed = project::apply(context, prepared, manner).await?;
+    others.iter().for_each(|line| context.output.note(line));
+    Ok(deployed)
 }
 
 /// One line for each reload.

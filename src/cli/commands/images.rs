@@ -1,15 +1,14 @@
 //! `export`, `df`, `gc`: a function's image to carry elsewhere, what images take, and cleaning up.
 
 use super::Context;
+use super::backup;
 use crate::api::native::wire::{CleanedView, DiskView, ExportView};
 use crate::cli::args::ExportArgs;
-use crate::cli::client::{Answer, Call};
+use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::show;
 use http::Method;
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 /// Making an image copies the code once; removing many takes the engine a while.
@@ -35,31 +34,13 @@ pub(super) async fn export(context: &mut Context<'_>, args: &ExportArgs) -> Resu
             .note(&format!("run it with `docker run --rm -p 8080:8080 {name}`"));
         return Ok(Exit::Ok);
     };
-    let bytes = write(file, answer).await?;
+    let bytes = backup::save(context, file, answer, 0o644).await?;
     let name = file.display();
     context.output.note(&format!(
         "{name}: {} MiB; load it with `docker load -i {name}`",
         bytes.div_ceil(1024 * 1024)
     ));
     Ok(Exit::Ok)
-}
-
-/// Writes beside the file first: a file of that name is whole, or as it was.
-async fn write(file: &Path, mut answer: Answer) -> Result<u64, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot write `{}`: {error}", file.display()));
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let mut writer = std::fs::File::create(&part).map_err(failed)?;
-    let mut bytes = 0;
-    while let Some(piece) = answer.piece().await? {
-        writer.write_all(&piece).map_err(failed)?;
-        bytes += piece.len() as u64;
-    }
-    writer
-        .sync_all()
-        .and_then(|()| std::fs::rename(&part, file))
-        .map_err(failed)?;
-    Ok(bytes)
 }
 
 pub(super) async fn disk(context: &mut Context<'_>) -> Result<Exit, Failure> {

@@ -1,6 +1,7 @@
 //! `invoke`: the function's bytes to standard output exactly, everything else to standard error.
 
 use super::Context;
+use super::run::recorded;
 use crate::api::native::wire::{ExecutionView, header};
 use crate::cli::args::InvokeArgs;
 use crate::cli::client::{Answer, Call, path};
@@ -12,9 +13,6 @@ use std::time::Duration;
 
 /// The longest a function may take, and then some for its place in the queue.
 const PATIENCE: Duration = Duration::from_secs(3_600 + 300);
-/// The record of a call is written just after its answer.
-const RECORD: Duration = Duration::from_secs(2);
-const STEP: Duration = Duration::from_millis(20);
 
 pub(super) async fn invoke(context: &mut Context<'_>, args: InvokeArgs) -> Result<Exit, Failure> {
     let answer = context.client.send(call(context, &args)?).await?;
@@ -120,19 +118,10 @@ fn timing_parts(text: &str) -> Vec<String> {
 
 /// What the call printed, to standard error.
 async fn show_log(context: &mut Context<'_>, id: &str) -> Result<(), Failure> {
-    let recorded = async {
-        while !is_recorded(context, id).await? {
-            tokio::time::sleep(STEP).await;
-        }
-        Ok::<_, Failure>(())
-    };
-    match tokio::time::timeout(RECORD, recorded).await {
-        Ok(done) => done?,
-        Err(_) => {
-            let note = format!("the log is not there yet; ask for it with `hob runs show {id}`");
-            context.output.note(&note);
-            return Ok(());
-        }
+    if recorded(context, id).await?.is_none() {
+        let note = format!("the log is not there yet; ask for it with `hob runs show {id}`");
+        context.output.note(&note);
+        return Ok(());
     }
     let call = Call::new(Method::GET, path(&["executions", id, "log"]));
     let mut answer = context.client.ask(call).await?;
@@ -140,16 +129,6 @@ async fn show_log(context: &mut Context<'_>, id: &str) -> Result<(), Failure> {
         context.output.note_bytes(&piece);
     }
     Ok(())
-}
-
-async fn is_recorded(context: &Context<'_>, id: &str) -> Result<bool, Failure> {
-    let call = Call::new(Method::GET, path(&["executions", id]));
-    let answer = context.client.send(call).await?;
-    if answer.status() == 404 {
-        return Ok(false);
-    }
-    let execution: ExecutionView = answer.checked().await?.document().await?;
-    Ok(execution.state.is_terminal())
 }
 
 #[cfg(test)]

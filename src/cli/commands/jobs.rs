@@ -69,7 +69,7 @@ fn settings(args: JobsCreateArgs) -> Result<JobSettings, Failure> {
     Ok(JobSettings {
         function: Some(args.function),
         name: args.name,
-        selector: None,
+        selector: args.select.selector(),
         tz: args.tz.filter(|_| args.cron.is_some()),
         cron: args.cron,
         every_ms: args.every.map(u64::from),
@@ -122,10 +122,17 @@ async fn next(context: &mut Context<'_>, job: &str, count: u32) -> Result<Exit, 
     let count = count.to_string();
     let target = job_path(context, job, &["next"], &[("count", Some(&count))]);
     let next: NextTimes = context.client.get(target).await?;
-    context.output.value(&next, |_| {
-        let lines = next.times_ms.iter().map(|ms| format!("{}\n", show::moment(*ms)));
-        lines.collect()
-    })?;
+    if context.output.is_json() {
+        context.output.json(&next)?;
+        return Ok(Exit::Ok);
+    }
+    let detail: JobDetail = context.client.get(job_path(context, job, &[], &[])).await?;
+    context
+        .output
+        .text(&show::next_times(&next, detail.job.tz.as_deref()))?;
+    if next.times_ms.is_empty() {
+        context.output.note(&format!("job `{job}` is not due again"));
+    }
     Ok(Exit::Ok)
 }
 

@@ -3,11 +3,12 @@
 use super::Context;
 use crate::api::native::wire::LogEntry;
 use crate::cli::args::LogsArgs;
-use crate::cli::client::Call;
+use crate::cli::client::{Call, query};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::show;
+use crate::cli::show::{self, Names};
+use crate::task::Clock;
 use http::Method;
 
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -16,24 +17,38 @@ pub(super) async fn logs(context: &mut Context<'_>, args: &LogsArgs) -> Result<E
     if args.build {
         return build(context, args).await;
     }
-    let limit = args.tail.to_string();
-    let follow = args.follow.then_some("true");
-    let pairs = [("limit", Some(limit.as_str())), ("follow", follow)];
-    let path = context.function_path(&args.name, &["logs"], &pairs);
-    let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
+    let (limit, names) = (args.tail.to_string(), args.names.join(","));
+    let now = Clock::system().now().as_millis();
+    let since = args.since.map(|since| since.at(now).to_string());
+    let pairs = [
+        ("namespace", context.namespace.as_deref()),
+        ("function", (!names.is_empty()).then_some(names.as_str())),
+        ("execution", args.run.as_deref()),
+        ("since_ms", since.as_deref()),
+        ("limit", Some(limit.as_str())),
+        ("follow", args.follow.then_some("true")),
+    ];
+    let call = Call::new(Method::GET, query("/logs".to_owned(), &pairs));
+    let mut answer = context.client.ask(call).await?;
+    // Who asks for one function, or for one call, need not be told whose lines these are.
+    let named = args.names.len() != 1 && args.run.is_none();
+    let mut names = named.then(|| Names::new(&args.names, context.output.colours()));
     let mut lines = Lines::default();
     while let Some(piece) = answer.piece().await? {
         for line in lines.push(&piece)? {
-            print(context.output, &line)?;
+            print(context.output, names.as_mut(), &line)?;
         }
     }
-    print(context.output, &lines.rest)?;
+    print(context.output, names.as_mut(), &lines.rest)?;
     Ok(Exit::Ok)
 }
 
 async fn build(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
+    let [name] = &args.names[..] else {
+        return Err(Failure::usage("--build shows one function's build: name one"));
+    };
     let follow = args.follow.then_some("true");
-    let path = context.function_path(&args.name, &["build"], &[("follow", follow)]);
+    let path = context.function_path(name, &["build"], &[("follow", follow)]);
     let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
     let mut said = false;
     while let Some(piece) = answer.piece().await? {
@@ -47,7 +62,7 @@ async fn build(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failu
 }
 
 /// An empty line keeps the connection alive and says nothing.
-fn print(output: &mut Output, line: &[u8]) -> Result<(), Failure> {
+fn print(output: &mut Output, names: Option<&mut Names>, line: &[u8]) -> Result<(), Failure> {
     if line.is_empty() {
         return Ok(());
     }
@@ -58,7 +73,8 @@ fn print(output: &mut Output, line: &[u8]) -> Result<(), Failure> {
         Failure::new(Exit::Engine, "internal", format!("a log entry cannot be read: {error}"))
             .hint("compare `hob version` with the version in `hob status`")
     })?;
-    output.text(&show::log_lines(&entry))
+    let name = names.map(|names| names.label(&entry.function));
+    output.text(&show::log_lines(&entry, name.as_deref()))
 }
 
 /// Whole lines of pieces.

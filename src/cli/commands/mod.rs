@@ -1,8 +1,10 @@
 //! The commands, one file a subject. Each asks the daemon and says the answer.
 
+mod backup;
 mod daemon;
 mod deploy;
 mod dev;
+mod doctor;
 mod env;
 mod functions;
 mod images;
@@ -10,8 +12,11 @@ mod init;
 mod invoke;
 mod jobs;
 mod logs;
+mod papers;
 mod project;
 mod published;
+mod replay;
+mod run;
 mod runs;
 mod scale;
 #[cfg(test)]
@@ -69,7 +74,8 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Gc => images::clean(context).await,
         Command::Jobs(command) => jobs::jobs(context, command).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(context, &args).await,
-        Command::Runs(RunsCommand::Show { id }) => runs::show(context, &id).await,
+        Command::Runs(RunsCommand::Show(args)) => run::show(context, &args).await,
+        Command::Runs(RunsCommand::Replay(args)) => replay::replay(context, &args).await,
         Command::Runs(RunsCommand::Cancel { id }) => runs::cancel(context, &id).await,
         Command::Token(command) => tokens::tokens(context, command).await,
         Command::Runs(RunsCommand::Rm { ids }) => runs::remove(context, &ids).await,
@@ -83,5 +89,10 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Status => daemon::status(context).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,
         Command::Version => daemon::version(context),
+        Command::Backup { file } => backup::backup(context, &file).await,
+        Command::Restore { file, place } => backup::restore(context, &file, &place).await,
+        Command::Doctor(args) => doctor::doctor(context, &args).await,
+        Command::Completion { shell } => papers::completion(context, shell),
+        Command::Man { directory } => papers::manual(context, directory.as_deref()),
     }
 }

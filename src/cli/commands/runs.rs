@@ -1,22 +1,27 @@
-//! `runs list`, `runs show`, `runs rm`, `runs cancel`.
+//! `runs list`, `runs rm`, `runs cancel`: calls, many at a time.
 
 use super::Context;
-use crate::api::native::wire::{ExecutionList, ExecutionView};
+use crate::api::native::wire::ExecutionList;
 use crate::cli::args::RunsListArgs;
 use crate::cli::client::{Call, path, query};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::show;
+use crate::task::Clock;
 use http::Method;
 
 pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Result<Exit, Failure> {
     let (limit, offset) = (args.limit.to_string(), args.offset.to_string());
+    let now = Clock::system().now().as_millis();
+    let since = args.since.map(|since| since.at(now).to_string());
     let path = query(
         "/executions".to_owned(),
         &[
             ("namespace", context.namespace.as_deref()),
             ("function", args.name.as_deref()),
             ("state", args.state.as_deref()),
+            ("created_from_ms", since.as_deref()),
+            ("asynchronous", args.asynchronous.then_some("true")),
             ("limit", Some(&limit)),
             ("offset", (args.offset > 0).then_some(offset.as_str())),
             ("order", args.oldest.then_some("oldest")),
@@ -30,24 +35,6 @@ pub(super) async fn list(context: &mut Context<'_>, args: &RunsListArgs) -> Resu
     context
         .output
         .value(&list, |colours| show::executions(&list.executions, colours))?;
-    Ok(Exit::Ok)
-}
-
-pub(super) async fn show(context: &mut Context<'_>, id: &str) -> Result<Exit, Failure> {
-    let execution: ExecutionView = context.client.get(path(&["executions", id])).await?;
-    if context.output.is_json() {
-        context.output.json(&execution)?;
-        return Ok(Exit::Ok);
-    }
-    let text = show::execution(&execution, context.output.colours());
-    context.output.text(&text)?;
-    let call = Call::new(Method::GET, path(&["executions", id, "log"]));
-    let mut answer = context.client.ask(call).await?;
-    let mut separator = &b"\n"[..];
-    while let Some(piece) = answer.piece().await? {
-        context.output.bytes(std::mem::take(&mut separator))?;
-        context.output.bytes(&piece)?;
-    }
     Ok(Exit::Ok)
 }
 

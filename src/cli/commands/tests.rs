@@ -314,18 +314,16 @@ async fn each_function_is_removed_and_the_first_failure_counts() {
 
 #[tokio::test]
 async fn a_call_is_shown_with_its_log() {
-    let ran = hob(&["runs", "show", "call-1"], |asked| {
-        if asked.line.ends_with("/log") {
-            respond(200, &[], "printed\n")
-        } else {
-            json(200, &execution("succeeded"))
-        }
+    let ran = hob(&["runs", "show", "call-1"], |asked| match asked.line.as_str() {
+        line if line.ends_with("/log") => respond(200, &[], "printed\n"),
+        line if line.ends_with("/call-1") => json(200, &execution("succeeded")),
+        _ => not_found(),
     })
     .await;
     let text = ran.out.text();
     assert_eq!(ran.exit, Exit::Ok);
     assert!(
-        text.contains("worker    warm") && text.ends_with("\n\nprinted\n"),
+        text.contains("timeline: warm") && text.ends_with("\nlog\nprinted\n"),
         "{text}"
     );
 }

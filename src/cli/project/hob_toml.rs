@@ -424,6 +424,18 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_a_project() {
+        let readme = include_str!("../../../README.md");
+        let blocks = readme.split("```toml\n").skip(1);
+        let mut examples = blocks.filter_map(|rest| rest.split("```").next());
+        let example = examples.find(|text| text.contains("[functions."));
+        let project = project(example.expect("the README has an example")).expect("good");
+        let report = &project.functions[0];
+        assert_eq!(report.env.values()["LEVEL"], "debug");
+        assert!(report.jobs.is_some() && report.webhooks.is_some());
+    }
+
+    #[test]
     fn mistakes_name_the_key_and_what_is_right() {
         for (text, says) in [
             ("[function.a]", "`function` is not known: do you mean `functions`?"),

@@ -1,15 +1,21 @@
 //! How views look as text: moments, durations, tables. Pure; colours only when told.
 
+mod doctor;
+mod log;
+pub(crate) use doctor::report;
 mod published;
+mod run;
+pub(crate) use log::{Names, log_lines};
 pub(crate) use published::{alias, aliases, version, versions, webhook, webhooks};
+pub(crate) use run::{difference, executions, readable, run, side_by_side};
 
 use super::table::{Cell, printable, render, state};
-use crate::api::native::job_wire::{JobDetail, JobView};
+use crate::api::native::job_wire::{JobDetail, JobView, Missed, NextTimes, Overlap};
 use crate::api::native::token_wire::TokenView;
 use crate::api::native::wire::{
-    DiskKindView, DiskView, EngineState, ExecutionView, FunctionView, LogEntry, Network, RevisionView, RuntimeView,
-    Status,
+    DiskKindView, DiskView, EngineState, FunctionView, Network, RevisionView, RuntimeView, Status,
 };
+use crate::domain::{Timestamp, local_time};
 
 /// `2026-01-31 13:05:09.123`, in UTC. Unit of `ms`: UTC milliseconds.
 pub(crate) fn moment(ms: i64) -> String {
@@ -165,58 +171,6 @@ fn pairs(lines: &[(&str, String)]) -> String {
     text
 }
 
-/// `hob runs list`.
-pub(crate) fn executions(list: &[ExecutionView], colours: bool) -> String {
-    let row = |e: &ExecutionView| {
-        vec![
-            Cell::whole(&e.id),
-            Cell::from(&e.function),
-            Cell::state(e.state.as_str()),
-            Cell::from(if e.state.is_terminal() {
-                duration(e.total_us)
-            } else {
-                "-".to_owned()
-            }),
-            Cell::from(moment(e.created_at_ms)[5..16].to_owned()),
-        ]
-    };
-    let rows: Vec<_> = list.iter().map(row).collect();
-    render(&["ID", "FUNCTION", "STATE", "TIME", "AT (UTC)"], &rows, colours)
-}
-
-/// `hob runs show`, without the log.
-pub(crate) fn execution(e: &ExecutionView, colours: bool) -> String {
-    let mut lines = vec![
-        ("id", e.id.clone()),
-        ("function", e.function.clone()),
-        ("state", state(e.state.as_str(), colours)),
-    ];
-    let chosen = !e.selector.is_empty() && e.selector != "current";
-    lines.extend(chosen.then(|| ("called", printable(&e.selector))));
-    lines.extend((!e.description.is_empty()).then(|| ("description", printable(&e.description))));
-    lines.extend(e.version.map(|version| ("version", version.to_string())));
-    lines.extend(e.status.map(|status| ("status", status.to_string())));
-    lines.extend(e.failure.iter().map(|word| ("failure", word.clone())));
-    lines.extend(e.message.iter().map(|text| ("message", lines_of(text))));
-    lines.push(("accepted", moment(e.created_at_ms)));
-    lines.extend(e.started_at_ms.map(|ms| ("started", moment(ms))));
-    lines.extend(e.ended_at_ms.map(|ms| ("ended", moment(ms))));
-    lines.extend(e.temperature.map(|t| ("worker", t.as_str().to_owned())));
-    if e.state.is_terminal() {
-        lines.push(("queue", queue(e)));
-        lines.push(("run", duration(e.run_us)));
-        lines.push(("total", duration(e.total_us)));
-    }
-    pairs(&lines)
-}
-
-fn queue(e: &ExecutionView) -> String {
-    match e.load_us {
-        0 => duration(e.queue_us),
-        load => format!("{}, {} of it to load the code", duration(e.queue_us), duration(load)),
-    }
-}
-
 /// `hob jobs list`.
 pub(crate) fn jobs(list: &[JobView], colours: bool) -> String {
     let row = |j: &JobView| {
@@ -242,7 +196,11 @@ pub(crate) fn job(detail: &JobDetail, colours: bool) -> String {
         ("function", j.function.clone()),
         ("state", state(j.state.as_str(), colours)),
         ("schedule", schedule(j)),
+        ("missed", missed(j.missed).to_owned()),
+        ("overlap", overlap(j.overlap).to_owned()),
     ];
+    let chosen = j.selector != "current";
+    lines.extend(chosen.then(|| ("called", printable(&j.selector))));
     lines.extend(j.reason.iter().map(|text| ("reason", lines_of(text))));
     lines.extend(j.count.map(|count| ("left", count.to_string())));
     lines.extend(j.first_at_ms.map(|ms| ("not before", moment(ms))));
@@ -258,23 +216,54 @@ pub(crate) fn job(detail: &JobDetail, colours: bool) -> String {
     pairs(&lines)
 }
 
+fn missed(missed: Missed) -> &'static str {
+    match missed {
+        Missed::Skip => "skip: times that pass while the daemon is away are left out",
+        Missed::Once => "once: however many pass while the daemon is away, it fires once",
+    }
+}
+
+fn overlap(overlap: Overlap) -> &'static str {
+    match overlap {
+        Overlap::Allow => "allow: it fires although its last call still runs",
+        Overlap::Skip => "skip: it leaves a time out while its last call still runs",
+    }
+}
+
+/// `hob jobs next`: each time in UTC, and in the job's own time zone where that is another.
+pub(crate) fn next_times(next: &NextTimes, zone: Option<&str>) -> String {
+    let line = |ms: &i64| {
+        let local = zone.and_then(|zone| local_time(Timestamp::from_millis(*ms), zone));
+        match local.filter(|_| zone != Some("UTC")) {
+            Some(local) => format!("{}  {local}\n", moment(*ms)),
+            None => format!("{}\n", moment(*ms)),
+        }
+    };
+    next.times_ms.iter().map(line).collect()
+}
+
+/// `90 s`, `5 m`, `1 h 30 m`: intervals are mostly round.
+fn interval(ms: u64) -> String {
+    let parts = [
+        (ms / 3_600_000, "h"),
+        (ms / 60_000 % 60, "m"),
+        (ms / 1_000 % 60, "s"),
+        (ms % 1_000, "ms"),
+    ];
+    let told: Vec<_> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{n} {unit}"))
+        .collect();
+    told.join(" ")
+}
+
 fn schedule(j: &JobView) -> String {
     let cron = j.cron.as_ref().zip(j.tz.as_ref());
     let cron = cron.map(|(pattern, zone)| format!("{pattern} ({zone})"));
-    let every = j
-        .every_ms
-        .map(|ms| format!("every {}", duration(ms.saturating_mul(1000))));
+    let every = j.every_ms.map(|ms| format!("every {}", interval(ms)));
     let at = j.at_ms.map(|ms| format!("at {}", moment(ms)));
     cron.or(every).or(at).unwrap_or("cannot be read".to_owned())
-}
-
-/// `hob logs`: each line with its time and the end of its call's id.
-pub(crate) fn log_lines(entry: &LogEntry) -> String {
-    let time = time_of_day(entry.at_ms.rem_euclid(86_400_000));
-    let short = entry.execution.len().saturating_sub(8);
-    let short = entry.execution.get(short..).unwrap_or(&entry.execution);
-    let lines = entry.text.lines().map(|line| format!("{time} {short} {line}\n"));
-    lines.collect()
 }
 
 /// `hob runtimes`.
@@ -379,8 +368,7 @@ fn workers(s: &Status, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::native::job_wire::{JobInput, JobState, Missed, Overlap};
-    use crate::api::native::wire::ExecutionState;
+    use crate::api::native::job_wire::{JobInput, JobState};
 
     #[test]
     fn moments_are_dates_in_utc() {
@@ -412,35 +400,6 @@ mod tests {
         assert_eq!(seconds(90_061), "1 d 1 h");
     }
 
-    #[test]
-    fn a_list_of_calls_fits_the_terminal() {
-        let call = ExecutionView {
-            selector: "current".to_owned(),
-            description: String::new(),
-            id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
-            function: "f".repeat(63),
-            namespace: "default".to_owned(),
-            version: Some(1),
-            state: ExecutionState::Succeeded,
-            asynchronous: false,
-            created_at_ms: 0,
-            started_at_ms: None,
-            ended_at_ms: None,
-            status: Some(200),
-            failure: None,
-            message: None,
-            temperature: None,
-            queue_us: 0,
-            load_us: 0,
-            run_us: 0,
-            total_us: 125_000_000,
-        };
-        let text = executions(&[call], false);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
-        assert!(text.contains("succeeded") && text.contains("2 m 5 s"), "{text}");
-    }
-
     fn a_job() -> JobView {
         JobView {
             id: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
@@ -468,6 +427,17 @@ mod tests {
     }
 
     #[test]
+    fn the_next_times_are_told_in_the_jobs_own_zone_too() {
+        let next = NextTimes {
+            times_ms: vec![1_719_828_000_000],
+        };
+        assert_eq!(next_times(&next, None), "2024-07-01 10:00:00.000\n");
+        assert_eq!(next_times(&next, Some("UTC")), "2024-07-01 10:00:00.000\n");
+        let paris = next_times(&next, Some("Europe/Paris"));
+        assert_eq!(paris, "2024-07-01 10:00:00.000  2024-07-01 12:00:00 CEST\n");
+    }
+
+    #[test]
     fn a_list_of_jobs_fits_the_terminal() {
         let text = jobs(&[a_job()], false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -492,25 +462,14 @@ mod tests {
         detail.job.cron = None;
         for (every, at, expect) in [
             (Some(90_000), None, "every 1 m 30 s"),
+            (Some(3_600_000), None, "every 1 h"),
+            (Some(250), None, "every 250 ms"),
             (None, Some(0), "at 1970-01-01 00:00:00.000"),
             (None, None, "cannot be read"),
         ] {
             (detail.job.every_ms, detail.job.at_ms) = (every, at);
             assert_eq!(schedule(&detail.job), expect);
         }
-    }
-
-    #[test]
-    fn each_log_line_names_its_call() {
-        let entry = LogEntry {
-            execution: "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
-            at_ms: 1_500,
-            stream: "output".to_owned(),
-            text: "a\nb".to_owned(),
-            state: ExecutionState::Running,
-        };
-        let expect = "00:00:01.500 2e3f4a5b a\n00:00:01.500 2e3f4a5b b\n";
-        assert_eq!(log_lines(&entry), expect);
     }
 
     #[test]

@@ -47,6 +47,13 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whose functions have hosts of this form: `<function>.<namespace>.localhost`.
+    #[must_use]
+    pub fn namespace_of_functions(&self) -> Option<&str> {
+        let (_, namespace) = self.0.strip_suffix(".localhost")?.split_once('.')?;
+        (!namespace.contains('.')).then_some(namespace)
+    }
 }
 
 impl std::fmt::Display for HostName {
@@ -344,6 +351,20 @@ mod tests {
         for (text, expect) in table {
             let host = HostName::parse(text).ok();
             assert_eq!(host.as_ref().map(HostName::as_str), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_a_namespaces_functions_tells_whose_they_are() {
+        let table = [
+            ("f.team.localhost", Some("team")),
+            ("f.localhost", None),
+            ("a.b.team.localhost", None),
+            ("f.team.example", None),
+        ];
+        for (text, expect) in table {
+            let host = HostName::parse(text).expect("a host");
+            assert_eq!(host.namespace_of_functions(), expect, "{text}");
         }
     }
 

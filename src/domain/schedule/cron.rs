@@ -87,6 +87,14 @@ pub fn moment(text: &str, zone: &str) -> Result<Timestamp, Error> {
     })
 }
 
+/// A moment as clocks in `zone` show it: `2026-01-31 04:00:00 CET`; `None` when there is no such zone.
+#[must_use]
+pub fn local_time(at: Timestamp, zone: &str) -> Option<String> {
+    let exact = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+    let zoned = exact.to_zoned(time_zone(zone).ok()?);
+    Some(zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
+}
+
 fn stamp(zoned: &Zoned) -> Timestamp {
     Timestamp::from_millis(zoned.timestamp().as_millisecond())
 }

@@ -5,7 +5,7 @@
 
 mod cron;
 
-pub use cron::{Cron, moment};
+pub use cron::{Cron, local_time, moment};
 
 use super::{Error, Timestamp};
 use std::fmt;

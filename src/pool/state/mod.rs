@@ -271,7 +271,33 @@ struct Group {
     workers: BTreeSet<WorkerId>,
     /// Workers kept even when idle.
     floor: u16,
+    /// Workers that failed one after the other; what is kept waits for it.
+    pause: Pause,
     retired: bool,
+}
+
+/// How long to wait after workers that could not start, longer each time.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    failures: u32,
+    until: Timestamp,
+}
+
+impl Pause {
+    /// No failure yet.
+    const NONE: Self = Self {
+        failures: 0,
+        until: Timestamp::from_millis(i64::MIN),
+    };
+
+    fn failed(&mut self, now: Timestamp) {
+        self.failures = (self.failures + 1).min(6);
+        self.until = now.plus(Duration::from_millis(250 << self.failures));
+    }
+
+    fn is_over(self, now: Timestamp) -> bool {
+        now >= self.until
+    }
 }
 
 impl Group {
@@ -289,6 +315,7 @@ impl Group {
             idle: Vec::new(),
             waiting: VecDeque::new(),
             workers: BTreeSet::new(),
+            pause: Pause::NONE,
             retired: false,
         }
     }
@@ -321,8 +348,8 @@ pub(super) struct State {
     groups: HashMap<RevisionId, Group>,
     hungry: BTreeSet<RevisionId>,
     /// Background starts that failed in a row, and when the next may be tried.
-    failures: u32,
-    refill_after: Timestamp,
+    /// Pre-warmed workers that failed.
+    pause: Pause,
 }
 
 impl State {
@@ -334,8 +361,7 @@ impl State {
             workers: HashMap::new(),
             groups: HashMap::new(),
             hungry: BTreeSet::new(),
-            failures: 0,
-            refill_after: Timestamp::from_millis(i64::MIN),
+            pause: Pause::NONE,
         }
     }
 
@@ -457,7 +483,7 @@ impl State {
             return;
         }
         worker.idle_since = now;
-        self.failures = 0;
+        self.pause.failures = 0;
         match worker.revision {
             Some(revision) => {
                 worker.phase = Phase::Loading;
@@ -488,6 +514,9 @@ impl State {
                 worker.phase = Phase::Serving;
                 worker.idle_since = now;
                 let met = if first { worker.origin } else { Temperature::Warm };
+                if let Some(group) = self.groups.get_mut(&revision) {
+                    group.pause.failures = 0;
+                }
                 self.offer(revision, id, slot, met, out);
                 self.leave_if_told(revision, id, out);
                 self.feed(out);
@@ -514,11 +543,13 @@ impl State {
     fn gone(&mut self, id: WorkerId, fatal: bool, now: Timestamp, out: &mut Vec<Command>) {
         let Some(revision) = self.drop_worker(id) else { return };
         if fatal && revision.is_none() {
-            self.failures = (self.failures + 1).min(6);
-            self.refill_after = now.plus(Duration::from_millis(250 << self.failures));
+            self.pause.failed(now);
         }
         if let Some(revision) = revision {
             if fatal {
+                if let Some(group) = self.groups.get_mut(&revision) {
+                    group.pause.failed(now);
+                }
                 self.refuse_all(revision, Refusal::NoWorker(revision), out);
             }
             self.forget_if_over(revision);
@@ -542,7 +573,7 @@ impl State {
     fn tick(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         self.time_out_waiting(now, out);
         self.remove_idle(now, out);
-        self.keep_min(out);
+        self.keep_min(now, out);
         self.feed(out);
         self.refill(now, out);
     }
@@ -810,8 +841,8 @@ impl State {
         }
     }
 
-    fn keep_min(&mut self, out: &mut Vec<Command>) {
-        let low = |g: &&Group| !g.retired && g.workers.len() < usize::from(g.floor);
+    fn keep_min(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let low = |g: &&Group| !g.retired && g.workers.len() < usize::from(g.floor) && g.pause.is_over(now);
         let low = self.groups.values().filter(low);
         let demands: Vec<_> = low.map(|g| Arc::clone(&g.demand)).collect();
         for demand in demands {
@@ -829,7 +860,7 @@ impl State {
     }
 
     fn refill(&mut self, now: Timestamp, out: &mut Vec<Command>) {
-        if now < self.refill_after {
+        if !self.pause.is_over(now) {
             return;
         }
         let classes: Vec<_> = self.policy.prewarm.iter().map(|(c, n)| (c.clone(), *n)).collect();

@@ -85,6 +85,19 @@ impl Store {
         self.read("list jobs", move |c| list(c, &filter)).await
     }
 
+    /// How many jobs fire when they are due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_active_jobs(&self) -> Result<u64, Error> {
+        let sql = "select count(*) from job where state = 'active'";
+        self.read("count jobs", move |c| {
+            let count: Option<i64> = row::maybe(c, sql, [], |r| r.get(0))?;
+            Ok(count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        })
+        .await
+    }
+
     /// Takes an event to a job and writes down what comes of it, a fire included; with `input`, another input too.
     /// `None` when there is no such job; the inner error is the domain's refusal, and nothing has changed then.
     ///

@@ -1,9 +1,11 @@
-//! The released plugins of the Serverless Framework, unmodified, and the tutorial of the reference with curl and docker.
+//! The released plugins of the Serverless Framework and the Python SDK, unmodified, and the tutorial of the reference with
+//! curl and docker.
 //!
 //! `alpha` is a project of the oldest plugin, which speaks v1alpha2; `beta` one of the last but one line, which speaks
 //! v1beta1. They are installed from the package index once. The sources of `handler.js` are edited between two deploys.
 
 use crate::helpers::{BINARY, Daemon, Home, base_image, build_settings, docker};
+use crate::python::Environment;
 use crate::support::{Answer, root};
 use http::StatusCode;
 use serde_json::Value;
@@ -192,7 +194,9 @@ async fn the_oldest_plugin_deploys_calls_changes_and_removes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_plugin_deploys_secrets_and_domains_and_removes() {
     let _alone = MACHINE.lock().await;
-    let daemon = Daemon::start_with(&Home::new(), &build_settings()).await;
+    let tls = ("HOB_TLS_LISTEN", "127.0.0.1:0");
+    let daemon = Daemon::start_with(&Home::new(), &[build_settings(), vec![tls]].concat()).await;
+    let trusted = daemon.get("/hob/v1/status").await.json()["tls"]["ca_file"].clone();
     let root_of = |root: &str| format!("http://{}/{root}/v1beta1/regions/fr-par", daemon.address);
     let variables = vec![
         ("SCW_FUNCTION_URL", root_of("functions")),
@@ -200,6 +204,7 @@ async fn a_newer_plugin_deploys_secrets_and_domains_and_removes() {
         ("SCW_SECRET_KEY", SECRET.to_owned()),
         ("SCW_DEFAULT_PROJECT_ID", OWNER.to_owned()),
         ("SCW_REGION", "fr-par".to_owned()),
+        ("NODE_EXTRA_CA_CERTS", trusted.as_str().expect("a file").to_owned()),
     ];
     let project = block_in_place(|| Project::of("beta", "osls", variables));
     block_in_place(|| project.run("hush", &["deploy"]));
@@ -235,6 +240,10 @@ async fn a_newer_plugin_deploys_secrets_and_domains_and_removes() {
     let by_domain = call(&daemon, "/", Some(("Host", "second.example.test"))).await;
     assert_eq!(by_domain.json()["message"], "second", "{}", by_domain.text());
 
+    // It puts https:// before the domain_name.
+    let said = block_in_place(|| project.run("other", &["invoke", "--function", "second"]));
+    assert!(said.contains(r#"{"message":"second"}"#), "{said}");
+
     let said = block_in_place(|| project.run("other", &["info"]));
     assert!(
         said.contains("secret_environment_variables") && !said.contains("other\n"),
@@ -245,6 +254,15 @@ async fn a_newer_plugin_deploys_secrets_and_domains_and_removes() {
         list(&daemon, "/functions/v1beta1", "/namespaces").await["total_count"],
         0
     );
+    daemon.purge().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_sdk_makes_deploys_and_finds() {
+    let _alone = MACHINE.lock().await;
+    let environment = block_in_place(|| Environment::of("scaleway"));
+    let daemon = Daemon::start(&Home::new()).await;
+    block_in_place(|| environment.run("sdk.py", &daemon, &[]));
     daemon.purge().await;
 }
 

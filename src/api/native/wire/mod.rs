@@ -193,6 +193,24 @@ pub struct LogsQuery {
     pub follow: Option<bool>,
 }
 
+/// `GET /logs?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AllLogsQuery {
+    /// Default: `default`.
+    pub namespace: Option<String>,
+    /// Only calls of the functions of these names, separated by commas. Default: of all, those deployed later included.
+    pub function: Option<String>,
+    /// Only this call (an execution id); with `follow` the answer ends when it has ended.
+    pub execution: Option<String>,
+    /// Only calls accepted at this time or later. UTC milliseconds.
+    pub since_ms: Option<i64>,
+    /// The last so many calls. Default: 20.
+    pub limit: Option<u32>,
+    /// Stay and send what comes, of running calls too. Default: false.
+    pub follow: Option<bool>,
+}
+
 /// `GET /functions/{name}/build?…`.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -624,6 +642,40 @@ pub struct ExecutionView {
     pub total_us: u64,
 }
 
+/// What an execution was called with. The body is in one of the two forms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Path below the function.
+    pub path: String,
+    /// Query without `?`; may be empty.
+    pub query: String,
+    /// Order: as they came. Of headers that open doors only the names are kept.
+    pub headers: Vec<HeaderView>,
+    /// The body where it is text.
+    pub body: Option<String>,
+    /// The body where it is none, in base64.
+    pub body_base64: Option<String>,
+}
+
+/// One header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeaderView {
+    /// In lower case.
+    pub name: String,
+    /// As it came.
+    pub value: String,
+}
+
+/// `POST /executions/{id}/replay?…`.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReplayQuery {
+    /// `current` (the default), `version:NUMBER` or `alias:NAME`.
+    pub selector: Option<String>,
+}
+
 /// `GET /executions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionList {
@@ -634,9 +686,12 @@ pub struct ExecutionList {
     pub total: Option<u64>,
 }
 
-/// One line of `GET /functions/{name}/logs`, which answers newline-delimited JSON.
+/// One line of `GET /logs` and `GET /functions/{name}/logs`, which answer newline-delimited JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEntry {
+    /// The function's name.
+    #[serde(default)]
+    pub function: String,
     /// The call that printed it.
     pub execution: String,
     /// UTC milliseconds.

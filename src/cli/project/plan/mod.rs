@@ -35,7 +35,7 @@ pub(crate) struct Step {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     Add,
-    Change,
+    Alter,
     Remove,
 }
 
@@ -56,7 +56,7 @@ impl Step {
     pub(crate) fn line(&self) -> String {
         let sign = match self.change {
             Change::Add => '+',
-            Change::Change => '~',
+            Change::Alter => '~',
             Change::Remove => '-',
         };
         let details = match &self.details[..] {
@@ -105,7 +105,7 @@ fn function(wanted: &Function, digest: Option<&str>, there: Option<&FunctionView
         details.push("once more, the last deploy failed".to_owned());
     }
     (!details.is_empty()).then(|| Step {
-        change: Change::Change,
+        change: Change::Alter,
         what,
         details,
         act: Act::Deploy(Box::new(settings), new_code),
@@ -240,7 +240,7 @@ fn job_steps(function: &str, wanted: &BTreeMap<String, JobSettings>, there: &[Jo
                     ..settings.clone()
                 };
                 let act = Act::ChangeJob(known.job.id.clone(), Box::new(change));
-                steps.push(step(Change::Change, name, vec![rhythm(settings)], act));
+                steps.push(step(Change::Alter, name, vec![rhythm(settings)], act));
             }
             Some(_) => {}
         }

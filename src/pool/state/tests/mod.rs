@@ -413,6 +413,19 @@ fn a_lost_worker_of_the_minimum_is_replaced_but_a_failing_one_is_not() {
 }
 
 #[test]
+fn a_worker_of_the_minimum_that_fails_is_tried_again_later_each_time() {
+    let two = || pool().scale(2, 2);
+    let failed = then(warm(1, 'A'), &[After(0), Fail(2)]);
+    check(two(), &then(failed.clone(), &[After(499)]), &[]);
+    check(two(), &then(failed.clone(), &[After(500)]), &[Start(3)]);
+    let again = then(failed.clone(), &[After(500), Fail(3)]);
+    check(two(), &then(again.clone(), &[After(999)]), &[]);
+    check(two(), &then(again, &[After(1000)]), &[Start(4)]);
+    let served = then(failed, &[After(500), Started(3), Ready(3, 0), Die(3), After(0)]);
+    check(two(), &served, &[Start(4)]);
+}
+
+#[test]
 fn retired_workers_leave_when_they_fall_idle_and_no_new_call_is_lost() {
     check(pool(), &then(warm(1, 'A'), &[Retire('A')]), &[Remove(1)]);
     check(pool().scale(1, 1), &then(warm(1, 'A'), &[Retire('A')]), &[Remove(1)]);

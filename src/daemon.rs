@@ -10,7 +10,7 @@ use crate::api::native::{self, NativeState};
 use crate::app::{App, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Limits, Network, Timestamp};
+use crate::domain::{InstanceId, Intake, Limits, Network, Timestamp};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
@@ -507,6 +507,7 @@ fn app_options(config: &Config) -> crate::app::Options {
                 scale: function.scale,
                 network: Network::Outbound,
                 cpu: None,
+                intake: Intake::default(),
             },
             timeout_max: function.timeout_max.duration(),
         },
@@ -577,6 +578,8 @@ fn router(
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
+        body_limit: config.server.body_limit,
+        shutdown: shutdown.clone(),
         tls_port: reach.tls_port,
         cpu_follows_memory: config.function.cpu_follows_memory,
     };

@@ -2,10 +2,12 @@
 
 pub mod kit;
 pub mod native;
+mod nuclio;
 mod qinling;
 mod scaleway;
 
 use crate::app::App;
+use crate::task::Shutdown;
 use axum::Router;
 use http::Method;
 use kit::guard::Door;
@@ -19,6 +21,10 @@ pub struct Dialect {
     pub app: App,
     /// Where the daemon answers, as `http://HOST:PORT`.
     pub base_url: Arc<str>,
+    /// Largest body of a call. Unit: bytes.
+    pub body_limit: u64,
+    /// Ends what would go on for ever.
+    pub shutdown: Shutdown,
     /// The port where it answers with TLS, if it does.
     pub tls_port: Option<u16>,
     /// Whether a worker gets the processor time that goes with its memory, where a dialect has such a table.
@@ -52,21 +58,26 @@ pub fn routes() -> Vec<Route> {
             .into_iter()
             .map(move |(method, path)| Route { dialect, method, path })
     };
-    let qinling = of("qinling", qinling::list_routes());
-    qinling.chain(of("scaleway", scaleway::list_routes())).collect()
+    of("qinling", qinling::list_routes())
+        .chain(of("scaleway", scaleway::list_routes()))
+        .chain(of("nuclio", nuclio::list_routes()))
+        .collect()
 }
 
 /// The outside APIs beside the native one, each below its own paths.
 pub fn dialects(state: &Dialect) -> Router {
     Router::new()
         .merge(qinling::router(state.clone()))
+        .merge(nuclio::router(state.clone()))
         .merge(scaleway::router(state.clone()))
 }
 
 /// What a request to an API wants. Whoever knows a path says so; all others are for users of a namespace.
 #[must_use]
 pub fn door(method: &Method, path: &str) -> Door {
-    let known = native::door(method, path).or_else(|| qinling::door(method, path));
-    let known = known.or_else(|| scaleway::door(method, path));
+    let known = native::door(method, path)
+        .or_else(|| qinling::door(method, path))
+        .or_else(|| scaleway::door(method, path))
+        .or_else(|| nuclio::door(method, path));
     known.unwrap_or(Door::Namespace)
 }

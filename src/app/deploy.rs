@@ -4,8 +4,9 @@ use super::App;
 use super::secret::secret_names;
 use crate::archive;
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout, Variables,
+    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits, Memory,
+    Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout,
+    Variables,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Environment, Target};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub network: Option<Network>,
     /// Processor time of a worker; `Some(None)` takes the limit away.
     pub cpu: Option<Option<Cpu>>,
+    /// Which calls it takes.
+    pub intake: Option<Intake>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
     /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
@@ -357,6 +360,7 @@ impl App {
             scale: Scale::new(min, max)?,
             network: settings.network.unwrap_or(base.network),
             cpu: settings.cpu.unwrap_or(base.cpu),
+            intake: settings.intake.unwrap_or(base.intake),
         })
     }
 

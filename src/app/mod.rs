@@ -20,6 +20,7 @@ mod images;
 mod job;
 mod metrics;
 mod notes;
+mod package;
 mod port;
 mod queue;
 mod reconcile;
@@ -377,6 +378,12 @@ impl App {
     #[must_use]
     pub fn logs(&self) -> &LogHub {
         self.0.invoker.logs()
+    }
+
+    /// The longest that a call of any function may take.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Duration {
+        self.0.options.defaults.timeout_max
     }
 
     /// When the application was put together.

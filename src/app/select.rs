@@ -4,7 +4,9 @@ use super::call::{Callee, not_ready, unknown};
 use super::directory::{Route, Served};
 use super::version::no_such_version;
 use super::{App, alias};
-use crate::domain::{AliasName, Error, Function, Limits, Pointer, Revision, Scale, Selector, VersionNumber};
+use crate::domain::{
+    AliasName, Convention, Error, Function, Limits, Pointer, Revision, Scale, Selector, VersionNumber,
+};
 use crate::pool::Target;
 use std::sync::Arc;
 
@@ -18,6 +20,14 @@ impl App {
         found.ok_or_else(|| unknown(callee))
     }
 
+    /// How what serves a function now is called, and what it may use; `None` while nothing serves.
+    #[must_use]
+    pub fn manner_of(&self, callee: Callee<'_>) -> Option<(Convention, Limits)> {
+        let served = self.served(callee).ok()?;
+        let target = served.target.as_ref()?;
+        Some((target.convention, target.demand.limits))
+    }
+
     /// What serves a call with this selector, now.
     ///
     /// # Errors
@@ -28,12 +38,19 @@ impl App {
             Selector::Version(number) => Pointer::Version(*number),
             Selector::Alias(name) => self.follow(&served.function, name).await?,
         };
-        match pointer {
+        let name = served.function.name.as_str();
+        let target = match pointer {
             Pointer::Latest => served.target.clone().ok_or_else(|| match &served.trouble {
                 Some(why) => Error::NotReady(why.clone()),
-                None => not_ready(served.function.name.as_str()),
-            }),
-            Pointer::Version(number) => self.version_target(served, number).await,
+                None => not_ready(name),
+            })?,
+            Pointer::Version(number) => self.version_target(served, number).await?,
+        };
+        match target.demand.limits.intake.closed {
+            true => Err(Error::NotReady(format!(
+                "function `{name}` is disabled: enable it where it was disabled"
+            ))),
+            false => Ok(target),
         }
     }
 

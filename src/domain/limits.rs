@@ -155,6 +155,19 @@ pub struct Limits {
     pub network: Network,
     /// Processor time of one worker while it serves; `None`: what the machine has.
     pub cpu: Option<Cpu>,
+    /// Which calls it takes.
+    pub intake: Intake,
+}
+
+/// Which calls a revision takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Intake {
+    /// How long a call waits for a busy worker; `None`: as long as any function's.
+    pub wait: Option<Duration>,
+    /// Largest request body; `None`: as large as any function's. Unit: bytes.
+    pub body: Option<u64>,
+    /// Takes none at all.
+    pub closed: bool,
 }
 
 fn in_range(what: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<u32, Error> {

@@ -32,7 +32,7 @@ pub use gateway::{Gateway, GatewaySpec, HostName, Lock, PathPrefix, Route, Route
 pub use header::{NOT_KEPT, is_private_header, kept_headers};
 pub use id::{ExecutionId, FunctionId, InstanceId, JobId, RevisionId, TokenId, WorkerId};
 pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
-pub use limits::{Concurrency, Cpu, Limits, Memory, Network, Scale, Timeout};
+pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
 pub use retry::{Next, Retries};

@@ -12,7 +12,7 @@ pub use address::{address, is_addressed, names_registered_host};
 pub use border::border;
 pub use ports::serve_ports;
 
-use crate::api::kit::invoke::{CallParts, call_webhook, invoke};
+use crate::api::kit::invoke::{CallParts, call_webhook, invoke_as_its_server};
 use crate::api::kit::problem;
 use crate::app::{App, Callee, InvokeOptions};
 use crate::domain::{
@@ -110,7 +110,7 @@ impl Ingress {
             Err(e) => return problem::answer(&e, None),
         };
         let (call, body) = self.parts(path, request);
-        invoke(&self.app, callee, options, call, body).await
+        invoke_as_its_server(&self.app, callee, options, call, body).await
     }
 
     /// Lets a caller pass at the function's gate, if it has one.

@@ -678,7 +678,7 @@ impl Inner {
         let Some(sender) = self.calls.remove(&call) else { return };
         let error = match why {
             Refusal::QueueFull => Error::QueueFull(options.policy.queue_bound),
-            Refusal::TimedOut => Error::TimedOut(options.policy.queue_timeout),
+            Refusal::TimedOut(wait) => Error::TimedOut(wait),
             Refusal::OverBudget => {
                 Error::OverBudget(u32::try_from(options.policy.memory_budget / 1_048_576).unwrap_or(u32::MAX))
             }
@@ -740,7 +740,7 @@ fn no_slot() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Concurrency, Limits, Network, Scale, Timeout, Timestamp};
+    use crate::domain::{Concurrency, Intake, Limits, Network, Scale, Timeout, Timestamp};
     use crate::engine::fake::FakeEngine;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -761,6 +761,7 @@ mod tests {
             scale: Scale::new(0, 1).expect("in range"),
             network: Network::Outbound,
             cpu: None,
+            intake: Intake::default(),
         };
         Arc::new(Target {
             demand: Arc::new(Demand {

@@ -933,7 +933,7 @@ fn load_death(exited: &Exited) -> FunctionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Concurrency, Convention, Limits, Network, RevisionId, RuntimeRef, Scale, Timeout};
+    use crate::domain::{Concurrency, Convention, Intake, Limits, Network, RevisionId, RuntimeRef, Scale, Timeout};
     use crate::pool::Demand;
 
     fn target() -> Arc<Target> {
@@ -948,6 +948,7 @@ mod tests {
             scale: Scale::new(0, 1).expect("in range"),
             network: Network::Outbound,
             cpu: None,
+            intake: Intake::default(),
         };
         let class = Class {
             runtime,

@@ -23,6 +23,8 @@ pub enum SourceSpec {
         url: String,
         /// What the sha256 of the file must be, in hexadecimal.
         sha256: Option<String>,
+        /// What is said along, such as who asks; not to another host that it leads to.
+        headers: Vec<(String, String)>,
     },
     /// In the store of objects.
     Object(Object),
@@ -247,7 +249,7 @@ impl Sources {
 
     async fn find(&self, spec: SourceSpec) -> Result<(Option<String>, Pieces), FetchError> {
         match spec {
-            SourceSpec::Url { url, sha256 } => url::open(self, &url, sha256).await,
+            SourceSpec::Url { url, sha256, headers } => url::open(self, &url, sha256, &headers).await,
             SourceSpec::Object(object) => swift::open(self, object).await,
             SourceSpec::Directory(path) => directory::open(self, path).await,
             SourceSpec::Inline { file_name, text } => inline::open(self, file_name, text),

@@ -73,7 +73,8 @@ async fn fetch(sources: &Sources, spec: SourceSpec) -> Got {
 
 async fn get(sources: &Sources, url: String, sha256: Option<&str>) -> Got {
     let sha256 = sha256.map(str::to_owned);
-    fetch(sources, SourceSpec::Url { url, sha256 }).await
+    let headers = Vec::new();
+    fetch(sources, SourceSpec::Url { url, sha256, headers }).await
 }
 
 async fn object(sources: &Sources, container: &str, name: &str) -> Got {

@@ -2,7 +2,7 @@
 
 use super::fetch::{FetchError, Pieces, Promise, Sources, checked};
 use super::web::{body, place};
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 
 /// So many redirects are followed.
@@ -12,10 +12,11 @@ pub(super) async fn open(
     sources: &Sources,
     text: &str,
     sha256: Option<String>,
+    headers: &[(String, String)],
 ) -> Result<(Option<String>, Pieces), FetchError> {
     let url = parse(text)?;
     check_sha256(sha256.as_deref())?;
-    let (last, response) = follow(sources, url.clone()).await?;
+    let (last, response) = follow(sources, url.clone(), said(headers)?).await?;
     let status = response.status();
     let place = place(&last);
     if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
@@ -44,12 +45,24 @@ fn check_sha256(given: Option<&str>) -> Result<(), FetchError> {
         .ok_or_else(|| FetchError::Invalid("`sha256` is 64 hexadecimal digits".to_owned()))
 }
 
-async fn follow(sources: &Sources, mut url: Url) -> Result<(Url, Response), FetchError> {
+/// What is said along, if it can be said in HTTP.
+fn said(headers: &[(String, String)]) -> Result<HeaderMap, FetchError> {
+    let pair = |(name, value): &(String, String)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?));
+    let pairs: Option<HeaderMap> = headers.iter().map(pair).collect();
+    pairs.ok_or_else(|| {
+        FetchError::Invalid("a header of the source cannot be sent: look at its name and value".to_owned())
+    })
+}
+
+async fn follow(sources: &Sources, mut url: Url, mut headers: HeaderMap) -> Result<(Url, Response), FetchError> {
     for _ in 0..=REDIRECTS {
-        let response = sources.web.get_given(&url).await?;
+        let response = sources.web.get_given(&url, headers.clone()).await?;
         let Some(next) = next(&url, &response)? else {
             return Ok((url, response));
         };
+        if next.origin() != url.origin() {
+            headers.clear();
+        }
         url = next;
     }
     Err(FetchError::Invalid(format!(

@@ -35,10 +35,10 @@ impl Web {
     }
 
     /// Asks an address that a user gave, if it is the outside's.
-    pub(super) async fn get_given(&self, url: &Url) -> Result<Response, FetchError> {
+    pub(super) async fn get_given(&self, url: &Url, headers: HeaderMap) -> Result<Response, FetchError> {
         self.check(url).await?;
         let client = self.given.get_or_try_init(|| self.client(self.may_reach)).await?;
-        send(client, url, HeaderMap::new()).await
+        send(client, url, headers).await
     }
 
     /// Asks an address that the settings name.

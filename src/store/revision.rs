@@ -4,15 +4,16 @@ use super::annotations::{Annotation, Subject, attach};
 use super::secrets::{read_secrets, read_variables, unwritable, write_secrets, write_variables};
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Limits, Memory, Namespace, Network,
-    Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Timeout, Timestamp, Variables,
+    Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory, Namespace,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Timeout, Timestamp, Variables,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 const COLUMNS: &str =
     "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
-    notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, state, failure,
+    notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -339,10 +340,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
                    code, image, runtime_image, build_commands, env, secrets, inherited, memory_mib, timeout_ms,
-                   concurrency, min_workers, max_workers, network, cpu_millis, state, created_at_ms)
+                   concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
                    :code, :image, :runtime_image, :build_commands, :env, :secrets, :inherited, :memory, :timeout,
-                   :concurrency, :min, :max, :network, :cpu, 'pending', :created_at)";
+                   :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
     let build_commands = serde_json::to_string(&revision.build_commands).map_err(unwritable)?;
     let limits = &revision.limits;
@@ -368,6 +369,9 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":max": limits.scale.max(),
         ":network": network_name(limits.network),
         ":cpu": limits.cpu.map(Cpu::millis),
+        ":wait": limits.intake.wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+        ":body": limits.intake.body.map(|body| i64::try_from(body).unwrap_or(i64::MAX)),
+        ":closed": limits.intake.closed,
         ":created_at": revision.created_at.as_millis(),
     };
     row::change(connection, sql, params).map(drop)
@@ -435,6 +439,19 @@ fn limits(row: &Row<'_>) -> rusqlite::Result<Limits> {
         cpu: row::checked(row, "cpu_millis", |millis: Option<u32>| {
             millis.map(Cpu::from_millis).transpose()
         })?,
+        intake: intake(row)?,
+    })
+}
+
+fn intake(row: &Row<'_>) -> rusqlite::Result<Intake> {
+    let number = |column: &str| -> rusqlite::Result<Option<u64>> {
+        let number: Option<i64> = row.get(column)?;
+        Ok(number.map(|number| u64::try_from(number).unwrap_or_default()))
+    };
+    Ok(Intake {
+        wait: number("wait_ms")?.map(Duration::from_millis),
+        body: number("body_bytes")?,
+        closed: row.get("closed")?,
     })
 }
 

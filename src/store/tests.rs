@@ -3,11 +3,12 @@
 use super::*;
 use crate::domain::{
     Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
-    FunctionName, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId, RuntimeRef,
-    Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
+    FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId,
+    RuntimeRef, Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
+use std::time::Duration;
 
 fn options(directory: &Path, queue: usize) -> Options {
     Options {
@@ -60,6 +61,11 @@ fn new_revision() -> NewRevision {
             scale: Scale::new(0, 3).expect("scale"),
             network: Network::None,
             cpu: Some(Cpu::from_millis(250).expect("cpu")),
+            intake: Intake {
+                wait: Some(Duration::from_millis(700)),
+                body: Some(9),
+                closed: true,
+            },
         },
     }
 }

@@ -27,6 +27,8 @@ pub enum TaskKind {
     Retention,
     /// Follows the engine's events.
     EngineWatch,
+    /// Takes in what somebody deploys, apart from the request that brought it.
+    Deploy,
     /// Builds one image.
     Build,
     /// Makes one accepted asynchronous call.
@@ -72,6 +74,7 @@ impl TaskKind {
             Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
+            Self::Deploy => "deploy",
             Self::Build => "build",
             Self::Execution => "execution",
             Self::Record => "record",
@@ -90,9 +93,13 @@ impl TaskKind {
             | Self::Scheduler
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
-            Self::Connection | Self::FunctionPort | Self::Worker | Self::Build | Self::Execution | Self::Record => {
-                OnFailure::Log
-            }
+            Self::Connection
+            | Self::FunctionPort
+            | Self::Worker
+            | Self::Deploy
+            | Self::Build
+            | Self::Execution
+            | Self::Record => OnFailure::Log,
         }
     }
 
@@ -111,7 +118,7 @@ impl TaskKind {
             | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Build | Self::Execution => OnShutdown::Abort,
+            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution => OnShutdown::Abort,
         }
     }
 }

@@ -18,6 +18,7 @@ mod executions;
 mod jobs;
 mod languages;
 mod load;
+mod nuclio;
 mod report;
 mod rows;
 mod scaleway;

@@ -9,6 +9,7 @@ use crate::executions;
 use crate::jobs::jobs;
 use crate::languages::{node_prewarmed, node_warm, redeploy};
 use crate::load::{Load, Target};
+use crate::nuclio;
 use crate::report::{Line, Unit};
 use crate::scaleway;
 use crate::stats::{Bar, Summary};
@@ -34,7 +35,7 @@ pub(crate) struct Bench {
 pub(crate) type Row = (&'static str, fn(&Bench) -> Result<Vec<Line>>);
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 17] = [
+pub(crate) const ROWS: [Row; 18] = [
     ("prewarmed", prewarmed),
     ("prewarmed-5mb", prewarmed_5mb),
     ("pool-empty", pool_empty),
@@ -51,6 +52,7 @@ pub(crate) const ROWS: [Row; 17] = [
     ("async", executions::accepted),
     ("sync", executions::answered),
     ("scaleway", scaleway::deployed),
+    ("nuclio", nuclio::deployed),
     // Not of the table: the baselines alone, against themselves. Every ratio should be near 1; what it differs is noise.
     ("noise", noise),
 ];

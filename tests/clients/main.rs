@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "shared with the suites of the engine, which use more of it")]
 #[path = "../docker/helpers.rs"]
 mod helpers;
+mod nuclio;
 mod python;
 mod qinling;
 mod scaleway;

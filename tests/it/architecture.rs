@@ -71,7 +71,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
     ("utoipa", &["src/api/"]),
     ("axum", &["src/api/", "src/ingress/", "src/listener/", "src/daemon.rs"]),
     ("ignore", &["src/watch/"]),
-    ("serde_saphyr", &["src/cli/project/"]),
+    ("serde_saphyr", &["src/cli/project/", "src/api/nuclio/"]),
     ("toml", &["src/config/", "src/runtime/", "src/cli/project/"]),
     ("croner", &["src/domain/schedule/"]),
     ("jiff", &["src/domain/schedule/"]),

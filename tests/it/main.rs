@@ -24,6 +24,8 @@ mod listeners;
 mod logs;
 mod messages;
 mod metrics;
+mod nuclio_functions;
+mod nuclio_items;
 mod papers;
 mod private;
 mod program;

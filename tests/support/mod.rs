@@ -240,6 +240,21 @@ impl Hob {
         self.post(&format!("/function/{name}"), input.to_string()).await
     }
 
+    /// Sends to another address of this machine, such as a function's own port.
+    pub async fn send_to(
+        &self,
+        address: SocketAddr,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let exchange = send(address, method, path, headers, body);
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .expect("an answer comes in time")
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
         let exchange = send(self.address, method, path, headers, body);
         tokio::time::timeout(PATIENCE, exchange)

@@ -1,8 +1,8 @@
 //! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
 
-use super::problem;
+use super::{event_answer, problem};
 use crate::app::{App, Callee, Incoming, InvokeOptions};
-use crate::domain::{Error, ExecutionId, Selector, Temperature, WebhookId};
+use crate::domain::{Convention, Error, ExecutionId, Selector, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -25,6 +25,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::TE,
     header::TRAILER,
 ];
+
+/// Begins the headers by which a shim learns what caused a call: nobody outside may say so.
+const TRIGGER: &str = "x-hob-trigger-";
 
 /// A request, but for its body.
 #[derive(Debug)]
@@ -50,17 +53,51 @@ pub async fn invoke(
     body: HttpBody,
 ) -> Response {
     let id = options.id;
-    answer(id, async {
-        let incoming = incoming(call, body).await?;
-        app.invoke(callee, options, incoming).await
-    })
-    .await
+    let calling = called(app, callee, options, call, body);
+    answer(id, Manner::Native, calling).await
+}
+
+/// As [`invoke`], for clients of the function itself: a failure looks as its convention has it.
+pub async fn invoke_as_its_server(
+    app: &App,
+    callee: Callee<'_>,
+    options: InvokeOptions,
+    call: CallParts,
+    body: HttpBody,
+) -> Response {
+    let id = options.id;
+    let manner = match app.manner_of(callee) {
+        Some((Convention::ContextEvent, _)) => Manner::Event,
+        _ => Manner::Native,
+    };
+    let calling = called(app, callee, options, call, body);
+    answer(id, manner, calling).await
+}
+
+async fn called(
+    app: &App,
+    callee: Callee<'_>,
+    options: InvokeOptions,
+    mut call: CallParts,
+    body: HttpBody,
+) -> Result<Answer, Error> {
+    let own = app.manner_of(callee).and_then(|(_, limits)| limits.intake.body);
+    call.body_limit = own.map_or(call.body_limit, |own| own.min(call.body_limit));
+    let incoming = incoming(call, body).await?;
+    app.invoke(callee, options, incoming).await
+}
+
+/// How failures look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Native,
+    Event,
 }
 
 /// Calls what a webhook leads to, and answers as [`invoke`] does.
 pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: HttpBody) -> Response {
     let id = ExecutionId::generate();
-    answer(id, async {
+    answer(id, Manner::Native, async {
         let incoming = incoming(call, body).await?;
         app.call_webhook(webhook, id, incoming).await
     })
@@ -70,19 +107,15 @@ pub async fn call_webhook(app: &App, webhook: WebhookId, call: CallParts, body: 
 /// Calls a function again as it was called before, and answers as [`invoke`] does.
 pub async fn replay(app: &App, of: ExecutionId, selector: Selector) -> Response {
     let id = ExecutionId::generate();
-    answer(id, app.replay(of, id, selector)).await
+    answer(id, Manner::Native, app.replay(of, id, selector)).await
 }
 
-async fn answer(id: ExecutionId, call: impl Future<Output = Result<Answer, Error>>) -> Response {
+async fn answer(id: ExecutionId, manner: Manner, call: impl Future<Output = Result<Answer, Error>>) -> Response {
     let begun = Instant::now();
     let answered = call.await;
     let mut response = match answered {
-        Ok(answer) => respond(answer),
-        Err(e) => {
-            // What never became a call left no record to look at.
-            let recorded = !matches!(e, Error::NotFound(_) | Error::NotReady(_) | Error::Invalid(_));
-            problem::answer(&e, recorded.then(|| id.to_string()).as_deref())
-        }
+        Ok(answer) => respond(answer, manner),
+        Err(e) => refused(&e, manner, id),
     };
     let headers = response.headers_mut();
     put(headers, "x-call-id", &id.to_string());
@@ -117,7 +150,9 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
     };
     let named = named_by_connection(&call.headers);
     let of_the_connection = |name: &HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
-    let headers = call.headers.iter().filter(|(name, _)| !of_the_connection(name));
+    let is_ours = |name: &HeaderName| name.as_str().starts_with(TRIGGER);
+    let passed_on = |name: &HeaderName| !of_the_connection(name) && !is_ours(name);
+    let headers = call.headers.iter().filter(|(name, _)| passed_on(name));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Incoming {
         method: call.method.as_str().to_owned(),
@@ -168,11 +203,23 @@ fn too_large(limit: u64) -> Error {
     ))
 }
 
-fn respond(answer: Answer) -> Response {
+/// Our own faults are logged in any manner.
+fn refused(error: &Error, manner: Manner, id: ExecutionId) -> Response {
+    // What never became a call left no record to look at.
+    let recorded = !matches!(error, Error::NotFound(_) | Error::NotReady(_) | Error::Invalid(_));
+    let usual = || problem::answer(error, recorded.then(|| id.to_string()).as_deref());
+    match manner {
+        Manner::Native => usual(),
+        Manner::Event => event_answer::error(error).unwrap_or_else(usual),
+    }
+}
+
+fn respond(answer: Answer, manner: Manner) -> Response {
     let timing = server_timing(&answer);
     let cold = matches!(answer.temperature, Some(Temperature::Cold));
     let mut response = match answer.reply {
         Reply::Success { status, headers, body } => success(status, headers, body),
+        Reply::Failure(failure) if manner == Manner::Event => event_answer::failure(&failure),
         Reply::Failure(failure) => failed(&failure, &answer.id.to_string()),
     };
     let headers = response.headers_mut();

@@ -3,6 +3,8 @@
 mod attempts;
 mod browser;
 pub mod credentials;
+pub mod event_answer;
+pub mod function_log;
 pub mod guard;
 pub mod invoke;
 pub mod problem;

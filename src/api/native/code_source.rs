@@ -16,6 +16,7 @@ pub(super) fn spec(sent: CodeSource) -> Result<SourceSpec, Error> {
         (Some(url), None, None, None) => Ok(SourceSpec::Url {
             url,
             sha256: sent.sha256,
+            headers: Vec::new(),
         }),
         (None, Some(swift), None, None) => Ok(SourceSpec::Object(Object {
             container: swift.container,

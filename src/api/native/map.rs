@@ -34,6 +34,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         max_workers: sent.max_workers,
         network: sent.network.map(network_from),
         cpu: sent.cpu_millis.map(cpu).transpose()?,
+        intake: None,
         preload: sent.preload,
         reload: sent.reload,
     })

@@ -209,7 +209,7 @@ pub(super) enum Refusal {
     /// Too many wait already.
     QueueFull,
     /// Waited too long for a busy revision.
-    TimedOut,
+    TimedOut(Duration),
     /// No worker of this revision could be started or loaded.
     NoWorker(RevisionId),
     /// The memory budget cannot ever hold such a worker.
@@ -301,6 +301,13 @@ impl Pause {
 }
 
 impl Group {
+    /// How long a call waits. A function's own limit is for workers that are busy: while none serves, all wait alike.
+    fn wait(&self, workers: &HashMap<WorkerId, Worker>, usual: Duration) -> Duration {
+        let serves = |id| workers.get(id).is_some_and(|w: &Worker| w.phase == Phase::Serving);
+        let own = self.demand.limits.intake.wait;
+        own.filter(|_| self.workers.iter().any(serves)).unwrap_or(usual)
+    }
+
     fn new(demand: Arc<Demand>) -> Self {
         Self {
             floor: demand.limits.scale.min(),
@@ -799,11 +806,12 @@ impl State {
             let Some(group) = self.groups.get_mut(&revision) else {
                 continue;
             };
-            let late = |w: &Waiting| now.since(w.since) >= self.policy.queue_timeout;
+            let wait = group.wait(&self.workers, self.policy.queue_timeout);
+            let late = |w: &Waiting| now.since(w.since) >= wait;
             while let Some(waiting) = group.waiting.pop_front_if(|w| late(w)) {
                 out.push(Command::Refuse {
                     call: waiting.call,
-                    why: Refusal::TimedOut,
+                    why: Refusal::TimedOut(wait),
                 });
             }
             if group.waiting.is_empty() {

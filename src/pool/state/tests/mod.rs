@@ -4,7 +4,7 @@
 
 use super::Event as E;
 use super::*;
-use crate::domain::{Concurrency, Scale, Timeout};
+use crate::domain::{Concurrency, Intake, Scale, Timeout};
 
 mod random;
 mod reload;
@@ -135,6 +135,7 @@ fn demand(letter: char, size: u32, slots: u16, (min, max): (u16, u16)) -> Demand
         scale: Scale::new(min, max).expect("within range"),
         network: Network::Outbound,
         cpu: None,
+        intake: Intake::default(),
     };
     Demand {
         revision: revision(letter),
@@ -386,7 +387,11 @@ fn a_refused_first_call_leaves_nothing_behind() {
 #[test]
 fn who_waits_too_long_is_refused_by_a_tick() {
     check(pool(), &[Acquire(1, 'A'), After(499)], &[]);
-    check(pool(), &[Acquire(1, 'A'), After(500)], &[Refuse(1, Refusal::TimedOut)]);
+    check(
+        pool(),
+        &[Acquire(1, 'A'), After(500)],
+        &[Refuse(1, Refusal::TimedOut(Duration::from_millis(500)))],
+    );
 }
 
 #[test]

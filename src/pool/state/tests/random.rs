@@ -120,7 +120,7 @@ impl World {
                 temperature,
             } => self.handed(call, worker, slot, temperature),
             Command::Refuse { call, why } => {
-                self.timed_out += u64::from(why == super::Refusal::TimedOut);
+                self.timed_out += u64::from(matches!(why, super::Refusal::TimedOut(_)));
                 let waits = self.waiting.values_mut().find(|w| w.contains(&call));
                 waits
                     .unwrap_or_else(|| panic!("seed {seed}: {call:?} refused, but not waiting"))

@@ -1,0 +1,163 @@
+//! Functions of the Nuclio API where a recorded session cannot look: ports, restarts, the clock, calls at the same time.
+
+use crate::support::{Answer, Hob, eventually, fake_engine};
+use base64::Engine as _;
+use bytes::Bytes;
+use hob::engine::Engine;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+const HELLO: &str = "def handler(context, event):\n    return 'hello ' + event.path\n";
+
+fn function(name: &str, source: &str, more: &Value) -> Value {
+    let source = base64::engine::general_purpose::STANDARD.encode(source);
+    let mut spec = json!({"runtime": "python", "handler": "main:handler", "build": {"functionSourceCode": source}});
+    for (key, value) in more.as_object().expect("an object") {
+        spec[key] = value.clone();
+    }
+    json!({"metadata": {"name": name}, "spec": spec})
+}
+
+/// Deploys, waits for the end, and answers the function's view.
+async fn deploy(hob: &Hob, name: &str, source: &str, more: Value) -> Value {
+    let wait = [("x-nuclio-wait-function-action", "true")];
+    let body = function(name, source, &more).to_string();
+    let answer = hob
+        .send(Method::PUT, &format!("/api/functions/{name}"), &wait, body.into())
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    view(hob, name).await
+}
+
+async fn view(hob: &Hob, name: &str) -> Value {
+    hob.get(&format!("/api/functions/{name}")).await.json()
+}
+
+fn port(view: &Value) -> u16 {
+    let port = view["status"]["httpPort"].as_u64().expect("a port");
+    u16::try_from(port).expect("a port")
+}
+
+/// Calls what listens on a port of this machine.
+async fn on_port(hob: &Hob, port: u16, path: &str) -> Answer {
+    hob.send_to(
+        SocketAddr::from(([127, 0, 0, 1], port)),
+        Method::POST,
+        path,
+        &[],
+        Bytes::new(),
+    )
+    .await
+}
+
+async fn call(hob: &Hob, name: &str) -> Answer {
+    let named = [("x-nuclio-function-name", name)];
+    hob.send(Method::POST, "/api/function_invocations", &named, Bytes::new())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_keeps_its_port_over_deploys_and_restarts_and_answers_on_it() {
+    let engine = fake_engine() as Arc<dyn Engine>;
+    let hob = Hob::start_on(Arc::clone(&engine), &[]).await.warm().await;
+    let first = deploy(&hob, "a", HELLO, json!({})).await;
+    let own = port(&first);
+    assert_eq!(on_port(&hob, own, "/x/y").await.text(), "hello /x/y");
+    assert_eq!(
+        first["status"]["externalInvocationUrls"],
+        json!([format!("localhost:{own}")])
+    );
+    let again = deploy(&hob, "a", &HELLO.replace("hello", "again"), json!({})).await;
+    assert_eq!(port(&again), own);
+    assert_eq!(on_port(&hob, own, "/").await.text(), "again /");
+    let data = hob.data();
+    hob.stop().await;
+    let hob = Hob::start_again(&data, engine, &[]).await.warm().await;
+    assert_eq!(port(&view(&hob, "a").await), own);
+    assert_eq!(on_port(&hob, own, "/").await.text(), "again /");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wanted_port_is_honoured_and_a_taken_one_is_said() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let taken = held.local_addr().expect("bound").port();
+    let wants = |port: u16| json!({"triggers": {"web": {"kind": "http", "attributes": {"port": port}}}});
+    let body = function("a", HELLO, &wants(taken)).to_string();
+    let refused = hob.post("/api/functions", body).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    assert!(
+        refused.text().contains("taken by another program"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(view(&hob, "a").await["status"]["state"], "error");
+    drop(held);
+    let wanted = deploy(&hob, "a", HELLO, wants(taken)).await;
+    assert_eq!(port(&wanted), taken);
+    let body = function("b", HELLO, &wants(taken)).to_string();
+    let refused = hob.post("/api/functions", body).await;
+    assert!(refused.text().contains("belongs to function `a`"), "{}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_serves_goes_on_when_a_new_deploy_fails() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let own = port(&deploy(&hob, "a", HELLO, json!({})).await);
+    let failed = deploy(&hob, "a", "raise ValueError('no model')\n", json!({})).await;
+    assert_eq!(failed["status"]["state"], "error");
+    let message = failed["status"]["message"].as_str().expect("a reason");
+    assert!(message.contains("no model"), "{message}");
+    assert_eq!(port(&failed), own);
+    assert_eq!(on_port(&hob, own, "/").await.text(), "hello /");
+    assert_eq!(call(&hob, "a").await.text(), "hello /");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cron_trigger_fires_with_its_event_and_goes_with_its_configuration() {
+    const SOURCE: &str = "seen = []\n\ndef handler(context, event):\n    if event.trigger.kind == 'cron':\n        seen.append([event.trigger.name, event.body.decode(), event.headers.get('A')])\n    return {'seen': seen[:1]}\n";
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let event = json!({"body": "x", "headers": {"a": "b"}});
+    let triggers =
+        json!({"c1": {"kind": "cron", "numWorkers": 0, "attributes": {"interval": "200ms", "event": event}}});
+    // One slot: both triggers meet the same globals.
+    let more = json!({"triggers": triggers, "disableDefaultHTTPTrigger": true});
+    deploy(&hob, "a", SOURCE, more).await;
+    let lie = [
+        ("x-nuclio-function-name", "a"),
+        ("x-hob-trigger-kind", "cron"),
+        ("x-hob-trigger-name", "lie"),
+    ];
+    hob.send(Method::POST, "/api/function_invocations", &lie, Bytes::new())
+        .await;
+    eventually("the trigger to fire", || async {
+        let answer = call(&hob, "a").await.json();
+        (answer == json!({"seen": [["c1", "x", "b"]]})).then_some(())
+    })
+    .await;
+    let jobs = hob.get("/hob/v1/jobs?namespace=nuclio").await.text();
+    assert!(jobs.contains("a@c1"), "{jobs}");
+    deploy(&hob, "a", SOURCE, json!({})).await;
+    let jobs = hob.get("/hob/v1/jobs?namespace=nuclio").await.text();
+    assert!(!jobs.contains("a@c1"), "{jobs}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_finds_all_workers_busy_waits_as_long_as_its_trigger_says() {
+    const SLOW: &str = "import time\n\ndef handler(context, event):\n    time.sleep(3)\n";
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let triggers = json!({"web": {"kind": "http", "numWorkers": 1, "workerAvailabilityTimeoutMilliseconds": 100}});
+    deploy(&hob, "a", SLOW, json!({"triggers": triggers})).await;
+    let (one, other) = tokio::join!(call(&hob, "a"), call(&hob, "a"));
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 503]);
+    let refused = if one.status == 503 { one } else { other };
+    assert_eq!(refused.text(), "");
+}

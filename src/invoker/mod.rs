@@ -2,6 +2,7 @@
 //!
 //! Shaped for no outside API: how a failure looks to a caller is theirs to say.
 
+mod connection;
 mod exchange;
 mod kept;
 mod live;
@@ -10,6 +11,7 @@ mod program;
 mod record;
 mod server;
 
+pub use connection::{is_hop_by_hop, of_the_connection};
 pub use kept::LateInput;
 pub use live::{LogChunk, LogHub};
 pub use metrics::metrics;

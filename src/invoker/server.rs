@@ -2,6 +2,7 @@
 //!
 //! The deadline is ours alone: nobody inside the container watches it. Upgrades are not passed on.
 
+use super::connection::remove_hop_by_hop;
 use super::exchange::{failure, settle, timeout_message};
 use super::record::Record;
 use super::{Answer, Body, Call, Failure, Reply};
@@ -10,7 +11,7 @@ use crate::pool::{CallError, Caller, Death, Exited, INLINE_BODY, Lease, Line, Li
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body as _;
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -23,18 +24,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// Output takes a way of its own, through the engine: what a call printed last may come after its answer.
 const LATE_OUTPUT: Duration = Duration::from_millis(50);
-/// Headers that belong to one connection, besides those that `connection` names.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::CONTENT_LENGTH,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-];
-
 /// Why there is no answer, or only a part of one.
 enum Broken {
     /// The connection to the server.
@@ -124,19 +113,6 @@ fn keep_reason(input: &InputError, error: io::Error) -> io::Error {
     let kind = error.kind();
     *input.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     kind.into()
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
 }
 
 /// A call and all that belongs to it, from the request to the last byte of the answer.
@@ -367,6 +343,7 @@ fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     #[test]
     fn headers_of_one_connection_are_not_passed_on() {

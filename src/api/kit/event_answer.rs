@@ -1,5 +1,5 @@
-//! How a function of a context and an event is answered for when it fails: as its clients expect of any server that
-//! runs such functions. Pure.
+//! How a function of an event is answered for when it fails: as its clients expect of any server that runs such
+//! functions. Pure.
 //!
 //! The words are those of the platform that the convention comes from; the machine-readable form of `problem` is for
 //! callers of the native API.
@@ -13,9 +13,46 @@ use http::{HeaderValue, StatusCode, header};
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The answer for a function that failed.
-#[must_use]
-pub fn failure(failure: &Failure) -> Response {
+/// The servers whose manner clients know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// Of functions of a context and an event.
+    ContextEvent,
+    /// Of functions of an event and a context.
+    EventContext,
+}
+
+impl Server {
+    /// The answer for a function that failed.
+    #[must_use]
+    pub fn failure(self, failure: &Failure) -> Response {
+        match self {
+            Self::ContextEvent => context_event(failure),
+            Self::EventContext => event_context(failure),
+        }
+    }
+
+    /// The answer for a call that could not be made; `None`: the usual one.
+    #[must_use]
+    pub fn refusal(self, error: &Error) -> Option<Response> {
+        // Every worker was busy for as long as the call might wait.
+        let busy = matches!(error, Error::NoCapacity { source: None, .. } | Error::Busy { .. });
+        match (self, error) {
+            (Self::ContextEvent, _) if busy => Some(answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, String::new())),
+            (Self::EventContext, _) if busy => {
+                let text = format!("{error}\n");
+                Some(unsniffed(answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)))
+            }
+            (Self::ContextEvent, Error::NotReady(why)) => {
+                let body = serde_json::json!({"error": "Server not ready", "status": why});
+                Some(answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn context_event(failure: &Failure) -> Response {
     match failure.kind {
         "timeout" => answer(
             StatusCode::REQUEST_TIMEOUT,
@@ -35,20 +72,25 @@ pub fn failure(failure: &Failure) -> Response {
     }
 }
 
-/// The answer for a call that could not be made; `None`: the usual one.
-#[must_use]
-pub fn error(error: &Error) -> Option<Response> {
-    match error {
-        // Every worker was busy for as long as the call might wait.
-        Error::NoCapacity { source: None, .. } | Error::Busy { .. } => {
-            Some(answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, String::new()))
-        }
-        Error::NotReady(why) => {
-            let body = serde_json::json!({"error": "Server not ready", "status": why});
-            Some(answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string()))
-        }
-        _ => None,
-    }
+/// The spelling is the platform's, and what clients look for.
+fn event_context(failure: &Failure) -> Response {
+    let (status, text) = match failure.kind {
+        "timeout" => (StatusCode::GATEWAY_TIMEOUT, failure.sentence()),
+        "bad_input" => (StatusCode::BAD_REQUEST, failure.sentence()),
+        "raised" | "not_json" | "load" => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("An error occured during handler execution: {}", failure.message),
+        ),
+        _ => (StatusCode::BAD_GATEWAY, failure.sentence()),
+    };
+    unsniffed(answer(status, TEXT, format!("{text}\n")))
+}
+
+/// With the header that keeps a browser from taking the text for a page.
+fn unsniffed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn answer(status: StatusCode, kind: HeaderValue, text: String) -> Response {
@@ -73,13 +115,33 @@ mod tests {
 
     #[tokio::test]
     async fn failures_are_answered_as_the_convention_has_it() {
-        for (kind, status, text) in [
-            ("timeout", 408, "{\"error\": \"handler timed out\"}"),
-            ("raised", 500, "Exception caught in handler - \"why\": where"),
-            ("exit", 502, "E: why"),
-            ("load", 500, "E: why"),
+        use Server::{ContextEvent, EventContext};
+        for (server, kind, status, text) in [
+            (ContextEvent, "timeout", 408, "{\"error\": \"handler timed out\"}"),
+            (
+                ContextEvent,
+                "raised",
+                500,
+                "Exception caught in handler - \"why\": where",
+            ),
+            (ContextEvent, "exit", 502, "E: why"),
+            (ContextEvent, "load", 500, "E: why"),
+            (EventContext, "timeout", 504, "E: why\n"),
+            (
+                EventContext,
+                "raised",
+                500,
+                "An error occured during handler execution: why\n",
+            ),
+            (
+                EventContext,
+                "load",
+                500,
+                "An error occured during handler execution: why\n",
+            ),
+            (EventContext, "exit", 502, "E: why\n"),
         ] {
-            let response = failure(&failed(kind));
+            let response = server.failure(&failed(kind));
             assert_eq!(response.status().as_u16(), status, "{kind}");
             let bytes = axum::body::to_bytes(response.into_body(), 1000).await.expect("a body");
             assert_eq!(bytes, text.as_bytes(), "{kind}");
@@ -87,13 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_function_has_nothing_to_say() {
+    fn a_busy_function_is_unavailable_and_other_errors_are_the_usual_ones() {
         let busy = Error::NoCapacity {
             message: "full".to_owned(),
             source: None,
         };
-        let response = error(&busy).expect("an answer");
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(error(&Error::WorkerDied(String::new())).is_none());
+        for server in [Server::ContextEvent, Server::EventContext] {
+            let response = server.refusal(&busy).expect("an answer");
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(server.refusal(&Error::WorkerDied(String::new())).is_none());
+        }
     }
 }

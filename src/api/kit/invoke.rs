@@ -1,9 +1,10 @@
 //! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
 
-use super::{event_answer, problem};
+use super::event_answer::Server;
+use super::problem;
 use crate::app::{App, Callee, Incoming, InvokeOptions};
 use crate::domain::{Convention, Error, ExecutionId, Selector, Temperature, WebhookId};
-use crate::invoker::{Answer, Body, Failure, Reply};
+use crate::invoker::{Answer, Body, Failure, Reply, is_hop_by_hop, of_the_connection};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
 use axum::response::Response;
@@ -13,18 +14,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use std::io;
 use std::time::Instant;
-
-/// Headers that belong to one connection, not to the message.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::CONTENT_LENGTH,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-];
 
 /// Begins the headers by which a shim learns what caused a call: nobody outside may say so.
 const TRIGGER: &str = "x-hob-trigger-";
@@ -67,7 +56,8 @@ pub async fn invoke_as_its_server(
 ) -> Response {
     let id = options.id;
     let manner = match app.manner_of(callee) {
-        Some((Convention::ContextEvent, _)) => Manner::Event,
+        Some((Convention::ContextEvent, _)) => Manner::Server(Server::ContextEvent),
+        Some((Convention::EventContext, _)) => Manner::Server(Server::EventContext),
         _ => Manner::Native,
     };
     let calling = called(app, callee, options, call, body);
@@ -91,7 +81,7 @@ async fn called(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Native,
-    Event,
+    Server(Server),
 }
 
 /// Calls what a webhook leads to, and answers as [`invoke`] does.
@@ -148,8 +138,7 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
     } else {
         Body::Stream(bounded(body, limit))
     };
-    let named = named_by_connection(&call.headers);
-    let of_the_connection = |name: &HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
+    let of_the_connection = of_the_connection(&call.headers);
     let is_ours = |name: &HeaderName| name.as_str().starts_with(TRIGGER);
     let passed_on = |name: &HeaderName| !of_the_connection(name) && !is_ours(name);
     let headers = call.headers.iter().filter(|(name, _)| passed_on(name));
@@ -163,15 +152,6 @@ pub async fn incoming(call: CallParts, body: HttpBody) -> Result<Incoming, Error
             .collect(),
         body,
     })
-}
-
-/// The headers that the client says are meant for us only.
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(header::CONNECTION).iter();
-    let names = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','));
-    names.filter_map(|name| name.trim().parse().ok()).collect()
 }
 
 fn wants_web_socket(headers: &HeaderMap) -> bool {
@@ -210,19 +190,23 @@ fn refused(error: &Error, manner: Manner, id: ExecutionId) -> Response {
     let usual = || problem::answer(error, recorded.then(|| id.to_string()).as_deref());
     match manner {
         Manner::Native => usual(),
-        Manner::Event => event_answer::error(error).unwrap_or_else(usual),
+        Manner::Server(server) => server.refusal(error).unwrap_or_else(usual),
     }
 }
 
 fn respond(answer: Answer, manner: Manner) -> Response {
     let timing = server_timing(&answer);
     let cold = matches!(answer.temperature, Some(Temperature::Cold));
-    let mut response = match answer.reply {
-        Reply::Success { status, headers, body } => success(status, headers, body),
-        Reply::Failure(failure) if manner == Manner::Event => event_answer::failure(&failure),
-        Reply::Failure(failure) => failed(&failure, &answer.id.to_string()),
+    let source = source(&answer.reply);
+    let mut response = match (answer.reply, manner) {
+        (Reply::Success { status, headers, body }, _) => success(status, headers, body),
+        (Reply::Failure(failure), Manner::Server(server)) => server.failure(&failure),
+        (Reply::Failure(failure), Manner::Native) => failed(&failure, &answer.id.to_string()),
     };
     let headers = response.headers_mut();
+    if let Some(source) = source {
+        headers.insert("x-error-source", HeaderValue::from_static(source));
+    }
     headers.insert(
         "x-cold-start",
         HeaderValue::from_static(if cold { "true" } else { "false" }),
@@ -230,6 +214,15 @@ fn respond(answer: Answer, manner: Manner) -> Response {
     headers.insert("x-function-version", HeaderValue::from(answer.version));
     put(headers, "server-timing", &timing);
     response
+}
+
+/// Whose fault a failure is.
+fn source(reply: &Reply) -> Option<&'static str> {
+    match reply {
+        Reply::Success { .. } => None,
+        Reply::Failure(failure) if failure.kind == "bad_input" => Some("caller"),
+        Reply::Failure(_) => Some("function"),
+    }
 }
 
 fn server_timing(answer: &Answer) -> String {
@@ -251,7 +244,7 @@ fn success(status: u16, headers: Vec<(String, String)>, body: Body) -> Response 
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
             continue;
         };
-        if !HOP_BY_HOP.contains(&name) {
+        if !is_hop_by_hop(&name) {
             response.headers_mut().append(name, value);
         }
     }
@@ -260,22 +253,13 @@ fn success(status: u16, headers: Vec<(String, String)>, body: Body) -> Response 
 
 fn failed(failure: &Failure, call_id: &str) -> Response {
     let hint = (!failure.traceback.is_empty()).then_some(failure.traceback.as_str());
-    let mut response = problem::body(
+    problem::body(
         failure_status(failure.kind),
         failure.kind,
         &failure.sentence(),
         hint,
         Some(call_id),
-    );
-    let source = if failure.kind == "bad_input" {
-        "caller"
-    } else {
-        "function"
-    };
-    response
-        .headers_mut()
-        .insert("x-error-source", HeaderValue::from_static(source));
-    response
+    )
 }
 
 /// A function that fails is answered as a failed upstream is; input that does not fit, as the caller's mistake.

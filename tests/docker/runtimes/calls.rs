@@ -52,6 +52,11 @@ impl Connection {
         self.convention == "kwargs"
     }
 
+    /// Whether a failure is told in the text that clients of such functions know, and not as the platform's own JSON.
+    pub(crate) fn fails_in_text(&self) -> bool {
+        self.convention.contains("event")
+    }
+
     /// Tells the function what to do: in the path, or in a field of the input where there is no path.
     ///
     /// # Errors

@@ -352,19 +352,23 @@ async fn purge(engine: &dyn Engine) {
         }
         tokio::time::sleep(PURGE_AGAIN).await;
     }
-    tracing::warn!("Images are still being made or used: `docker images --filter label=hob.instance` shows them");
+    tracing::warn!(
+        "Images or networks are still in use: `docker images --filter label=hob.instance` and \
+         `docker network ls --filter label=hob.instance` show them"
+    );
 }
 
 /// Answers whether there was nothing to remove and nothing is left.
 async fn purge_once(engine: &dyn Engine) -> bool {
-    if let Err(e) = engine.remove_networks().await {
-        tracing::warn!("Networks could not be removed: {}", chain(&e));
+    let networks = engine.remove_networks().await;
+    if let Err(e) = &networks {
+        tracing::debug!("Networks could not be removed: {}", chain(e));
     }
     let removed = engine.remove_images().await.unwrap_or_else(|e| {
         tracing::warn!("Images could not be removed: {}", chain(&e));
         0
     });
-    removed == 0 && engine.images().await.is_ok_and(|left| left.is_empty())
+    networks.is_ok() && removed == 0 && engine.images().await.is_ok_and(|left| left.is_empty())
 }
 
 async fn open_store(config: &Config) -> Result<Store, Error> {

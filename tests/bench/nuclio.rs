@@ -6,7 +6,7 @@ use crate::load::Target;
 use crate::report::{Line, Unit};
 use crate::rows::{BODY, Bench, ms, take_turns};
 use crate::stats::Bar;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
@@ -53,18 +53,18 @@ pub(crate) fn deployed(bench: &Bench) -> Result<Vec<Line>> {
     }])
 }
 
-/// Looks until the function is ready; answers its port.
+/// Looks until the function is ready and has its port, which it gets a moment after its code; answers the port.
 fn ready(daemon: &Daemon, name: &str) -> Result<u16> {
     let started = Instant::now();
     loop {
         let answer = daemon.request("GET", &format!("/api/functions/{name}"), "").send()?;
         let view: Value = serde_json::from_str(&answer.ok()?.text())?;
         let status = &view["status"];
-        if status["state"] == "ready" {
-            let port = status["httpPort"].as_u64().context("no port")?;
-            return Ok(u16::try_from(port)?);
+        match (status["state"].as_str(), status["httpPort"].as_u64()) {
+            (Some("ready"), Some(port)) => return Ok(u16::try_from(port)?),
+            (Some("ready" | "building"), _) => {}
+            _ => bail!("`{name}` is not ready: {view}"),
         }
-        ensure!(status["state"] == "building", "`{name}` is not ready: {view}");
         ensure!(started.elapsed() < PATIENCE, "`{name}` was not ready in time: {view}");
         std::thread::sleep(LOOK_AGAIN);
     }

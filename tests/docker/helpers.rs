@@ -55,8 +55,21 @@ pub(crate) fn assert_nothing_left(instance: &str) {
         &["images", "-aq"],
         &["volume", "ls", "-q"],
     ] {
-        assert_eq!(found(instance, list), Vec::<String>::new(), "left behind: {list:?}");
+        let mut left = found(instance, list);
+        if list[0] == "network" {
+            left.retain(|network| !is_stuck(network));
+        }
+        assert_eq!(left, Vec::<String>::new(), "left behind: {list:?}");
     }
+}
+
+/// Whether the engine cannot let a network go although it knows of no container there: 20.10 sometimes counts an
+/// endpoint twice when several come and go at the same time. One that can still be removed was left behind by us.
+fn is_stuck(network: &str) -> bool {
+    let on_it = docker(&["network", "inspect", "--format", "{{len .Containers}}", network]);
+    let removal = Command::new("docker").args(["network", "rm", network]).output();
+    let removal = removal.expect("the engine's command line is there");
+    on_it == "0" && String::from_utf8_lossy(&removal.stderr).contains("has active endpoints")
 }
 
 /// Removes whatever carries the instance's label: for tests that fail, and those that kill their daemon.

@@ -1,6 +1,6 @@
 //! The error answer of the native API and the ingress: `{code, message, call_id}`.
 //!
-//! The map from domain errors to HTTP for doors that have no format of their own; dialects with one map for themselves.
+//! The map from domain errors to HTTP is everybody's: dialects give it a form of their own, and say where they differ.
 
 use crate::domain::{Error, Fault};
 use crate::telemetry::chain;
@@ -38,6 +38,35 @@ pub fn status_of(error: &Error) -> (StatusCode, &'static str) {
     }
 }
 
+/// What every form of an error answer needs: the status, and the seconds after which asking again may help. Our own faults
+/// are logged here, once.
+#[must_use]
+pub fn outline(error: &Error) -> (StatusCode, Option<u32>) {
+    if error.fault() == Fault::Ours {
+        tracing::error!("A request failed: {}", chain(error));
+    }
+    (status_of(error).0, retry_after(error))
+}
+
+fn retry_after(error: &Error) -> Option<u32> {
+    match error {
+        Error::Busy {
+            retry_after_seconds, ..
+        } => Some(*retry_after_seconds),
+        _ => None,
+    }
+}
+
+/// Says when to ask again, if that is known. Unit: seconds.
+#[must_use]
+pub fn with_retry_after(mut response: Response, seconds: Option<u32>) -> Response {
+    if let Some(seconds) = seconds {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
 /// Answers a platform error; our own faults are logged here, once.
 #[must_use]
 pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
@@ -47,15 +76,8 @@ pub fn answer(error: &Error, call_id: Option<&str>) -> Response {
     let (status, code) = status_of(error);
     let internal = matches!(error, Error::Internal { .. });
     let hint = internal.then_some("the daemon's own output says what happened");
-    let mut response = body(status, code, &error.to_string(), hint, call_id);
-    let headers = response.headers_mut();
-    if let Error::Busy {
-        retry_after_seconds, ..
-    } = error
-    {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
-    }
-    response
+    let response = body(status, code, &error.to_string(), hint, call_id);
+    with_retry_after(response, retry_after(error))
 }
 
 /// An error answer of the platform with the given words.

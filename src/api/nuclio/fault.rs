@@ -4,10 +4,10 @@
 //! other type for a server that is not ready.
 
 use super::wire;
-use crate::domain::{Error, Fault as Who};
-use crate::telemetry;
+use crate::api::kit::problem;
+use crate::domain::Error;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
 
 /// An error on its way to the client.
@@ -73,27 +73,7 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        if error.fault() == Who::Ours {
-            tracing::error!("A request failed: {}", telemetry::chain(&error));
-        }
-        let status = match &error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Denied(_) => StatusCode::UNAUTHORIZED,
-            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::NotReady(_) | Error::NoCapacity { .. } | Error::Engine { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Error::WorkerDied(_) => StatusCode::BAD_GATEWAY,
-            Error::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let retry_after_seconds = match &error {
-            Error::Busy {
-                retry_after_seconds, ..
-            } => Some(*retry_after_seconds),
-            _ => None,
-        };
+        let (status, retry_after_seconds) = problem::outline(&error);
         Self {
             retry_after_seconds,
             ..Self::new(status, error.to_string())
@@ -104,12 +84,8 @@ impl From<Error> for Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let body = json!({"error": self.message, "errorStackTrace": self.stack_trace()});
-        let mut response = wire::answer(self.status, &body);
-        if let Some(seconds) = self.retry_after_seconds {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let response = wire::answer(self.status, &body);
+        problem::with_retry_after(response, self.retry_after_seconds)
     }
 }
 

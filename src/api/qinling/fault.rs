@@ -3,10 +3,10 @@
 //! Upstream has a second form with one key, and HTML in places; clients read the longer one just as well, so
 //! that every error is answered in it.
 
-use crate::domain::{Error, Fault as Who};
-use crate::telemetry;
+use crate::api::kit::problem;
+use crate::domain::Error;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 
 /// An error on its way to the client.
@@ -54,27 +54,7 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        if error.fault() == Who::Ours {
-            tracing::error!("A request failed: {}", telemetry::chain(&error));
-        }
-        let status = match &error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Denied(_) => StatusCode::UNAUTHORIZED,
-            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::NotReady(_) | Error::NoCapacity { .. } | Error::Engine { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Error::WorkerDied(_) => StatusCode::BAD_GATEWAY,
-            Error::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let retry_after_seconds = match &error {
-            Error::Busy {
-                retry_after_seconds, ..
-            } => Some(*retry_after_seconds),
-            _ => None,
-        };
+        let (status, retry_after_seconds) = problem::outline(&error);
         Self {
             status,
             message: error.to_string(),
@@ -92,12 +72,8 @@ impl IntoResponse for Fault {
         };
         let body = json!({"faultcode": code, "faultstring": self.message, "debuginfo": null});
         let json = [(header::CONTENT_TYPE, "application/json")];
-        let mut response = (self.status, json, body.to_string()).into_response();
-        if let Some(seconds) = self.retry_after_seconds {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let response = (self.status, json, body.to_string()).into_response();
+        problem::with_retry_after(response, self.retry_after_seconds)
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Clients show `message` as it is. `type` is said where they act on it; with `invalid_arguments` there is a list of details.
 
-use crate::domain::{Error, Fault as Who};
-use crate::telemetry;
+use crate::api::kit::problem;
+use crate::domain::Error;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 /// An error on its way to the client.
@@ -71,26 +71,10 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        if error.fault() == Who::Ours {
-            tracing::error!("A request failed: {}", telemetry::chain(&error));
-        }
+        let (status, retry_after_seconds) = problem::outline(&error);
         let status = match &error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Denied(_) => StatusCode::FORBIDDEN,
-            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::NotReady(_) | Error::NoCapacity { .. } | Error::Engine { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Error::WorkerDied(_) => StatusCode::BAD_GATEWAY,
-            Error::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let retry_after_seconds = match &error {
-            Error::Busy {
-                retry_after_seconds, ..
-            } => Some(*retry_after_seconds),
-            _ => None,
+            _ => status,
         };
         Self {
             retry_after_seconds,
@@ -104,12 +88,8 @@ impl IntoResponse for Fault {
         let mut body = self.more;
         body.insert("message".to_owned(), self.message.into());
         let json = [(header::CONTENT_TYPE, "application/json")];
-        let mut response = (self.status, json, Value::Object(body).to_string()).into_response();
-        if let Some(seconds) = self.retry_after_seconds {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let response = (self.status, json, Value::Object(body).to_string()).into_response();
+        problem::with_retry_after(response, self.retry_after_seconds)
     }
 }
 

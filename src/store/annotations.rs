@@ -56,6 +56,17 @@ pub struct DocumentKey {
     pub key: String,
 }
 
+impl DocumentKey {
+    /// The name of a document.
+    pub fn new(dialect: &str, kind: &str, key: impl Into<String>) -> Self {
+        Self {
+            dialect: dialect.to_owned(),
+            kind: kind.to_owned(),
+            key: key.into(),
+        }
+    }
+}
+
 impl Store {
     /// Attaches text, in place of what the dialect had attached.
     ///

@@ -7,4 +7,5 @@ pub mod event_answer;
 pub mod function_log;
 pub mod guard;
 pub mod invoke;
+pub mod kept;
 pub mod problem;

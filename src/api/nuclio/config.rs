@@ -3,7 +3,6 @@
 use super::config_shape;
 use super::fault::Fault;
 use super::schema::{self, Origin};
-use crate::domain::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -233,22 +232,6 @@ impl Spec {
     pub(super) fn http(&self) -> Option<&Trigger> {
         self.triggers.values().find(|t| t.is_http() && !t.disabled)
     }
-}
-
-/// Reads a stored text.
-///
-/// # Errors
-/// `Internal` when it cannot be read.
-pub(super) fn from_stored<T: for<'de> Deserialize<'de>>(what: &str, text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|e| Error::internal(format!("the note of a {what} cannot be read"), e))
-}
-
-/// Writes a text to be stored.
-///
-/// # Errors
-/// `Internal` when it cannot be written.
-pub(super) fn to_store<T: Serialize>(what: &str, value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|e| Error::internal(format!("the note of a {what} cannot be written"), e))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Source: the contract's section 5.
 
 use super::caller::Caller;
-use super::config::{Metadata, PROJECT, from_stored, to_store};
+use super::config::{Metadata, PROJECT};
 use super::config_shape::METADATA;
 use super::fault::Fault;
 use super::functions::NAME as FUNCTION_NAME;
@@ -11,6 +11,7 @@ use super::note::{self, DIALECT, document};
 use super::schema::Kind::{Any, Object, Text};
 use super::schema::{Field, Origin, always, filled};
 use super::{Dashboard, Route, schema, wire};
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::Namespace;
 use axum::body::Body;
@@ -96,7 +97,7 @@ impl Event {
 
     async fn save(&self, app: &App, namespace: &Namespace) -> Result<(), Fault> {
         let key = document(KIND, namespace, &self.metadata.name);
-        Ok(app.put_document(key, to_store(KIND, self)?).await?)
+        Ok(app.put_document(key, kept::write(KIND, self)?).await?)
     }
 }
 
@@ -105,7 +106,7 @@ pub(super) async fn all(app: &App, namespace: &Namespace) -> Result<Vec<Event>, 
     let prefix = format!("{namespace}/");
     let documents = app.list_documents(DIALECT, KIND).await?;
     let own = documents.iter().filter(|(key, _)| key.starts_with(&prefix));
-    own.map(|(_, text)| Ok(from_stored(KIND, text)?)).collect()
+    own.map(|(_, text)| Ok(kept::read(KIND, text)?)).collect()
 }
 
 /// Deletes the events of a function.
@@ -166,7 +167,7 @@ async fn show(
     let namespace = caller.namespace(wire::text(&headers, NAMESPACE))?;
     let text = dashboard.app.document(document(KIND, &namespace, &name)).await?;
     let text = text.ok_or_else(|| Fault::not_found("Function event not found"))?;
-    Ok(wire::ok(&from_stored::<Event>(KIND, &text)?.view()))
+    Ok(wire::ok(&kept::read::<Event>(KIND, &text)?.view()))
 }
 
 async fn create(State(dashboard): State<Dashboard>, caller: Caller, body: Body) -> Result<Response, Fault> {

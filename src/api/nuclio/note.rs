@@ -4,9 +4,10 @@
 //! code could not be fetched, is nothing yet to the core: its note is a document, a draft. A function of the core
 //! without a note was made through another API and is not shown here.
 
-use super::config::{Config, from_stored, to_store};
+use super::config::Config;
 use super::fault::Fault;
 use super::names;
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::{Error, Function, Namespace};
 use crate::store::{Annotation, DocumentKey, Subject};
@@ -50,7 +51,7 @@ impl FunctionNote {
     pub(super) fn annotation(&self) -> Result<Annotation, Error> {
         Ok(Annotation {
             dialect: DIALECT.to_owned(),
-            text: to_store("function", self)?,
+            text: kept::write("function", self)?,
         })
     }
 }
@@ -67,7 +68,7 @@ pub(super) struct Found {
 impl Found {
     /// Writes the note alone.
     pub(super) async fn save(&self, app: &App) -> Result<(), Fault> {
-        let text = to_store("function", &self.note)?;
+        let text = kept::write("function", &self.note)?;
         match &self.function {
             Some(function) => app.annotate(Subject::Function(function.id), DIALECT, text).await?,
             None => {
@@ -94,11 +95,11 @@ pub(super) async fn find(app: &App, namespace: &Namespace, name: &str) -> Result
     if let Some(function) = in_core(app, namespace, name).await? {
         let text = app.annotation(Subject::Function(function.id), DIALECT).await?;
         let Some(text) = text else { return Ok(None) };
-        return Ok(Some(found(Some(function), from_stored("function", &text)?)));
+        return Ok(Some(found(Some(function), kept::read("function", &text)?)));
     }
     let draft = app.document(draft_key(namespace, name)).await?;
     draft
-        .map(|text| Ok(found(None, from_stored("function", &text)?)))
+        .map(|text| Ok(found(None, kept::read("function", &text)?)))
         .transpose()
 }
 
@@ -133,7 +134,7 @@ pub(super) async fn all(app: &App, namespace: &Namespace) -> Result<Vec<Found>, 
         if let Some(text) = notes.remove(&Subject::Function(function.id)) {
             all.push(Found {
                 namespace: namespace.clone(),
-                note: from_stored("function", &text)?,
+                note: kept::read("function", &text)?,
                 function: Some(function),
             });
         }
@@ -150,7 +151,7 @@ async fn drafts(app: &App, namespace: &Namespace) -> Result<Vec<Found>, Fault> {
         Ok(Found {
             namespace: namespace.clone(),
             function: None,
-            note: from_stored("function", &text)?,
+            note: kept::read("function", &text)?,
         })
     })
     .collect()
@@ -168,11 +169,7 @@ fn draft_key(namespace: &Namespace, name: &str) -> DocumentKey {
 
 /// A document of this API, of a kind, in a namespace.
 pub(super) fn document(kind: &str, namespace: &Namespace, name: &str) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: kind.to_owned(),
-        key: format!("{namespace}/{name}"),
-    }
+    DocumentKey::new(DIALECT, kind, format!("{namespace}/{name}"))
 }
 
 #[cfg(test)]
@@ -182,10 +179,10 @@ mod tests {
     #[test]
     fn a_note_that_an_older_program_wrote_can_be_read() {
         let text = r#"{"name":"f","config":{"spec":{"runtime":"x"}},"stage":{"refused":"no"},"unknown":1}"#;
-        let note: FunctionNote = from_stored("function", text).expect("readable");
+        let note: FunctionNote = kept::read("function", text).expect("readable");
         assert_eq!(note.stage, Stage::Refused("no".to_owned()));
         assert_eq!(note.config.text("runtime"), "x");
-        let again: FunctionNote = from_stored("function", &to_store("function", &note).expect("text")).expect("read");
+        let again: FunctionNote = kept::read("function", &kept::write("function", &note).expect("text")).expect("read");
         assert_eq!(again, note);
     }
 }

@@ -4,7 +4,7 @@
 //! functions really deletes these.
 
 use super::caller::Caller;
-use super::config::{DEFAULT_PROJECT, Metadata, from_stored, to_store};
+use super::config::{DEFAULT_PROJECT, Metadata};
 use super::config_shape::METADATA;
 use super::fault::Fault;
 use super::functions::{PROJECT_NAME, delete_found};
@@ -12,6 +12,7 @@ use super::note::{self, DIALECT, document};
 use super::schema::Kind::{Object, Text, TextMap};
 use super::schema::{Field, always, filled};
 use super::{Dashboard, Route, api_gateways, names, project_transfer, wire};
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::Namespace;
 use axum::body::Body;
@@ -118,7 +119,7 @@ fn check_labels(metadata: &Metadata) -> Result<(), Fault> {
 /// When the store cannot be read.
 pub(super) async fn find(app: &App, namespace: &Namespace, name: &str) -> Result<Option<Project>, Fault> {
     if let Some(text) = app.document(document(KIND, namespace, name)).await? {
-        return Ok(Some(from_stored(KIND, &text)?));
+        return Ok(Some(kept::read(KIND, &text)?));
     }
     Ok((name == DEFAULT_PROJECT).then(|| default_project(namespace)))
 }
@@ -150,7 +151,7 @@ async fn all(app: &App, namespace: &Namespace) -> Result<Vec<Project>, Fault> {
     let documents = app.list_documents(DIALECT, KIND).await?;
     let own = documents.iter().filter(|(key, _)| key.starts_with(&prefix));
     let mut all = own
-        .map(|(_, text)| from_stored(KIND, text))
+        .map(|(_, text)| kept::read(KIND, text))
         .collect::<Result<Vec<Project>, _>>()?;
     if all.iter().all(|project| project.metadata.name != DEFAULT_PROJECT) {
         all.push(default_project(namespace));
@@ -169,7 +170,7 @@ pub(super) async fn make(app: &App, namespace: &Namespace, mut project: Project)
     let name = &project.metadata.name;
     let taken = || Fault::conflict(format!("Project {name} already exists"));
     let key = document(KIND, namespace, name);
-    let is_new = name != DEFAULT_PROJECT && app.put_document_if_absent(key, to_store(KIND, &project)?).await?;
+    let is_new = name != DEFAULT_PROJECT && app.put_document_if_absent(key, kept::write(KIND, &project)?).await?;
     is_new.then(|| project.clone()).ok_or_else(taken)
 }
 
@@ -266,7 +267,7 @@ async fn put_project(app: &App, caller: &Caller, mut project: Project) -> Result
     project.metadata.namespace = namespace.to_string();
     project.updated_at_ms = app.now().as_millis();
     let key = document(KIND, &namespace, &project.metadata.name);
-    Ok(app.put_document(key, to_store(KIND, &project)?).await?)
+    Ok(app.put_document(key, kept::write(KIND, &project)?).await?)
 }
 
 /// What becomes of what is in a project that is deleted.

@@ -3,6 +3,7 @@
 
 use super::caller::Caller;
 use super::fault::Fault;
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::{Error, Function, FunctionId, Namespace};
 use crate::store::{Annotation, Subject};
@@ -61,11 +62,11 @@ impl FunctionNote {
     }
 
     fn read(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|e| Error::internal("the note of a function cannot be read", e))
+        kept::read("function", text)
     }
 
     fn text(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|e| Error::internal("the note of a function cannot be written", e))
+        kept::write("function", self)
     }
 
     /// On its way to the function, in the write that makes or changes it.

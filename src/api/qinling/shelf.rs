@@ -7,6 +7,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::note::DIALECT;
 use super::runtime_image::{self, Environment};
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::builder::ImageState;
 use crate::domain::{Convention, Error, Namespace, Timestamp};
@@ -110,11 +111,11 @@ impl Runtime {
 
 impl Note {
     fn read(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|e| Error::internal("the note of a runtime cannot be read", e))
+        kept::read(KIND, text)
     }
 
     fn text(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|e| Error::internal("the note of a runtime cannot be written", e))
+        kept::write(KIND, self)
     }
 
     fn of(family: &Family, now: Timestamp) -> Self {
@@ -201,9 +202,5 @@ fn id_of(family: &Family) -> String {
 }
 
 fn key(id: &str) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: KIND.to_owned(),
-        key: id.to_owned(),
-    }
+    DocumentKey::new(DIALECT, KIND, id)
 }

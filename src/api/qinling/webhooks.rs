@@ -265,11 +265,7 @@ async fn find(app: &App, id: &str, may: impl Fn(&Namespace) -> bool) -> Result<(
 }
 
 fn unversioned(id: WebhookId) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: UNVERSIONED.to_owned(),
-        key: id.to_string(),
-    }
+    DocumentKey::new(DIALECT, UNVERSIONED, id.to_string())
 }
 
 async fn read(body: HttpBody) -> Result<Body, Fault> {

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::page::Listed;
 use super::secrets::Sealed;
 use super::space::{self, DIALECT, Space};
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::{Digest, Error, Function, FunctionId, Namespace, Timestamp};
 use crate::store::{Annotation, Subject};
@@ -116,11 +117,11 @@ impl Package {
 
 impl Note {
     fn read(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|e| Error::internal("the note of a function cannot be read", e))
+        kept::read("function", text)
     }
 
     fn text(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|e| Error::internal("the note of a function cannot be written", e))
+        kept::write("function", self)
     }
 
     /// On its way to the function, in the write that makes or changes it.
@@ -166,15 +167,12 @@ impl Application {
     /// What was uploaded for it last.
     pub(super) async fn package(&self, app: &App) -> Result<Option<Package>, Fault> {
         let text = app.annotation(Subject::Function(self.function.id), PACKAGE).await?;
-        let read = |text: String| serde_json::from_str(&text);
-        let package = text.map(read).transpose();
-        Ok(package.map_err(|e| Error::internal("the note of a package cannot be read", e))?)
+        Ok(text.map(|text| kept::read("package", &text)).transpose()?)
     }
 
     /// Remembers what was uploaded for it.
     pub(super) async fn put_package(app: &App, function: FunctionId, package: &Package) -> Result<(), Fault> {
-        let text = serde_json::to_string(package);
-        let text = text.map_err(|e| Error::internal("the note of a package cannot be written", e))?;
+        let text = kept::write("package", package)?;
         Ok(app.annotate(Subject::Function(function), PACKAGE, text).await?)
     }
 }

@@ -6,6 +6,7 @@
 use super::asked::{Asked, Root};
 use super::fault::Fault;
 use super::page::Listed;
+use crate::api::kit::kept;
 use crate::app::App;
 use crate::domain::{Error, Namespace, Timestamp};
 use crate::store::DocumentKey;
@@ -148,11 +149,11 @@ impl Space {
 
 impl SpaceNote {
     fn read(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|e| Error::internal("the note of a namespace cannot be read", e))
+        kept::read(KIND, text)
     }
 
     fn text(&self) -> Result<String, Error> {
-        serde_json::to_string(self).map_err(|e| Error::internal("the note of a namespace cannot be written", e))
+        kept::write(KIND, self)
     }
 }
 
@@ -194,11 +195,7 @@ pub(super) async fn of_core(app: &App, core: &Namespace) -> Result<Option<Space>
 }
 
 fn key(core: &Namespace) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: KIND.to_owned(),
-        key: core.to_string(),
-    }
+    DocumentKey::new(DIALECT, KIND, core.to_string())
 }
 
 /// The name itself, or what the core takes of it with the beginning of the id behind it.

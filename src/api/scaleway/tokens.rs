@@ -9,8 +9,9 @@ use super::page::{Listed, Query};
 use super::sent::Sent;
 use super::space::{self, DIALECT, Space};
 use super::{Route, State, alpha, containers_beta, functions_beta, privacy, time};
+use crate::api::kit::kept;
 use crate::app::App;
-use crate::domain::{Error, Timestamp, moment};
+use crate::domain::{Timestamp, moment};
 use crate::store::DocumentKey;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -192,9 +193,7 @@ impl Listed for Note {
 
 impl Note {
     async fn save(&self, app: &App) -> Result<(), Fault> {
-        let text = serde_json::to_string(self);
-        let text = text.map_err(|e| Error::internal("the note of a token cannot be written", e))?;
-        Ok(app.put_document(key(&self.id), text).await?)
+        Ok(app.put_document(key(&self.id), kept::write(KIND, self)?).await?)
     }
 
     fn view(&self) -> Value {
@@ -218,17 +217,11 @@ impl Note {
 }
 
 fn key(id: &str) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: KIND.to_owned(),
-        key: id.to_owned(),
-    }
+    DocumentKey::new(DIALECT, KIND, id)
 }
 
 async fn all(app: &App) -> Result<Vec<Note>, Fault> {
-    let documents = app.list_documents(DIALECT, KIND).await?;
-    let notes: Result<Vec<_>, _> = documents.iter().map(|(_, text)| serde_json::from_str(text)).collect();
-    Ok(notes.map_err(|e| Error::internal("the note of a token cannot be read", e))?)
+    Ok(kept::all(app, DIALECT, KIND).await?)
 }
 
 /// Tokens that an application takes no more, by the ids in them.
@@ -302,8 +295,7 @@ async fn is_shown(app: &App, asked: &Asked, note: &Note) -> Result<bool, Fault> 
 async fn find(app: &App, asked: &Asked, id: &str) -> Result<Note, Fault> {
     let missing = || Fault::missing("Token");
     let text = app.document(key(id)).await?.ok_or_else(missing)?;
-    let note: Note =
-        serde_json::from_str(&text).map_err(|e| Error::internal("the note of a token cannot be read", e))?;
+    let note: Note = kept::read(KIND, &text)?;
     is_shown(app, asked, &note).await?.then_some(note).ok_or_else(missing)
 }
 

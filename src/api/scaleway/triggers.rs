@@ -9,8 +9,9 @@ use super::page::{Listed, Query};
 use super::sent::{Sent, word};
 use super::space::DIALECT;
 use super::{Route, State, containers_beta, functions_beta};
+use crate::api::kit::kept;
 use crate::app::App;
-use crate::domain::{Error, Timestamp};
+use crate::domain::Timestamp;
 use crate::store::DocumentKey;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -117,9 +118,7 @@ impl Listed for Note {
 
 impl Note {
     async fn save(&self, app: &App) -> Result<(), Fault> {
-        let text = serde_json::to_string(self);
-        let text = text.map_err(|e| Error::internal("the note of a trigger cannot be written", e))?;
-        Ok(app.put_document(key(&self.id), text).await?)
+        Ok(app.put_document(key(&self.id), kept::write(KIND, self)?).await?)
     }
 
     fn view(&self) -> Value {
@@ -145,17 +144,11 @@ impl Note {
 }
 
 fn key(id: &str) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: KIND.to_owned(),
-        key: id.to_owned(),
-    }
+    DocumentKey::new(DIALECT, KIND, id)
 }
 
 async fn all(app: &App) -> Result<Vec<Note>, Fault> {
-    let documents = app.list_documents(DIALECT, KIND).await?;
-    let notes: Result<Vec<_>, _> = documents.iter().map(|(_, text)| serde_json::from_str(text)).collect();
-    Ok(notes.map_err(|e| Error::internal("the note of a trigger cannot be read", e))?)
+    Ok(kept::all(app, DIALECT, KIND).await?)
 }
 
 async fn create(Shared(state): Shared<State>, asked: Asked, Sent(given): Sent<Given>) -> Answer {
@@ -215,8 +208,7 @@ async fn shown(app: &App, asked: &Asked, note: &Note) -> Result<Option<Applicati
 async fn find(app: &App, asked: &Asked, id: &str) -> Result<Note, Fault> {
     let missing = || Fault::missing("Trigger");
     let text = app.document(key(id)).await?.ok_or_else(missing)?;
-    let note: Note =
-        serde_json::from_str(&text).map_err(|e| Error::internal("the note of a trigger cannot be read", e))?;
+    let note: Note = kept::read(KIND, &text)?;
     let application = shown(app, asked, &note).await?;
     application.map(|_| note).ok_or_else(missing)
 }

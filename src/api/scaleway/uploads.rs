@@ -158,11 +158,7 @@ fn key(secret: &str) -> DocumentKey {
 }
 
 fn hashed(hash: String) -> DocumentKey {
-    DocumentKey {
-        dialect: DIALECT.to_owned(),
-        kind: KIND.to_owned(),
-        key: hash,
-    }
+    DocumentKey::new(DIALECT, KIND, hash)
 }
 
 /// What an address stands for.

@@ -145,7 +145,9 @@ class Samples(unittest.TestCase):
 
 class Code(unittest.TestCase):
     def test_it_is_formatted_and_vetted_and_its_own_tests_pass(self):
-        done = must(go(["sh", "-c", "gofmt -l . && go vet ./... && go test ./..."], KIT))
+        # Templates are programs of one file each that lie in one folder: each is vetted alone.
+        done = must(go(["sh", "-c", "set -e; gofmt -l .; house=$(go list ./... | grep -v /samples/templates$); "
+                        "go vet $house; for file in samples/templates/*.go; do go vet $file; done; go test $house"], KIT))
         self.assertNotIn(".go\n", done)
 
 

@@ -7,10 +7,10 @@ use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Keys, Parts, PortOptions};
+use crate::app::{App, CallbackOptions, Defaults, Keys, Parts, PortOptions};
 use crate::builder::Builder;
-use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Intake, Limits, Network, Timestamp};
+use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, PrivateUrls, Pull};
+use crate::domain::{InstanceId, Intake, Limits, Network, SecretText, Timestamp};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
@@ -23,6 +23,7 @@ use crate::source;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
+use crate::web;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware;
@@ -127,8 +128,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let (listener, address) = listener::bind(config.server.listen).await.map_err(Error::Listen)?;
         let store = open_store(&config).await?;
-        let exposed = [Some(config.server.listen), config.tls.listen];
-        let exposed = exposed.into_iter().flatten().find(|a| !a.ip().is_loopback());
+        let exposed = exposed(&config);
         let keys = Keys::new(config.access.token.as_deref(), exposed.is_some());
         let extra = listen_in_addition(&config).await;
         let tls = speak_tls(&config, clock.now()).await?;
@@ -266,9 +266,16 @@ impl Daemon {
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Callbacks, |app, stop| Box::pin(app.send_callbacks(stop)));
         start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
     }
+}
+
+/// An address that is listened on and that other machines may reach.
+fn exposed(config: &Config) -> Option<SocketAddr> {
+    let all = [Some(config.server.listen), config.tls.listen];
+    all.into_iter().flatten().find(|a| !a.ip().is_loopback())
 }
 
 /// Where the daemon answers.
@@ -446,14 +453,21 @@ fn source_options(config: &Config) -> source::Options {
         allow_private: sources.allow_private_urls,
         patience: sources.timeout,
         limit: config.server.upload_limit,
-        proxies: source::Proxies {
-            http: config.proxies.http.clone(),
-            https: config.proxies.https.clone(),
-            except: config.proxies.except.clone(),
-        },
-        ca_bundle: config.build.ca_bundle.clone(),
+        web: web_options(config),
         swift,
         directories: sources.directories.clone(),
+    }
+}
+
+fn web_options(config: &Config) -> web::Options {
+    let proxies = web::Proxies {
+        http: config.proxies.http.clone(),
+        https: config.proxies.https.clone(),
+        except: config.proxies.except.clone(),
+    };
+    web::Options {
+        proxies,
+        ca_bundle: config.build.ca_bundle.clone(),
     }
 }
 
@@ -529,6 +543,15 @@ fn app_options(config: &Config) -> crate::app::Options {
         prewarm: match config.pool.prewarm {
             Prewarm::Always(workers) => Some(usize::from(workers)),
             Prewarm::UnlessRuntimeSays(_) => None,
+        },
+        callbacks: CallbackOptions {
+            secret: config.callbacks.secret.clone().map(SecretText::new),
+            tries: config.callbacks.tries,
+            allow_private: match config.callbacks.private_urls {
+                PrivateUrls::Auto => exposed(config).is_none(),
+                PrivateUrls::Always => true,
+                PrivateUrls::Never => false,
+            },
         },
         keep_count: config.records.keep_count,
         keep: config.records.keep,

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`domain`] | names and rules; no I/O, no async, no serialisation |
 //! | [`telemetry`], [`task`], [`config`] | what is logged and counted; what runs and for how long; settings |
-//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`] | zip and tar; what survives; containers; language environments; addresses |
+//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`], [`web`] | zip and tar; what survives; containers; language environments; addresses; HTTP to the outside |
 //! | [`source`], [`builder`], [`pool`] | where code comes from; images; warm workers |
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
@@ -26,8 +26,8 @@
 //! api/<dialect> | ingress | scheduler | watch
 //! app
 //! invoker                  -> pool, store
-//! source -> archive        builder -> archive, engine, runtime        pool -> engine
-//! archive | store | engine | runtime | listener
+//! source -> archive, web   builder -> archive, engine, runtime        pool -> engine
+//! archive | store | engine | runtime | listener | web
 //! config (for cli and daemon only)
 //! task -> telemetry
 //! domain
@@ -65,3 +65,4 @@ pub mod store;
 pub mod task;
 pub mod telemetry;
 pub mod watch;
+pub mod web;

@@ -3,8 +3,8 @@
 use super::queue::Stop;
 use super::{App, no_such_function, no_such_function_id};
 use crate::domain::{
-    Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings, is_private_header,
-    kept_headers,
+    CallbackUrl, Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings,
+    is_private_header, kept_headers,
 };
 use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
 use crate::pool::{Environment, Target};
@@ -68,6 +68,8 @@ pub struct InvokeOptions {
     pub retries: Retries,
     /// Of an asynchronous call: what the caller names it, so that it may be sent twice.
     pub key: Option<String>,
+    /// Of an asynchronous call: where its end is told.
+    pub callback: Option<CallbackUrl>,
 }
 
 impl InvokeOptions {
@@ -81,6 +83,7 @@ impl InvokeOptions {
             description: String::new(),
             retries: Retries::NONE,
             key: None,
+            callback: None,
         }
     }
 }

@@ -15,8 +15,8 @@ pub use error::{Error, Origin};
 pub use layers::Flags;
 pub use nearest::nearest;
 pub use settings::{
-    Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Proxies, Pull, Records,
-    Runtimes, Server, Sources, Variables,
+    Access, Build, Callbacks, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, PrivateUrls,
+    Proxies, Pull, Records, Runtimes, Server, Sources, Variables,
 };
 
 /// The file with every key, its default, its unit and its reason.

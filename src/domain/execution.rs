@@ -162,6 +162,8 @@ pub struct Ending {
     pub log: Vec<u8>,
     /// The answer's body where it is kept, at most the configured size.
     pub result: Option<Vec<u8>>,
+    /// The answer's headers, of an asynchronous call: for whoever is to be told of its end.
+    pub headers: Vec<(String, String)>,
     /// What it was called with, where that is kept and came in pieces while the call ran.
     pub late_input: Option<Box<Input>>,
 }

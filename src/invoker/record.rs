@@ -24,6 +24,7 @@ pub(super) struct Record {
     log_limit: usize,
     dropped: usize,
     result: Kept,
+    headers: Vec<(String, String)>,
     late_input: Option<LateInput>,
     /// What is kept unasked must not give away what this keeps secret.
     target: Arc<Target>,
@@ -48,6 +49,7 @@ impl Record {
             log_limit,
             dropped: 0,
             result: Kept::new(note.keep_result),
+            headers: Vec::new(),
             late_input: note.late_input.take(),
             target: Arc::clone(&call.target),
             unasked: matches!(note.keep_result, KeepResult::Within(_)),
@@ -99,6 +101,13 @@ impl Record {
     /// Keeps a part of the answer, where answers are kept.
     pub(super) fn keep_result(&mut self, bytes: &[u8]) {
         self.result.add(bytes);
+    }
+
+    /// Keeps the answer's headers, where somebody may have to be told of them.
+    pub(super) fn keep_headers(&mut self, headers: &[(String, String)]) {
+        if self.asynchronous {
+            self.headers = headers.to_vec();
+        }
     }
 
     /// Bytes that were printed and never came here.
@@ -169,6 +178,7 @@ impl Record {
             timings,
             log: std::mem::take(&mut self.log),
             result: result.filter(|_| answered),
+            headers: std::mem::take(&mut self.headers),
             late_input,
         };
         super::metrics::call_ended(&ending, self.asynchronous);

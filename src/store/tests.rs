@@ -98,6 +98,7 @@ fn ending(outcome: Outcome) -> Ending {
         timings: Timings::default(),
         log: b"said".to_vec(),
         result: Some(b"42".to_vec()),
+        headers: Vec::new(),
         late_input: None,
     }
 }
@@ -125,6 +126,7 @@ fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
         input: input(),
         retries: Retries::NONE,
         key: None,
+        callback: None,
     }
 }
 

@@ -21,6 +21,10 @@ pub enum TaskKind {
     Reconciler,
     /// Runs accepted asynchronous executions.
     Dispatcher,
+    /// Tells the ends of asynchronous calls to whoever asked for it.
+    Callbacks,
+    /// Tells one of them.
+    Callback,
     /// Fires jobs that are due.
     Scheduler,
     /// Removes old records.
@@ -71,6 +75,8 @@ impl TaskKind {
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
+            Self::Callbacks => "callbacks",
+            Self::Callback => "callback",
             Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
@@ -90,6 +96,7 @@ impl TaskKind {
             | Self::Ports
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
@@ -99,11 +106,12 @@ impl TaskKind {
             | Self::Deploy
             | Self::Build
             | Self::Execution
+            | Self::Callback
             | Self::Record => OnFailure::Log,
         }
     }
 
-    /// What happens to it when the daemon stops. A build is cut off: it is written down and done again after a start.
+    /// What happens to it when the daemon stops. A build or a callback is cut off: it is written down and done again after a start.
     #[must_use]
     pub const fn on_shutdown(self) -> OnShutdown {
         match self {
@@ -115,10 +123,13 @@ impl TaskKind {
             | Self::NetworkHolders
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution => OnShutdown::Abort,
+            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution | Self::Callback => {
+                OnShutdown::Abort
+            }
         }
     }
 }

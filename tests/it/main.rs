@@ -14,6 +14,7 @@ mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
+mod callbacks;
 mod calls;
 mod deploys;
 mod doctor;

@@ -23,6 +23,7 @@ use crate::source;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
+use crate::traces::{self, Exporter, Tracer};
 use crate::web;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -42,6 +43,8 @@ use tokio::net::TcpListener;
 const READERS: u32 = 4;
 /// Removing containers and writing the last records may take this long after the grace.
 const CLEAN_UP: Duration = Duration::from_secs(20);
+/// The collector may take so long for the spans of the last calls.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 /// Purging is tried so often, so far apart, until three passes in a row find nothing.
 const PURGES: u32 = 60;
 const PURGE_AGAIN: Duration = Duration::from_millis(300);
@@ -96,6 +99,7 @@ pub struct Daemon {
     grace: Duration,
     router: Router,
     purge: Arc<AtomicBool>,
+    exporter: Option<Exporter>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -149,11 +153,15 @@ impl Daemon {
             pool_options(&config),
         )
         .map_err(|e| Error::Directory(directory, e))?;
+        let traces = trace_options(&config, store.instance()).map(Exporter::new);
+        let (exporter, tracer) =
+            traces.map_or((None, Tracer::default()), |(exporter, tracer)| (Some(exporter), tracer));
         let invoker = Invoker::new(
             pool.clone(),
             store.clone(),
             clock.clone(),
             supervisor.clone(),
+            tracer,
             config.records.enabled,
         );
         let parts = Parts {
@@ -197,6 +205,7 @@ impl Daemon {
             grace,
             router,
             purge,
+            exporter,
         })
     }
 
@@ -238,6 +247,11 @@ impl Daemon {
         }
         shutdown.requested().await;
         drain(&self.pool, &self.supervisor, self.grace).await;
+        if let Some(exporter) = &self.exporter
+            && tokio::time::timeout(LAST_SPANS, exporter.flush()).await.is_err()
+        {
+            tracing::warn!("The collector did not take the last spans in time");
+        }
         if self.purge.load(Ordering::Relaxed) {
             purge(self.engine.as_ref()).await;
         }
@@ -253,6 +267,10 @@ impl Daemon {
         supervisor.spawn_restarting(TaskKind::NetworkHolders, move || {
             pool.clone().keep_holders(holding.clone())
         });
+        if let Some(exporter) = self.exporter.clone() {
+            let stop = stop.child();
+            supervisor.spawn_restarting(TaskKind::Traces, move || exporter.clone().run(stop.clone()));
+        }
         let app = || (self.app.clone(), stop.child());
         let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
             let (app, stop) = app();
@@ -457,6 +475,26 @@ fn source_options(config: &Config) -> source::Options {
         swift,
         directories: sources.directories.clone(),
     }
+}
+
+/// `None`: calls are not traced.
+fn trace_options(config: &Config, instance: InstanceId) -> Option<traces::Options> {
+    let given = config.traces.as_ref()?;
+    let own = [
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", instance.to_string()),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value));
+    let said = |key: &str| given.resource.iter().any(|(name, _)| name == key);
+    let own = own.into_iter().filter(|(key, _)| !said(key));
+    Some(traces::Options {
+        url: given.url.clone(),
+        headers: given.headers.clone(),
+        resource: given.resource.iter().cloned().chain(own).collect(),
+        patience: given.timeout,
+        linger: given.linger,
+        web: web_options(config),
+    })
 }
 
 fn web_options(config: &Config) -> web::Options {

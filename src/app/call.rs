@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
 use crate::pool::{Environment, Target};
 use crate::store::AsyncInput;
+use crate::traces::Trigger;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -113,6 +114,7 @@ impl App {
             headers: incoming.headers,
             body: incoming.body,
             asynchronous: false,
+            trigger: Trigger::Http,
             note,
         };
         self.stoppable(call).await

@@ -69,7 +69,10 @@ impl App {
         let mut gauges = self.pool_gauges();
         gauges.extend(self.store_gauges().await?);
         let gauges = gauges.iter().map(|gauge| gauge as &dyn Metric);
-        let counted = crate::invoker::metrics().iter().chain(&ALL);
+        let counted = crate::invoker::metrics()
+            .iter()
+            .chain(crate::traces::metrics())
+            .chain(&ALL);
         let all: Vec<_> = counted.map(|metric| *metric as &dyn Metric).chain(gauges).collect();
         Ok(render(&all))
     }

@@ -7,6 +7,7 @@ use crate::invoker::{Body, Call, KeepResult, Note, RESULT_LIMIT, Reply};
 use crate::pool::Target;
 use crate::store::{Acceptance, AsyncInput};
 use crate::task::{Shutdown, TaskKind};
+use crate::traces::Trigger;
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -194,6 +195,10 @@ impl App {
             headers: incoming.headers,
             body: incoming.body,
             asynchronous: true,
+            trigger: match execution.is_made_by_job() {
+                true => Trigger::Timer,
+                false => Trigger::Other,
+            },
             note: Note {
                 keep_result: KeepResult::Cut(RESULT_LIMIT),
                 is_wanted: true,

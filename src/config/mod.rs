@@ -9,6 +9,7 @@ mod layers;
 mod nearest;
 mod reader;
 mod settings;
+mod traces;
 
 pub use environment::Environment;
 pub use error::{Error, Origin};
@@ -18,6 +19,8 @@ pub use settings::{
     Access, Build, Callbacks, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, PrivateUrls,
     Proxies, Pull, Records, Runtimes, Server, Sources, Variables,
 };
+
+pub use traces::Traces;
 
 /// The file with every key, its default, its unit and its reason.
 pub const DEFAULTS: &str = include_str!("../../config.toml");

@@ -3,6 +3,7 @@
 //! Units are in the types, or said beside the field; sizes are in bytes.
 
 use super::reader::Reader;
+use super::traces::{Traces, traces};
 use super::{Environment, Error};
 use crate::domain::{Concurrency, Memory, PortRange, Scale, Timeout};
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct Config {
     pub sources: Sources,
     /// How to go out, as the environment says.
     pub proxies: Proxies,
+    /// Where calls are traced to, as the environment says; none: nowhere.
+    pub traces: Option<Traces>,
     /// Where runtimes are.
     pub runtimes: Runtimes,
 }
@@ -388,6 +391,7 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         access: access(from)?,
         sources: sources(from)?,
         proxies: proxies(environment),
+        traces: traces(environment),
         runtimes: runtimes(from),
     })
 }

@@ -218,7 +218,16 @@ pub struct Execution {
     pub timings: Timings,
 }
 
+/// How the description of a call begins that a job made.
+pub const MADE_BY_JOB: &str = "Created by Job ";
+
 impl Execution {
+    /// Whether a job made it because it was due.
+    #[must_use]
+    pub fn is_made_by_job(&self) -> bool {
+        self.asynchronous && self.description.starts_with(MADE_BY_JOB)
+    }
+
     /// Checks a move and makes it.
     ///
     /// # Errors

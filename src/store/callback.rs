@@ -192,3 +192,68 @@ fn forget_secrets(c: &Connection, id: ExecutionId) -> rusqlite::Result<()> {
     let sql = "update callback set url = :url, headers = null where execution = :id";
     row::change(c, sql, named_params! {":id": id.as_bytes(), ":url": url.shown()}).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{acceptance, at, deployed, opened, succeeded};
+    use super::super::{Acceptance, Store};
+    use super::*;
+    use crate::domain::Ending;
+
+    const URL: &str = "http://user:pass@h/p?key=k";
+
+    /// A call that has ended at 20 and whose end is to be told.
+    async fn ended(store: &Store) -> ExecutionId {
+        let (function, _) = deployed(store, "hello").await;
+        let new = Acceptance {
+            callback: Some(CallbackUrl::parse(URL).expect("a URL")),
+            ..acceptance(ExecutionId::generate(), &function)
+        };
+        let id = store.accept_async(new, at(1)).await.expect("accepted");
+        assert_eq!(store.next_callback_at().await.expect("read"), None);
+        store.claim_queued(9, at(2)).await.expect("claimed");
+        let ending = Ending {
+            headers: vec![("a".into(), "b".into())],
+            ..succeeded()
+        };
+        assert!(store.end_async(id, ending).await.expect("ended"));
+        id
+    }
+
+    async fn claim(store: &Store, now: i64, again: i64) -> Vec<DueCallback> {
+        store.claim_callbacks(9, at(now), at(again)).await.expect("claimed")
+    }
+
+    #[tokio::test]
+    async fn a_callback_is_handed_out_once_and_again_when_nothing_is_heard_of_it() {
+        let (_directory, store) = opened(64);
+        let id = ended(&store).await;
+        assert_eq!(store.next_callback_at().await.expect("read"), Some(at(20)));
+        assert!(claim(&store, 19, 80).await.is_empty());
+        let first = claim(&store, 20, 80).await;
+        assert_eq!((first[0].execution.id, first[0].number), (id, 1));
+        assert_eq!((&first[0].headers[0].1[..], &first[0].body[..]), ("b", &b"42"[..]));
+        assert!(claim(&store, 79, 140).await.is_empty());
+        assert_eq!(claim(&store, 80, 140).await[0].number, 2);
+        let later = store.conclude_callback(id, CallbackState::Due, Some(at(500)), "busy".into());
+        later.await.expect("concluded");
+        assert!(claim(&store, 499, 600).await.is_empty());
+        assert_eq!(claim(&store, 500, 600).await[0].url.reveal(), URL);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_told_keeps_no_secret_and_holds_its_call_no_longer() {
+        let (_directory, store) = opened(64);
+        let id = ended(&store).await;
+        assert_eq!(store.prune_executions(0, at(99)).await.expect("pruned"), 0);
+        claim(&store, 20, 80).await;
+        let told = store.conclude_callback(id, CallbackState::Delivered, None, "taken".into());
+        told.await.expect("concluded");
+        let callback = store.callback(id).await.expect("read").expect("there");
+        assert_eq!((callback.url.reveal(), callback.state), ("http://h/p", CallbackState::Delivered));
+        assert_eq!((callback.tries, callback.message.as_deref()), (1, Some("taken")));
+        assert!(claim(&store, 1_000, 2_000).await.is_empty());
+        assert_eq!(store.count_due_callbacks().await.expect("counted"), 0);
+        assert_eq!(store.prune_executions(0, at(99)).await.expect("pruned"), 1);
+    }
+}

@@ -103,7 +103,7 @@ fn ending(outcome: Outcome) -> Ending {
     }
 }
 
-fn succeeded() -> Ending {
+pub(super) fn succeeded() -> Ending {
     ending(Outcome::Succeeded { status: 200 })
 }
 
@@ -117,7 +117,7 @@ fn input() -> AsyncInput {
     }
 }
 
-fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+pub(super) fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
     Acceptance {
         id,
         function: function.id,

@@ -27,6 +27,8 @@ pub enum TaskKind {
     Callback,
     /// Fires jobs that are due.
     Scheduler,
+    /// Sends what was traced to the collector.
+    Traces,
     /// Removes old records.
     Retention,
     /// Follows the engine's events.
@@ -78,6 +80,7 @@ impl TaskKind {
             Self::Callbacks => "callbacks",
             Self::Callback => "callback",
             Self::Scheduler => "scheduler",
+            Self::Traces => "traces",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
             Self::Deploy => "deploy",
@@ -98,6 +101,7 @@ impl TaskKind {
             | Self::Dispatcher
             | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
             Self::Connection
@@ -125,6 +129,7 @@ impl TaskKind {
             | Self::Dispatcher
             | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
             Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution | Self::Callback => {

@@ -22,11 +22,12 @@ const TABLE: &[&[(&str, Reach)]] = &[
         ("console", Reach::Below),
     ],
     &[("app", Reach::Below)],
-    &[("invoker", Reach::Only(&["pool", "store"]))],
+    &[("invoker", Reach::Only(&["pool", "store", "traces"]))],
     &[
         ("source", Reach::Only(&["archive", "web"])),
         ("builder", Reach::Only(&["archive", "engine", "runtime"])),
         ("pool", Reach::Only(&["engine"])),
+        ("traces", Reach::Only(&["web"])),
     ],
     &[
         ("archive", Reach::Below),

@@ -37,7 +37,8 @@ ASYNC_EVERY_S = 1.0
 REDEPLOY_EVERY_S = 20.0
 COME_AND_GO_EVERY_S = 30.0
 SAMPLE_EVERY_S = 5.0
-# What each may grow from the middle third to the last.
+# What each may grow from the middle third to the last; thrice that in a run that is too short to be warm by then.
+SHORT = 10
 BOUNDS = {"memory, MB": 6.0, "descriptors": 25.0, "containers": 3.0, "database, MB": 20.0}
 
 
@@ -144,7 +145,8 @@ def run(minutes):
 def main():
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30
     samples, soak, lost = run(minutes)
-    plot = PLOT if minutes >= 10 else pathlib.Path("/dev/null")
+    slack = 1 if minutes >= SHORT else 3
+    plot = PLOT if minutes >= SHORT else pathlib.Path("/dev/null")
     plot.write_text(draw(samples, list(BOUNDS), f"{minutes:g} minutes, {sum(soak.counts.values())} requests"))
     growth = grown(samples)
     for name in BOUNDS:
@@ -154,7 +156,7 @@ def main():
     checks = {
         "answers as they should be": not soak.wrong,
         "accepted calls have ended": not lost,
-        **{f"{name} does not grow": growth[name] <= bound for name, bound in BOUNDS.items()},
+        **{f"{name} does not grow": growth[name] <= bound * slack for name, bound in BOUNDS.items()},
     }
     for what in soak.wrong[:20] + [f"not ended: {one}" for one in lost[:5]]:
         print(f"  {what}")

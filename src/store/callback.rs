@@ -250,7 +250,10 @@ mod tests {
         let told = store.conclude_callback(id, CallbackState::Delivered, None, "taken".into());
         told.await.expect("concluded");
         let callback = store.callback(id).await.expect("read").expect("there");
-        assert_eq!((callback.url.reveal(), callback.state), ("http://h/p", CallbackState::Delivered));
+        assert_eq!(
+            (callback.url.reveal(), callback.state),
+            ("http://h/p", CallbackState::Delivered)
+        );
         assert_eq!((callback.tries, callback.message.as_deref()), (1, Some("taken")));
         assert!(claim(&store, 1_000, 2_000).await.is_empty());
         assert_eq!(store.count_due_callbacks().await.expect("counted"), 0);

@@ -3,7 +3,7 @@
 //! What is right comes from the exchanges recorded for each dialect and from `tests/fuzz`; what goes wrong is drawn by a
 //! seed, so that a failure can be repeated: the message names the seed and the input. `HOB_TEST_FUZZ_ROUNDS` makes it longer.
 
-use crate::support::{Hob, files_below, root, zip};
+use crate::support::{Answer, Hob, files_below, root, zip};
 use bytes::Bytes;
 use hob::archive::{self, Limits};
 use hob::domain::{Schedule, Timestamp, moment};
@@ -323,34 +323,55 @@ impl Recorded {
     }
 }
 
+/// Parts of what the platform says when it failed itself.
+const OURS: [&str; 9] = [
+    "could not be made",
+    "could not be signed",
+    "could not be unpacked",
+    "could not be packed",
+    "could not be fetched",
+    "could not be hashed",
+    "package cannot be",
+    "the store",
+    "database",
+];
+
+/// Whether somebody is told that it is his own fault, in the words and with the status of the dialect: what is not made
+/// here and what is not possible now are said so, and the third dialect refuses a deploy with 500.
+fn is_refusal(dialect: &str, answer: &Answer) -> bool {
+    let text = answer.text();
+    match answer.status.as_u16() {
+        500 => dialect == "nuclio" && text.contains("errorStackTrace") && !OURS.iter().any(|ours| text.contains(ours)),
+        status => status < 500 || matches!(status, 501 | 503),
+    }
+}
+
 /// Sends what is nearly right to a dialect. What it makes of it is remembered, so that more of the next ones hit something.
 async fn plague(dialect: &str) {
     let all = recorded(dialect);
     let hob = Hob::start(&[("HOB_POOL_PREWARM", "0")]).await.0;
-    let mut ids = Vec::new();
+    let (mut ids, mut faults) = (Vec::new(), Vec::new());
     for seed in 0..rounds() {
         let mut dice = Dice::of(seed);
         let request = dice.pick(&all);
         let (path, body) = request.spoilt(&ids, &mut dice);
-        let headers = [
-            ("content-type", request.kind),
-            ("x-auth-token", "11111111-1111-1111-1111-111111111111"),
-        ];
+        let token = "11111111-1111-1111-1111-111111111111";
+        let headers = [("content-type", request.kind), ("x-auth-token", token)];
         let shown = String::from_utf8_lossy(&body[..body.len().min(2000)]).into_owned();
         let answer = hob
             .send(request.method.clone(), &path, &headers, Bytes::from(body))
             .await;
-        let status = answer.status.as_u16();
-        assert!(
-            // Not made here, and not possible now, are said so.
-            status < 500 || matches!(status, 501 | 503),
-            "seed {seed}: {} {path}\n{shown}\nwas answered with {status}: {}",
-            request.method,
-            answer.text()
-        );
+        if !is_refusal(dialect, &answer) {
+            let (status, text) = (answer.status, answer.text());
+            faults.push(format!(
+                "seed {seed}: {} {path}\n{shown}\nwas answered with {status}: {text}",
+                request.method
+            ));
+        }
         let made: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         ids.extend(made["id"].as_str().map(str::to_owned));
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     assert_eq!(hob.get("/healthz").await.text(), "ok\n");
 }
 

@@ -170,11 +170,7 @@ pub async fn pieces(app: &App, mut scope: Scope, wanted: Wanted) -> Result<BoxSt
 }
 
 /// What ended calls printed, and which calls these are.
-async fn history(
-    app: &App,
-    scope: &mut Scope,
-    wanted: &Wanted,
-) -> Result<(Vec<Piece>, BTreeSet<ExecutionId>), Error> {
+async fn history(app: &App, scope: &mut Scope, wanted: &Wanted) -> Result<(Vec<Piece>, BTreeSet<ExecutionId>), Error> {
     let (mut pieces, mut done) = (Vec::new(), BTreeSet::new());
     for entry in ended(app, scope, wanted).await? {
         done.insert(entry.execution.id);
@@ -200,7 +196,7 @@ async fn ended(app: &App, scope: &Scope, wanted: &Wanted) -> Result<Vec<LogEntry
             execution: detail.execution,
             log: detail.log,
         };
-        return Ok((over || !wanted.follow.is_some()).then_some(entry).into_iter().collect());
+        return Ok((over || wanted.follow.is_none()).then_some(entry).into_iter().collect());
     }
     let mut all = Vec::new();
     for filter in scope.filters() {

@@ -172,6 +172,7 @@ fn guest_body(spec: &GuestSpec, instance: InstanceId, network: String, user: Str
     }
     models::ContainerCreateBody {
         user: Some(user),
+        entrypoint: spec.command.clone(),
         cmd: spec.arguments.clone(),
         host_config: Some(host),
         ..worker_body(&spec.base, instance, String::new())
@@ -206,6 +207,7 @@ mod tests {
                 labels: BTreeMap::new(),
             },
             port: Some(8080),
+            command: Some(vec!["c".to_owned()]),
             arguments: Some(vec!["a".to_owned()]),
             rights: Rights::default(),
             cpu: Some(Cpu::from_millis(250).expect("in range")),
@@ -234,8 +236,8 @@ mod tests {
         let instance = InstanceId::generate();
         let body = guest_body(&spec(), instance, "n".to_owned(), NOBODY.to_owned());
         assert_eq!(
-            (body.user.as_deref(), body.cmd),
-            (Some(NOBODY), Some(vec!["a".to_owned()]))
+            (body.user.as_deref(), body.entrypoint, body.cmd),
+            (Some(NOBODY), Some(vec!["c".to_owned()]), Some(vec!["a".to_owned()]))
         );
         let tight = body.host_config.expect("limits");
         assert_eq!(tight.cap_drop, Some(vec!["ALL".to_owned()]));

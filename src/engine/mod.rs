@@ -299,7 +299,9 @@ pub struct GuestSpec {
     pub base: WorkerSpec,
     /// Where it answers; `None` for a program that nobody dials.
     pub port: Option<u16>,
-    /// In place of the image's own arguments; its entry point stays.
+    /// In place of the image's own entry point; its arguments are left out then.
+    pub command: Option<Vec<String>>,
+    /// In place of the image's own arguments.
     pub arguments: Option<Vec<String>>,
     /// What users of images may loosen.
     pub rights: Rights,

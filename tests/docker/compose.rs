@@ -4,8 +4,8 @@
 //! Where no registry answers, a few lines of Python stand in for the database, and the image of Hob holds the program
 //! under test; everything else is the example as it is.
 
-use crate::helpers::{BINARY, assert_nothing_left, base_image, copy_tree, docker, remove_all, runtimes};
-use crate::support::root;
+use crate::helpers::{BINARY, Daemon, Home, assert_nothing_left, base_image, copy_tree, docker, remove_all, runtimes};
+use crate::support::{eventually, root};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(10);
 /// The user that the image runs Hob as.
 const USER: &str = "7070";
+/// Answers what another container says.
+const ASK: &str =
+    "import urllib.request\ndef main(url, **_):\n    return urllib.request.urlopen(url, timeout=20).status\n";
 
 /// `docker compose`, or the program that it once was.
 fn compose_command() -> Option<Command> {
@@ -211,4 +214,54 @@ fn workers_are_where_the_daemon_is(stack: &Stack) {
     let mut networks: Vec<_> = networks.collect();
     networks.dedup();
     assert_eq!(networks, [format!("{}_default", stack.name)], "{}", stack.logs());
+}
+
+/// A network with a server on it, which others find as `peer`; both go when it is dropped.
+struct Neighbourhood(String);
+
+impl Neighbourhood {
+    fn new() -> Self {
+        let name = format!("hob-test-{}", hob::domain::InstanceId::generate());
+        docker(&["network", "create", &name]);
+        let server = ["python3", "-m", "http.server", "8000"];
+        let run = [
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "--network",
+            &name,
+            "--network-alias",
+            "peer",
+        ];
+        docker(&[&run[..], &["--stop-signal", "SIGKILL", base_image()], &server].concat());
+        Self(name)
+    }
+}
+
+impl Drop for Neighbourhood {
+    fn drop(&mut self) {
+        docker(&["rm", "-fv", &self.0]);
+        docker(&["network", "rm", &self.0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_a_daemon_on_the_machine_join_the_networks_of_its_settings() {
+    let neighbourhood = Neighbourhood::new();
+    let home = Home::new();
+    let lost = Daemon::start_with(&home, &[("HOB_ENGINE_JOIN_NETWORKS", "hob-test-nowhere")]).await;
+    let said = eventually("what is missing", || async {
+        let text = lost.get("/readyz").await.text();
+        text.contains("docker network create").then_some(text)
+    });
+    assert!(said.await.contains("hob-test-nowhere"));
+    lost.purge().await;
+
+    let daemon = Daemon::start_with(&home, &[("HOB_ENGINE_JOIN_NETWORKS", &neighbourhood.0)]).await;
+    daemon.ready("ask", ASK, serde_json::json!({"runtime": "python"})).await;
+    let input = serde_json::json!({"url": "http://peer:8000/"});
+    let answer = daemon.post("/function/ask", input).await;
+    assert_eq!(answer.text(), "200", "{}", daemon.log());
+    daemon.purge().await;
 }

@@ -60,7 +60,13 @@ fn workers_join_networks_and_nothing_else_that_the_engine_takes() {
         join("auto, shop_default").unwrap().engine.join_networks,
         ["auto", "shop_default"]
     );
-    assert!(join("").unwrap().engine.join_networks.is_empty());
+    assert!(
+        with_file("[engine]\njoin_networks = []", &[])
+            .unwrap()
+            .engine
+            .join_networks
+            .is_empty()
+    );
     for name in ["host", "container:x", "a/b", "-a"] {
         check_refused(join(name), &["engine.join_networks", "auto"]);
     }

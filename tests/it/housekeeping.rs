@@ -41,7 +41,11 @@ async fn jobs_are_held_and_let_go_and_workers_sent_away() {
     let daemon = Hob::start(&[]).await.0.warm().await;
     daemon.ready("f", SOURCE, json!({})).await;
     typed(&daemon, "jobs create f --every 1h --name tick").await.ok();
-    for (line, state) in [("jobs pause tick", "paused"), ("jobs resume tick", "active")] {
+    for (line, state) in [
+        ("jobs pause tick", "paused"),
+        ("jobs resume tick", "active"),
+        ("jobs cancel tick", "cancelled"),
+    ] {
         typed(&daemon, line).await.ok();
         let shown = typed(&daemon, "jobs show tick -o json").await.ok().json();
         assert_eq!(shown["state"], state, "{shown:#}");
@@ -60,7 +64,7 @@ async fn jobs_are_held_and_let_go_and_workers_sent_away() {
 async fn tokens_are_made_listed_and_revoked() {
     let daemon = Hob::start(&[]).await.0;
     let made = typed(&daemon, "token create --role admin --name ann -o json").await;
-    let secret = made.ok().json()["secret"].as_str().expect("a secret").to_owned();
+    let secret = made.ok().json()["token"].as_str().expect("a token").to_owned();
     typed(&daemon, "list").await.ends_with(2).tells("HOB_TOKEN");
     let with_token = async |line: &str| {
         let mut command = program(&format!("http://{}", daemon.address));

@@ -575,7 +575,7 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{}", reach.address),
+        base_url: format!("http://{}", listener::reachable(reach.address)),
         addresses: reach.all,
         tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),

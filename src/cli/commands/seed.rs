@@ -13,10 +13,10 @@ use crate::cli::output::Output;
 use crate::cli::project::plan::{Act, Step};
 use crate::cli::project::{self as files, Function};
 use crate::daemon::Daemon;
+use crate::listener;
 use crate::task::TaskKind;
 use crate::watch::Watch;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub fn seed(daemon: &Daemon, directory: PathBuf) -> anyhow::Result<()> {
     let told = |failure: Failure| anyhow::anyhow!(sentence(&failure));
     let app = daemon.app().clone();
     let token = app.keys().own_secret()?;
-    let url = format!("http://{}", reachable(daemon.address()));
+    let url = format!("http://{}", listener::reachable(daemon.address()));
     let client = Client::new(&url).and_then(|client| client.with_token(Some(&token)));
     let seeds = Seeds {
         client: client.map_err(told)?,
@@ -41,16 +41,6 @@ pub fn seed(daemon: &Daemon, directory: PathBuf) -> anyhow::Result<()> {
     seeds.hold(&[]);
     daemon.add_task(TaskKind::Seeds, seeds.deploy_all());
     Ok(())
-}
-
-/// Where a listener is reached from its own machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 struct Seeds {
@@ -225,17 +215,5 @@ mod tests {
         assert_eq!(places(directory.path()).expect("read"), [directory.path()]);
         let missing = places(&at("nowhere")).expect_err("not there");
         assert!(sentence(&missing).contains("seed.directory"), "{missing:?}");
-    }
-
-    #[test]
-    fn a_daemon_is_called_where_it_can_be_reached() {
-        for (bound, expect) in [
-            ("0.0.0.0:7070", "127.0.0.1:7070"),
-            ("[::]:7070", "[::1]:7070"),
-            ("10.0.0.5:1", "10.0.0.5:1"),
-        ] {
-            let address = bound.parse().expect("an address");
-            assert_eq!(reachable(address).to_string(), expect);
-        }
     }
 }

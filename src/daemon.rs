@@ -7,7 +7,7 @@ use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Keys, Parts, PortOptions};
+use crate::app::{App, Defaults, Keys, Parts, PortOptions, Readiness};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
 use crate::domain::{InstanceId, Intake, Limits, Network, Timestamp};
@@ -210,6 +210,11 @@ impl Daemon {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Lets a task of whoever runs the daemon go beside its own.
+    pub fn add_task(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
+        self.supervisor.spawn(kind, task);
     }
 
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
@@ -419,6 +424,8 @@ fn is_runtimes(directory: &Path) -> bool {
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
     let network_holders = usize::from(config.pool.network_holders);
+    let join_networks = config.engine.join_networks.clone();
+    let directory = config.server.data_dir.clone();
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -429,6 +436,8 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         instance,
         request_timeout,
         network_holders,
+        join_networks,
+        directory,
     }
 }
 
@@ -566,7 +575,7 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{}", reach.address),
+        base_url: format!("http://{}", listener::reachable(reach.address)),
         addresses: reach.all,
         tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -640,12 +649,9 @@ async fn nothing_here(request: Request) -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    match app.engine_status() {
-        crate::app::EngineStatus::Up(_) => "ready\n".into_response(),
-        crate::app::EngineStatus::Unknown => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response()
-        }
-        crate::app::EngineStatus::Down(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    match app.readiness() {
+        Readiness::Ready => "ready\n".into_response(),
+        Readiness::Waiting(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 

@@ -16,7 +16,7 @@ pub use layers::Flags;
 pub use nearest::nearest;
 pub use settings::{
     Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Proxies, Pull, Records,
-    Runtimes, Server, Sources, Variables,
+    Runtimes, Seed, Server, Sources, Variables,
 };
 
 /// The file with every key, its default, its unit and its reason.

@@ -27,6 +27,8 @@ pub enum TaskKind {
     Retention,
     /// Follows the engine's events.
     EngineWatch,
+    /// Deploys what is to be there from the start.
+    Seeds,
     /// Takes in what somebody deploys, apart from the request that brought it.
     Deploy,
     /// Builds one image.
@@ -74,6 +76,7 @@ impl TaskKind {
             Self::Scheduler => "scheduler",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
+            Self::Seeds => "seeds",
             Self::Deploy => "deploy",
             Self::Build => "build",
             Self::Execution => "execution",
@@ -96,6 +99,7 @@ impl TaskKind {
             Self::Connection
             | Self::FunctionPort
             | Self::Worker
+            | Self::Seeds
             | Self::Deploy
             | Self::Build
             | Self::Execution
@@ -118,7 +122,9 @@ impl TaskKind {
             | Self::Scheduler
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution => OnShutdown::Abort,
+            Self::Retention | Self::EngineWatch | Self::Seeds | Self::Deploy | Self::Build | Self::Execution => {
+                OnShutdown::Abort
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod calls;
 mod deploys;
 mod doctor;
 mod exchanges;
+mod housekeeping;
 mod images;
 mod jobs;
 mod listeners;
@@ -38,6 +39,7 @@ mod retries;
 mod runs;
 mod scaleway;
 mod secrets;
+mod seeds;
 mod senders;
 mod shapes;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 //! Units are in the types, or said beside the field; sizes are in bytes.
 
 use super::reader::Reader;
+use super::traces::{Traces, traces};
 use super::{Environment, Error};
 use crate::domain::{Concurrency, Memory, PortRange, Scale, Timeout};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub struct Config {
     pub log: Log,
     /// What is kept of executions.
     pub records: Records,
+    /// How the ends of asynchronous calls are told.
+    pub callbacks: Callbacks,
     /// What leads to functions.
     pub ingress: Ingress,
     /// Who may call.
@@ -42,6 +45,8 @@ pub struct Config {
     pub seed: Seed,
     /// How to go out, as the environment says.
     pub proxies: Proxies,
+    /// Where calls are traced to, as the environment says; none: nowhere.
+    pub traces: Option<Traces>,
     /// Where runtimes are.
     pub runtimes: Runtimes,
 }
@@ -296,6 +301,39 @@ pub enum Durability {
     Normal,
 }
 
+/// How the ends of asynchronous calls are told.
+#[derive(Clone)]
+pub struct Callbacks {
+    /// What they are signed with; none: not at all. Never print it.
+    pub secret: Option<String>,
+    /// Tries for one of them.
+    pub tries: u32,
+    /// When they may go to this machine and its networks.
+    pub private_urls: PrivateUrls,
+}
+
+/// When callbacks may go to this machine and its networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateUrls {
+    /// While only this machine can reach the daemon.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = if self.secret.is_some() { "(hidden)" } else { "none" };
+        let (tries, private_urls) = (self.tries, self.private_urls);
+        write!(
+            f,
+            "Callbacks {{ secret: {secret}, tries: {tries}, private_urls: {private_urls:?} }}"
+        )
+    }
+}
+
 /// What leads to functions.
 #[derive(Debug, Clone)]
 pub struct Ingress {
@@ -359,6 +397,7 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         function: function(from)?,
         log: log(from)?,
         records: records(from)?,
+        callbacks: callbacks(from)?,
         ingress: ingress(from)?,
         access: access(from)?,
         sources: sources(from)?,
@@ -366,6 +405,7 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
             directory: from.some_text("seed.directory").map(PathBuf::from),
         },
         proxies: proxies(environment),
+        traces: traces(environment),
         runtimes: runtimes(from),
     })
 }
@@ -570,6 +610,23 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
         keep_bodies_per_second: from.number("records.keep_bodies_per_second", 1..=1_000_000, "calls")?,
         keep_bodies: from.number::<usize>("records.keep_bodies_kib", 0..=1_024, "KiB")? * 1_024,
         async_concurrency: from.number("records.async_concurrency", 1..=1_000, "calls")?,
+    })
+}
+
+fn callbacks(from: &mut Reader<'_>) -> Result<Callbacks, Error> {
+    let secret = from.some_text("callbacks.secret").map(str::to_owned);
+    if secret.as_ref().is_some_and(|secret| secret.len() < 16) {
+        return Err(from.refused("callbacks.secret", "at least 16 characters, or nothing"));
+    }
+    let private_urls = [
+        ("auto", PrivateUrls::Auto),
+        ("always", PrivateUrls::Always),
+        ("never", PrivateUrls::Never),
+    ];
+    Ok(Callbacks {
+        secret,
+        tries: from.number("callbacks.tries", 1..=30, "tries")?,
+        private_urls: from.choice("callbacks.private_urls", &private_urls)?,
     })
 }
 

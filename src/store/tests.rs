@@ -99,11 +99,12 @@ fn ending(outcome: Outcome) -> Ending {
         timings: Timings::default(),
         log: b"said".to_vec(),
         result: Some(b"42".to_vec()),
+        headers: Vec::new(),
         late_input: None,
     }
 }
 
-fn succeeded() -> Ending {
+pub(super) fn succeeded() -> Ending {
     ending(Outcome::Succeeded { status: 200 })
 }
 
@@ -117,7 +118,7 @@ fn input() -> AsyncInput {
     }
 }
 
-fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+pub(super) fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
     Acceptance {
         id,
         function: function.id,
@@ -126,6 +127,7 @@ fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
         input: input(),
         retries: Retries::NONE,
         key: None,
+        callback: None,
     }
 }
 

@@ -21,8 +21,14 @@ pub enum TaskKind {
     Reconciler,
     /// Runs accepted asynchronous executions.
     Dispatcher,
+    /// Tells the ends of asynchronous calls to whoever asked for it.
+    Callbacks,
+    /// Tells one of them.
+    Callback,
     /// Fires jobs that are due.
     Scheduler,
+    /// Sends what was traced to the collector.
+    Traces,
     /// Removes old records.
     Retention,
     /// Follows the engine's events.
@@ -73,7 +79,10 @@ impl TaskKind {
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
+            Self::Callbacks => "callbacks",
+            Self::Callback => "callback",
             Self::Scheduler => "scheduler",
+            Self::Traces => "traces",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
             Self::Seeds => "seeds",
@@ -93,7 +102,9 @@ impl TaskKind {
             | Self::Ports
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
             Self::Connection
@@ -103,11 +114,12 @@ impl TaskKind {
             | Self::Deploy
             | Self::Build
             | Self::Execution
+            | Self::Callback
             | Self::Record => OnFailure::Log,
         }
     }
 
-    /// What happens to it when the daemon stops. A build is cut off: it is written down and done again after a start.
+    /// What happens to it when the daemon stops. A build or a callback is cut off: it is written down and done again after a start.
     #[must_use]
     pub const fn on_shutdown(self) -> OnShutdown {
         match self {
@@ -119,12 +131,18 @@ impl TaskKind {
             | Self::NetworkHolders
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Seeds | Self::Deploy | Self::Build | Self::Execution => {
-                OnShutdown::Abort
-            }
+            Self::Retention
+            | Self::EngineWatch
+            | Self::Seeds
+            | Self::Deploy
+            | Self::Build
+            | Self::Execution
+            | Self::Callback => OnShutdown::Abort,
         }
     }
 }

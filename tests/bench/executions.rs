@@ -107,6 +107,7 @@ async fn accept_until(store: Store, function: FunctionId, until: Instant) -> Res
             },
             retries: Retries::NONE,
             key: None,
+            callback: None,
         };
         store.accept_async(acceptance, Timestamp::from_millis(0)).await?;
         accepted += 1;

@@ -14,10 +14,12 @@ mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
+mod callbacks;
 mod calls;
 mod deploys;
 mod doctor;
 mod exchanges;
+mod fuzz;
 mod housekeeping;
 mod images;
 mod jobs;
@@ -27,6 +29,7 @@ mod messages;
 mod metrics;
 mod nuclio_functions;
 mod nuclio_items;
+mod observability;
 mod papers;
 mod private;
 mod program;
@@ -46,3 +49,4 @@ mod shapes;
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;
 mod terminal;
+mod traces;

@@ -156,7 +156,8 @@ impl Hob {
         Self::start_once_free(clock, data, engine, &[]).await
     }
 
-    async fn start_once_free(
+    /// The same with the test's clock and with settings.
+    pub async fn start_once_free(
         clock: Clock,
         data: &Arc<tempfile::TempDir>,
         engine: Arc<dyn Engine>,

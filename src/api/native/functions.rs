@@ -11,7 +11,9 @@ use super::wire::{
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
 use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
-use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision, SecretText};
+use crate::domain::{
+    CallbackUrl, Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision, SecretText,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -185,7 +187,7 @@ pub(super) async fn invoke(
     body: Body,
 ) -> Result<Response, Problem> {
     let namespace = namespace(query.namespace.as_deref())?;
-    let parts = call_parts(&query, headers, state.body_limit)?;
+    let mut parts = call_parts(&query, headers, state.body_limit)?;
     let callee = Callee::Named {
         namespace: namespace.as_str(),
         name: &name,
@@ -193,6 +195,7 @@ pub(super) async fn invoke(
     let mut options = options(&query)?;
     if query.r#async == Some(true) {
         options.key = key(&parts.headers)?;
+        options.callback = callback(&mut parts.headers)?;
         return invoke_later(&state, callee, options, parts, body).await;
     }
     Ok(kit::invoke(&state.app, callee, options, parts, body).await)
@@ -206,6 +209,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
     let wrong = || Error::invalid("an Idempotency-Key has 1 to 255 visible ASCII characters");
     text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// Where the end of the call is told. It may hold a secret, which the function has no use for.
+fn callback(headers: &mut HeaderMap) -> Result<Option<CallbackUrl>, Error> {
+    let Some(value) = headers.remove("x-callback-url") else {
+        return Ok(None);
+    };
+    CallbackUrl::parse(value.to_str().unwrap_or_default()).map(Some)
 }
 
 fn retries(query: &InvokeQuery) -> Result<Retries, Error> {

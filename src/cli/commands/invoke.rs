@@ -60,6 +60,9 @@ fn call(context: &Context<'_>, args: &InvokeArgs) -> Result<Call, Failure> {
     if let Some(key) = &args.key {
         call = call.header(HeaderName::from_static("idempotency-key"), key.clone());
     }
+    if let Some(url) = &args.callback {
+        call = call.header(HeaderName::from_static("x-callback-url"), url.clone());
+    }
     for (name, value) in &args.header {
         call = call.header(name.clone(), value.clone());
     }

@@ -668,6 +668,51 @@ pub struct ExecutionView {
     pub run_us: u64,
     /// All of it. Unit: microseconds.
     pub total_us: u64,
+    /// Where its end is told, if anywhere; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackView>,
+}
+
+/// Where the end of an asynchronous call is told, as its `X-Callback-Url` asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallbackView {
+    /// Where to, without what may be a secret: user, password and query.
+    pub url: String,
+    /// Where it stands.
+    pub state: CallbackState,
+    /// Tries so far.
+    pub tries: u32,
+    /// When the next try is. UTC milliseconds.
+    pub due_at_ms: Option<i64>,
+    /// What the last try came to.
+    pub message: Option<String>,
+}
+
+/// Where a callback stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CallbackState {
+    /// The call has not ended.
+    Waiting,
+    /// The call has ended; the receiver has not taken it yet.
+    Due,
+    /// The receiver has taken it.
+    Delivered,
+    /// The receiver will not be told again.
+    Failed,
+}
+
+impl CallbackState {
+    /// The name, as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Due => "due",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What an execution was called with. The body is in one of the two forms.

@@ -142,13 +142,8 @@ impl Daemon {
             builder_options(&config, store.instance()),
         );
         let directory = config.server.data_dir.clone();
-        let pool = Pool::open(
-            Arc::clone(&engine),
-            supervisor.clone(),
-            clock.clone(),
-            pool_options(&config),
-        )
-        .map_err(|e| Error::Directory(directory, e))?;
+        let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), pool_options(&config))
+            .map_err(|e| Error::Directory(directory, e))?;
         let invoker = Invoker::new(
             pool.clone(),
             store.clone(),

@@ -231,8 +231,6 @@ impl App {
             result: None,
             late_input: None,
         };
-        if let Err(e) = self.0.store.end_async(id, ending).await {
-            tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
-        }
+        self.0.invoker.end_accepted(id, ending).await;
     }
 }

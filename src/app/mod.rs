@@ -321,6 +321,15 @@ impl App {
         Ok(all)
     }
 
+    /// A function with its revisions, newest first, as they are at one moment.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn with_revisions(&self, id: FunctionId) -> Result<(Function, Vec<Revision>), Error> {
+        let found = self.0.store.function_with_revisions(id).await?;
+        found.ok_or_else(|| no_such_function_id(id))
+    }
+
     /// The image and the build log of a revision, once made.
     ///
     /// # Errors

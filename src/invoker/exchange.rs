@@ -29,7 +29,7 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
     let reply = match result {
         Ok(reply) => reply,
         Err(broken) => {
-            let failure = broken_call(broken, &mut lease, limit, grace).await;
+            let failure = broken_call(broken, &mut lease, deadline, limit, grace).await;
             drop(lease);
             return settle(failure, id, version, record).await;
         }
@@ -196,7 +196,14 @@ fn unexpected(kind: Kind) -> io::Error {
 }
 
 /// Finds out why a call broke: the function's failure, or ours.
-async fn broken_call(broken: Broken, lease: &mut Lease, limit: Duration, grace: Duration) -> Result<Failure, Error> {
+async fn broken_call(
+    broken: Broken,
+    lease: &mut Lease,
+    deadline: Instant,
+    limit: Duration,
+    grace: Duration,
+) -> Result<Failure, Error> {
+    let overdue = Instant::now() + grace >= deadline;
     match broken {
         Broken::Deadline => {
             lease.kill(grace).await;
@@ -210,13 +217,16 @@ async fn broken_call(broken: Broken, lease: &mut Lease, limit: Duration, grace: 
                 "the worker broke its contract ({e}) and was removed: try again"
             )))
         }
-        Broken::Wire(_) => died(lease.cause_of_death(grace).await, limit),
+        Broken::Wire(_) => died(lease.cause_of_death(grace).await, overdue, limit),
     }
 }
 
-fn died(death: Death, limit: Duration) -> Result<Failure, Error> {
+/// `overdue`: it broke after the function's time. Then it was ended for that, also where the worker was too busy to
+/// say so.
+fn died(death: Death, overdue: bool, limit: Duration) -> Result<Failure, Error> {
     match death {
         Death::Slot(exited) => Ok(slot_death(&exited, limit)),
+        Death::Worker(_) if overdue => Ok(failure("timeout", timeout_message(limit))),
         Death::Worker(why) => Err(Error::WorkerDied(format!(
             "the worker ended during the call: {why}; try again, and see `hob status`"
         ))),
@@ -323,7 +333,7 @@ impl Streaming {
     }
 
     async fn abandon(mut self, broken: Broken) -> String {
-        let found = broken_call(broken, &mut self.lease, self.limit, self.grace).await;
+        let found = broken_call(broken, &mut self.lease, self.deadline, self.limit, self.grace).await;
         let Some(record) = self.record.take() else {
             return String::new();
         };
@@ -333,6 +343,36 @@ impl Streaming {
                 failure.sentence()
             }
             Err(error) => record.platform_error(error).await.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_broke_after_its_time_timed_out_whatever_its_worker_still_said() {
+        let exited = |cause: &str| {
+            Death::Slot(Exited {
+                slot: 0,
+                cause: cause.to_owned(),
+                code: Some(1),
+                signal: None,
+            })
+        };
+        let worker = || Death::Worker("it is gone".to_owned());
+        let limit = Duration::from_secs(1);
+        for (death, overdue, expected) in [
+            (exited("timeout"), true, Some("timeout")),
+            (exited("out_of_memory"), true, Some("out_of_memory")),
+            (exited("exit"), false, Some("exit")),
+            (worker(), true, Some("timeout")),
+            (worker(), false, None),
+        ] {
+            let case = format!("{death:?}, overdue: {overdue}");
+            let kind = died(death, overdue, limit).ok().map(|failure| failure.kind);
+            assert_eq!(kind, expected, "{case}");
         }
     }
 }

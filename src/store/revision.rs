@@ -148,9 +148,21 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_revisions(&self, function: FunctionId) -> Result<Vec<Revision>, Error> {
-        let sql = format!("select {COLUMNS} from revision where function = :function order by number desc");
-        self.read("list revisions", move |c| {
-            row::all(c, &sql, named_params! {":function": function.as_bytes()}, read)
+        self.read("list revisions", move |c| revisions_of(c, function)).await
+    }
+
+    /// A function with its revisions, as they were at one moment: what becomes ready meanwhile is ready in both or in
+    /// neither. Order of the revisions: by number, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn function_with_revisions(&self, id: FunctionId) -> Result<Option<(Function, Vec<Revision>)>, Error> {
+        self.read("read a function and its revisions", move |c| {
+            let moment = c.unchecked_transaction()?;
+            let Some(function) = function::get(&moment, id)? else {
+                return Ok(None);
+            };
+            Ok(Some((function, revisions_of(&moment, id)?)))
         })
         .await
     }
@@ -301,6 +313,11 @@ impl Store {
         let digests = self.read("list code packages", move |c| row::all(c, sql, [], digest));
         Ok(digests.await?.into_iter().collect())
     }
+}
+
+fn revisions_of(connection: &Connection, function: FunctionId) -> rusqlite::Result<Vec<Revision>> {
+    let sql = format!("select {COLUMNS} from revision where function = :function order by number desc");
+    row::all(connection, &sql, named_params! {":function": function.as_bytes()}, read)
 }
 
 fn attach_to(c: &Connection, function: FunctionId, annotation: Option<Annotation>) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
     FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId,
-    RuntimeRef, Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
+    RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -380,6 +380,32 @@ async fn the_newest_ready_revision_serves() {
     let function = store.function(function.id).await.expect("read");
     assert_eq!(function.expect("there").current, Some(third.id));
     assert!(store.pending_revisions().await.expect("list").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_and_its_revisions_are_read_of_one_moment() {
+    let (_directory, store) = opened(8);
+    let (function, _) = deployed(&store, "moving").await;
+    let writes = tokio::spawn({
+        let store = store.clone();
+        let id = function.id;
+        async move {
+            for _ in 0..100 {
+                let (_, revision) = store.redeploy(id, at(1), new_revision(), None).await.expect("written");
+                store.mark_ready(revision.id, at(2)).await.expect("ready");
+            }
+        }
+    });
+    while !writes.is_finished() {
+        let (function, revisions) = store
+            .function_with_revisions(function.id)
+            .await
+            .expect("readable")
+            .expect("there");
+        let newest_ready = revisions.iter().find(|r| r.state == RevisionState::Ready);
+        assert_eq!(function.current, newest_ready.map(|r| r.id));
+    }
+    writes.await.expect("written");
 }
 
 #[tokio::test]

@@ -254,7 +254,7 @@ fn call_parts(query: &InvokeQuery, headers: HeaderMap, body_limit: u64) -> Resul
 }
 
 async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, Error> {
-    let revisions = state.app.list_revisions(function.id).await?;
+    let (function, revisions) = state.app.with_revisions(function.id).await?;
     let latest = revisions.first().cloned();
     let latest = latest.ok_or_else(|| {
         let name = &function.name;
@@ -268,7 +268,7 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
         None => None,
     };
     let latest = revision_view(&state.app, latest).await?;
-    Ok(map::function(function, current, latest, &state.base_url))
+    Ok(map::function(&function, current, latest, &state.base_url))
 }
 
 /// A revision with its build.

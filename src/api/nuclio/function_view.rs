@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::note::{Found, Stage};
 use super::standing::{Facts, Standing, standing};
 use crate::app::App;
-use crate::domain::{Error, Revision, RevisionState, Selector};
+use crate::domain::{Error, Revision, RevisionId, RevisionState, Selector};
 use serde_json::{Map, Value, json};
 
 /// Says in an export how the function stood.
@@ -28,10 +28,7 @@ pub(super) struct Look {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn look(app: &App, found: &Found) -> Result<Look, Fault> {
-    let revisions = match &found.function {
-        Some(function) => app.list_revisions(function.id).await?,
-        None => Vec::new(),
-    };
+    let (current, revisions) = revisions(app, found).await?;
     let facts = Facts {
         stage: &found.note.stage,
         latest: revisions.first().map(|r| &r.state),
@@ -39,13 +36,25 @@ pub(super) async fn look(app: &App, found: &Found) -> Result<Look, Fault> {
         engine_answers: app.engine_answers(),
     };
     let standing = standing(&facts);
-    let current = found.function.as_ref().and_then(|f| f.current);
     let serving = revisions.iter().find(|r| Some(r.id) == current);
     Ok(Look {
         standing,
         serving_since_ms: serving.map(|r| r.created_at.as_millis()),
         latest: revisions.into_iter().next(),
     })
+}
+
+/// Which revision serves, and all there are. Read anew and together: a function that is ready has its addresses.
+async fn revisions(app: &App, found: &Found) -> Result<(Option<RevisionId>, Vec<Revision>), Fault> {
+    let Some(function) = &found.function else {
+        return Ok((None, Vec::new()));
+    };
+    match app.with_revisions(function.id).await {
+        Ok((function, revisions)) => Ok((function.current, revisions)),
+        // Deleted since it was found.
+        Err(Error::NotFound(_)) => Ok((None, Vec::new())),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Only of a function that is parked does it matter.

@@ -8,7 +8,8 @@ use super::fault::Fault;
 use super::functions::NAMESPACE;
 use super::note::{self, Found};
 use super::{Dashboard, Route, duration, wire};
-use crate::api::kit::function_log::{LARGEST_LIMIT, Piece, Wanted, pieces};
+use crate::api::kit::function_log::{LARGEST_LIMIT, Scope, Wanted, pieces};
+use crate::domain::Timestamp;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -64,13 +65,15 @@ async fn logs(
                 .since_ms
                 .map(|ms| dashboard.app.now().as_millis().saturating_sub(ms));
             let wanted = Wanted {
+                since: since.map(Timestamp::from_millis),
                 after: None,
                 limit: LARGEST_LIMIT,
                 follow: asked.follow.then(|| dashboard.shutdown.clone()),
             };
-            let pieces = pieces(&dashboard.app, function.id, wanted).await?;
+            let scope = Scope::of(function.namespace.clone(), [function.clone()]);
+            let pieces = pieces(&dashboard.app, scope, wanted).await?;
             let texts = pieces.enumerate().map(move |(n, pieces)| {
-                let text = text(&pieces, since);
+                let text: String = pieces.into_iter().map(|piece| piece.text).collect();
                 Ok::<_, Infallible>(if n == 0 {
                     tail(&text, asked.tail).to_owned()
                 } else {
@@ -117,13 +120,6 @@ impl Asked {
             tail: wire::parameter(query, "tailLines").and_then(|text| text.parse().ok()),
         })
     }
-}
-
-fn text(pieces: &[Piece], since: Option<i64>) -> String {
-    let wanted = pieces
-        .iter()
-        .filter(|piece| since.is_none_or(|since| piece.at_ms >= since));
-    wanted.map(|piece| piece.text.as_str()).collect()
 }
 
 /// The last lines of a text, or all of it.

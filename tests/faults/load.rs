@@ -18,7 +18,9 @@ pub(crate) const WORK: &str = "work";
 /// So many calls a client makes at most before it leaves the daemon alone.
 const CALLS: u32 = 60;
 /// So many functions are there beside, at most.
-const FUNCTIONS: usize = 4;
+const FUNCTIONS: usize = 2;
+/// So many deploys and deletes in one life at most.
+const DEPLOYS: u32 = 6;
 
 pub(crate) fn settings() -> Value {
     json!({ "runtime": "python", "max_workers": 2 })
@@ -110,12 +112,16 @@ impl Client {
         }
     }
 
-    /// New code for what all calls go to, a new function, and the end of an old one, in turn.
+    /// New code for what all calls go to, a new function, and the end of an old one, in turn; every second round waits
+    /// until they are ready.
     async fn deploy(self) {
-        for n in 0.. {
+        for n in 0..DEPLOYS {
             let number = self.round * 1000 + n;
-            let side = format!("side-{number}");
-            let alive = self.put(WORK, number).await && self.put(&side, number).await && self.remove_oldest().await;
+            let alive = match (self.round + n) % 3 {
+                0 => self.put(WORK, number).await,
+                1 => self.put(&format!("side-{number}"), number).await,
+                _ => self.remove_oldest().await,
+            };
             if !alive {
                 return;
             }
@@ -123,7 +129,8 @@ impl Client {
     }
 
     async fn put(&self, name: &str, number: u32) -> bool {
-        let answer = try_deploy(self.address, name, &writer(number), settings(), 20).await;
+        let wait = if self.round.is_multiple_of(2) { 20 } else { 0 };
+        let answer = try_deploy(self.address, name, &writer(number), settings(), wait).await;
         let mut promises = self.promises();
         let Ok(answer) = answer else {
             if !promises.functions.contains_key(name) {

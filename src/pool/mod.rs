@@ -742,7 +742,7 @@ fn no_slot() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Concurrency, Intake, Limits, Network, Scale, Timeout, Timestamp};
+    use crate::domain::{Concurrency, Intake, Limits, Network, Scale, Timeout};
     use crate::engine::fake::FakeEngine;
 
     const LONG: Duration = Duration::from_secs(20);

@@ -252,11 +252,6 @@ impl Daemon {
         send(self.address, Method::GET, path, "application/json", Bytes::new()).await
     }
 
-    /// Any request without a body.
-    pub(crate) async fn ask(&self, method: Method, path: &str) -> Answer {
-        send(self.address, method, path, "application/json", Bytes::new()).await
-    }
-
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         send(
             self.address,

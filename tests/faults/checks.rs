@@ -1,10 +1,11 @@
 //! What must hold after each restart, whatever moment the kill had chosen.
 
-use crate::helpers::{Daemon, docker};
+use crate::helpers::{Daemon, docker, send};
 use crate::ledger::Ledger;
 use crate::load::WORK;
 use crate::promises::Promises;
 use crate::support::{eventually, files_below};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -32,7 +33,8 @@ async fn stop_jobs(daemon: &Daemon, promises: &mut Promises) {
     let lost: Vec<_> = promises.jobs.difference(&there).collect();
     assert!(lost.is_empty(), "jobs that were made are gone: {lost:?}");
     for id in there {
-        let answer = daemon.ask(Method::DELETE, &format!("/hob/v1/jobs/{id}")).await;
+        let path = format!("/hob/v1/jobs/{id}");
+        let answer = send(daemon.address, Method::DELETE, &path, "text/plain", Bytes::new()).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
     }
     promises.jobs.clear();

@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-const KILLS: u64 = 12;
+const KILLS: u64 = 8;
 /// A daemon under load lives so long at most.
 const LIFE: Duration = Duration::from_millis(1500);
 /// One that is killed while it starts.
@@ -44,7 +44,7 @@ async fn a_daemon_killed_at_random_moments_keeps_its_promises() {
         daemon.signal(Signal::KILL);
         daemon.ended().await;
         load.ended().await;
-        if dice.roll() % 3 == 0 {
+        if dice.roll().is_multiple_of(3) {
             kill_while_it_starts(&home, dice.below(START)).await;
         }
         daemon = Daemon::start(&home).await;

@@ -85,10 +85,13 @@ impl std::fmt::Display for AliasName {
 }
 
 impl Namespace {
+    /// The name of the namespace of whoever names none.
+    pub const DEFAULT: &str = "default";
+
     /// The namespace of whoever names none.
     #[must_use]
     pub fn default_namespace() -> Self {
-        Self("default".to_owned())
+        Self(Self::DEFAULT.to_owned())
     }
 }
 

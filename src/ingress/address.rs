@@ -88,7 +88,7 @@ pub fn names_registered_host(request: &Request) -> bool {
 /// The function a host name means: `<name>.<namespace>.localhost` or `<name>.localhost`.
 fn function_of_host(host: &str) -> Option<(String, String)> {
     let name = host.split(':').next().unwrap_or(host).strip_suffix(".localhost")?;
-    let (name, namespace) = name.split_once('.').unwrap_or((name, "default"));
+    let (name, namespace) = name.split_once('.').unwrap_or((name, Namespace::DEFAULT));
     let plain = !name.is_empty() && !namespace.is_empty() && !namespace.contains('.');
     plain.then(|| (name.to_owned(), namespace.to_owned()))
 }

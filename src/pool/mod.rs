@@ -608,16 +608,12 @@ impl Shared {
         }
         let (handle, orders) = WorkerHandle::new(worker);
         inner.workers.insert(worker, handle.clone());
-        let image = class
-            .image
-            .clone()
-            .or_else(|| inner.images.get(&class.runtime).cloned());
         let guest = inner.target_of(worker).filter(|target| target.rights.is_some());
         let shared = Arc::clone(self);
         match guest {
             Some(target) => guest::start(shared, worker, target, handle, orders),
             None => {
-                let life = worker::live(shared, worker, class, memory, image, handle, orders);
+                let life = worker::live(shared, worker, class, memory, handle, orders);
                 self.supervisor.spawn(TaskKind::Worker, life);
             }
         }

@@ -200,7 +200,6 @@ pub(super) async fn live(
     id: WorkerId,
     class: Class,
     memory: Memory,
-    image: Option<String>,
     handle: WorkerHandle,
     orders: Orders,
 ) {
@@ -222,7 +221,7 @@ pub(super) async fn live(
         handle: handle.clone(),
         orders,
     };
-    let end = life.run(class, memory, image).await;
+    let end = life.run(class, memory).await;
     let lanes = std::mem::take(&mut life.lanes);
     let turned_away = life.orders.close();
     let others = turned_away.iter().map(|handle| handle.worker);
@@ -293,8 +292,8 @@ struct Life {
 }
 
 impl Life {
-    async fn run(&mut self, class: Class, memory: Memory, image: Option<String>) -> End {
-        let started = timeout(self.shared.options.start_timeout, self.start(class, memory, image)).await;
+    async fn run(&mut self, class: Class, memory: Memory) -> End {
+        let started = timeout(self.shared.options.start_timeout, self.start(class, memory)).await;
         let (listener, control) = match started {
             Ok(Ok(up)) => up,
             Ok(Err(end)) => return end,
@@ -305,14 +304,9 @@ impl Life {
         self.serve(listener, control, memory).await
     }
 
-    async fn start(
-        &mut self,
-        class: Class,
-        memory: Memory,
-        image: Option<String>,
-    ) -> Result<(UnixListener, Connection), End> {
-        let image = match image {
-            Some(image) => image,
+    async fn start(&mut self, class: Class, memory: Memory) -> Result<(UnixListener, Connection), End> {
+        let image = match &class.image {
+            Some(image) => image.clone(),
             None => self.await_image(&class).await?,
         };
         let listener = self
@@ -398,7 +392,7 @@ impl Life {
         }
     }
 
-    /// Waits for the runtime's image, which is being made; stops early when told to.
+    /// The runtime's image, as soon as it is made; stops early when told to.
     async fn await_image(&mut self, class: &Class) -> Result<String, End> {
         let limit = self.shared.options.start_timeout / 2;
         let shared = Arc::clone(&self.shared);

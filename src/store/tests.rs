@@ -382,30 +382,28 @@ async fn the_newest_ready_revision_serves() {
     assert!(store.pending_revisions().await.expect("list").is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_function_and_its_revisions_are_read_of_one_moment() {
     let (_directory, store) = opened(8);
     let (function, _) = deployed(&store, "moving").await;
-    let writes = tokio::spawn({
-        let store = store.clone();
-        let id = function.id;
-        async move {
-            for _ in 0..100 {
-                let (_, revision) = store.redeploy(id, at(1), new_revision(), None).await.expect("written");
-                store.mark_ready(revision.id, at(2)).await.expect("ready");
-            }
+    let over = std::cell::Cell::new(false);
+    let write = async {
+        for _ in 0..100 {
+            let redeployed = store.redeploy(function.id, at(1), new_revision(), None).await;
+            let (_, revision) = redeployed.expect("written");
+            store.mark_ready(revision.id, at(2)).await.expect("ready");
         }
-    });
-    while !writes.is_finished() {
-        let (function, revisions) = store
-            .function_with_revisions(function.id)
-            .await
-            .expect("readable")
-            .expect("there");
-        let newest_ready = revisions.iter().find(|r| r.state == RevisionState::Ready);
-        assert_eq!(function.current, newest_ready.map(|r| r.id));
-    }
-    writes.await.expect("written");
+        over.set(true);
+    };
+    let read = async {
+        while !over.get() {
+            let found = store.function_with_revisions(function.id).await.expect("readable");
+            let (function, revisions) = found.expect("there");
+            let newest_ready = revisions.iter().find(|r| r.state == RevisionState::Ready);
+            assert_eq!(function.current, newest_ready.map(|r| r.id));
+        }
+    };
+    tokio::join!(write, read);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input, Limits, Memory, Network,
-    Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
+    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input, Limits, Memory, Namespace,
+    Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -134,7 +134,7 @@ pub(super) fn function(
 /// Where the ingress answers: a path in the default namespace, a host name in the others.
 fn url(function: &Function, base_url: &str) -> String {
     let (base, name, namespace) = (base_url.trim_end_matches('/'), &function.name, &function.namespace);
-    if namespace.as_str() == "default" {
+    if namespace.as_str() == Namespace::DEFAULT {
         return format!("{base}/function/{name}");
     }
     let authority = base.split_once("://").map_or(base, |(_, rest)| rest);

@@ -16,6 +16,7 @@ mod bench_stats;
 mod builds;
 mod calls;
 mod clock;
+mod cut;
 mod deploys;
 mod doctor;
 mod exchanges;

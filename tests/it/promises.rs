@@ -5,9 +5,7 @@ use crate::support::root;
 /// Names of tests in a text, as `path/to/file.rs::name`.
 fn named_tests(text: &str) -> Vec<(&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
-    quoted
-        .filter_map(|name| name.split_once(".rs::").map(|(file, test)| (file, test)))
-        .collect()
+    quoted.filter_map(|name| name.split_once(".rs::")).collect()
 }
 
 #[test]

@@ -146,13 +146,8 @@ impl Daemon {
             builder_options(&config, store.instance()),
         );
         let directory = config.server.data_dir.clone();
-        let pool = Pool::open(
-            Arc::clone(&engine),
-            supervisor.clone(),
-            clock.clone(),
-            pool_options(&config),
-        )
-        .map_err(|e| Error::Directory(directory, e))?;
+        let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), pool_options(&config))
+            .map_err(|e| Error::Directory(directory, e))?;
         let traces = trace_options(&config, store.instance()).map(Exporter::new);
         let (exporter, tracer) =
             traces.map_or((None, Tracer::default()), |(exporter, tracer)| (Some(exporter), tracer));

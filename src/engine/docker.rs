@@ -1,8 +1,10 @@
-//! The engine behind the Docker API: with its parts `docker_guest.rs` and `docker_stack.rs`, all that knows bollard.
+//! The engine behind the Docker API: with its parts `docker_guest.rs`, `docker_sandbox.rs` and `docker_stack.rs`, all that
+//! knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
+use super::docker_sandbox::{INSIDE, holder_body, labels, network_body, signed, worker_body};
 use super::docker_stack::{self, Stack};
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
@@ -19,29 +21,18 @@ use bollard::models;
 use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where a worker finds its directory.
-const INSIDE: &str = "/hob";
-/// What a worker finds its machine to be called.
-const HOSTNAME: &str = "worker";
-/// The unprivileged user of every worker.
-const USER: &str = "1000:1000";
 /// Above every deadline of ours: bollard's own clock must not be the one that ends a long build.
 const NEVER_SECONDS: u64 = 24 * 3600;
 const TAIL_LINES: usize = 30;
 const LOG_BYTES: usize = 64 * 1024;
 const LINE_BYTES: usize = 16 * 1024;
-/// What a holder does: it waits, without a second process, for a line that never comes.
-const HOLD: [&str; 3] = ["/bin/sh", "-c", "read line"];
-/// Less is eaten up by the engine's own process that starts it. Unit: bytes.
-const HOLDER_MEMORY: i64 = 16 << 20;
-const HOLDER_PIDS: i64 = 16;
 /// Builds tried when the engine's cache changes under one.
 const BUILDS: u32 = 3;
 
@@ -761,135 +752,6 @@ fn ours(instance: InstanceId, kind: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), labels)])
 }
 
-fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) -> HashMap<String, String> {
-    let mut labels: HashMap<_, _> = extra.clone().into_iter().collect();
-    labels.insert(LABEL_INSTANCE.to_owned(), instance.to_string());
-    labels.insert(LABEL_KIND.to_owned(), kind.to_owned());
-    labels
-}
-
-pub(super) fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
-    let mut labels = labels(instance, "worker", &spec.labels);
-    labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
-    models::ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        // One that joins a namespace has its holder's name; the engine refuses another.
-        hostname: (!network.starts_with("container:")).then(|| HOSTNAME.to_owned()),
-        user: Some(USER.to_owned()),
-        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
-        labels: Some(labels),
-        host_config: Some(sandbox(spec, network)),
-        ..Default::default()
-    }
-}
-
-/// The least a container can be: a shell that waits, in the sandbox of a worker.
-fn holder_body(image: &str, instance: InstanceId, network: String) -> models::ContainerCreateBody {
-    let [shell, arguments @ ..] = HOLD.map(str::to_owned);
-    models::ContainerCreateBody {
-        image: Some(image.to_owned()),
-        hostname: Some(HOSTNAME.to_owned()),
-        user: Some(USER.to_owned()),
-        entrypoint: Some(vec![shell]),
-        cmd: Some(arguments.to_vec()),
-        // What it reads from: open, and never written to.
-        open_stdin: Some(true),
-        // Process 1 does not hear SIGTERM, and `docker stop` need not wait for that.
-        stop_signal: Some("SIGKILL".to_owned()),
-        labels: Some(labels(instance, "holder", &BTreeMap::new())),
-        host_config: Some(models::HostConfig {
-            ipc_mode: Some("none".to_owned()),
-            memory: Some(HOLDER_MEMORY),
-            memory_swap: Some(HOLDER_MEMORY),
-            pids_limit: Some(HOLDER_PIDS),
-            ..walls(network)
-        }),
-        ..Default::default()
-    }
-}
-
-/// The sandbox of every worker.
-pub(super) fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
-    let memory = signed(spec.memory.bytes());
-    models::HostConfig {
-        mounts: Some(vec![directory_mount(&spec.directory)]),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp(spec.tmp_bytes))])),
-        ipc_mode: Some("private".to_owned()),
-        memory: Some(memory),
-        memory_swap: Some(memory),
-        pids_limit: Some(i64::from(spec.pids)),
-        ulimits: Some(vec![models::ResourcesUlimits {
-            name: Some("nofile".to_owned()),
-            soft: Some(i64::from(spec.open_files)),
-            hard: Some(i64::from(spec.open_files)),
-        }]),
-        ..walls(network)
-    }
-}
-
-/// What every container of ours has in common. The engine's seccomp profile and process 1 are left as the engine has them.
-fn walls(network: String) -> models::HostConfig {
-    models::HostConfig {
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        privileged: Some(false),
-        readonly_rootfs: Some(true),
-        log_config: Some(small_log()),
-        network_mode: Some(network),
-        restart_policy: Some(models::RestartPolicy {
-            name: Some(models::RestartPolicyNameEnum::NO),
-            maximum_retry_count: None,
-        }),
-        ..Default::default()
-    }
-}
-
-/// A mount, not a bind string: a directory that is missing is an error then, and a colon in its name is only a colon.
-fn directory_mount(directory: &Path) -> models::Mount {
-    models::Mount {
-        typ: Some(models::MountTypeEnum::BIND),
-        source: Some(directory.to_string_lossy().into_owned()),
-        target: Some(INSIDE.to_owned()),
-        read_only: Some(true),
-        ..Default::default()
-    }
-}
-
-/// `exec`, because libraries unpack themselves there; the engine's default is `noexec`.
-fn tmp(bytes: u64) -> String {
-    format!("rw,exec,nosuid,nodev,size={bytes},mode=1777")
-}
-
-/// One file is not compressed: the engine refuses both together.
-fn small_log() -> models::HostConfigLogConfig {
-    let config = [("max-size", "1m"), ("max-file", "1"), ("compress", "false")];
-    models::HostConfigLogConfig {
-        typ: Some("local".to_owned()),
-        config: Some(config.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
-    }
-}
-
-fn network_body(instance: InstanceId, kind: NetworkKind) -> models::NetworkCreateRequest {
-    let icc = "com.docker.network.bridge.enable_icc".to_owned();
-    let inside = kind == NetworkKind::Inside;
-    let suffix = if inside { "-inside" } else { "" };
-    models::NetworkCreateRequest {
-        name: format!("{}{suffix}", network_name(instance)),
-        driver: Some("bridge".to_owned()),
-        internal: Some(inside),
-        options: Some(HashMap::from([(icc, "false".to_owned())])),
-        labels: Some(labels(instance, kind.label(), &BTreeMap::new())),
-        ..Default::default()
-    }
-}
-
-/// From the end of the id, which is random: its beginning is a clock, and two instances of one minute would share it.
-fn network_name(instance: InstanceId) -> String {
-    let id = instance.to_string();
-    let (_, end) = id.split_at(id.len().saturating_sub(8));
-    format!("hob-{end}")
-}
-
 fn build_options(request: &BuildRequest, instance: InstanceId) -> query::BuildImageOptions {
     let memory = i32::try_from(request.memory_bytes).unwrap_or(i32::MAX);
     query::BuildImageOptions {
@@ -1178,7 +1040,7 @@ pub(super) enum NetworkKind {
 impl NetworkKind {
     const ALL: [Self; 2] = [Self::Outbound, Self::Inside];
 
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Outbound => "network",
             Self::Inside => "network-inside",
@@ -1311,11 +1173,6 @@ fn refusal(status: u16, message: String, on: &On<'_>) -> Error {
     }
 }
 
-/// Numbers of the API are signed.
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
 fn unsigned(bytes: Option<i64>) -> u64 {
     bytes.and_then(|b| u64::try_from(b).ok()).unwrap_or(0)
 }
@@ -1323,8 +1180,8 @@ fn unsigned(bytes: Option<i64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Memory;
     use crate::engine::KIND_STAGE;
+    use std::collections::BTreeMap;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn said(status_code: u16, message: &str) -> ClientError {
@@ -1501,56 +1358,6 @@ mod tests {
         ] {
             assert!(!is_cache_race(other), "{other}");
         }
-    }
-
-    #[test]
-    fn a_holder_is_in_the_sandbox_too_and_holds_next_to_nothing() {
-        let body = holder_body("i", InstanceId::generate(), "n".to_owned());
-        let host = body.host_config.expect("limits");
-        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!(
-            (host.memory, host.memory_swap),
-            (Some(HOLDER_MEMORY), Some(HOLDER_MEMORY))
-        );
-        assert_eq!((host.mounts, host.pids_limit), (None, Some(HOLDER_PIDS)));
-        assert_eq!((body.user.as_deref(), host.readonly_rootfs), (Some(USER), Some(true)));
-        assert_eq!(body.labels.expect("labelled")[LABEL_KIND], "holder");
-    }
-
-    #[test]
-    fn our_labels_win() {
-        let instance = InstanceId::generate();
-        let theirs = BTreeMap::from([(LABEL_INSTANCE.to_owned(), "other".to_owned())]);
-        let labels = labels(instance, "worker", &theirs);
-        assert_eq!(labels[LABEL_INSTANCE], instance.to_string());
-    }
-
-    #[test]
-    fn the_sandbox_is_always_on() {
-        let spec = WorkerSpec {
-            worker: WorkerId::generate(),
-            image: "i".to_owned(),
-            directory: "/d:d".into(),
-            env: vec![],
-            memory: Memory::from_mib(64).expect("in range"),
-            pids: 9,
-            tmp_bytes: 4096,
-            open_files: 8,
-            network: Network::None,
-            awaited: false,
-            labels: BTreeMap::new(),
-        };
-        assert_eq!(
-            worker_body(&spec, InstanceId::generate(), "container:c".to_owned()).hostname,
-            None
-        );
-        let host = sandbox(&spec, "none".to_owned());
-        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!(host.memory, host.memory_swap);
-        assert_eq!(host.readonly_rootfs, Some(true));
-        assert_eq!(host.privileged, Some(false));
-        assert_eq!(host.port_bindings, None);
-        assert_eq!(host.binds, None);
     }
 
     fn docker_at(socket: &Path) -> Docker {

@@ -2,7 +2,8 @@
 //!
 //! A part of `docker.rs`, which makes every request. Knows nothing of what is asked of a server or a program inside.
 
-use super::docker::{Docker, NETWORK, NetworkKind, On, Place, check_image_name, not_found, sandbox, worker_body};
+use super::docker::{Docker, NETWORK, NetworkKind, On, Place, check_image_name, not_found};
+use super::docker_sandbox::{sandbox, worker_body};
 use super::{ContainerId, ContainerStatus, Engine, Error, Guest, GuestSpec, Printed};
 use crate::domain::{Cpu, InstanceId, Network};
 use bollard::container::LogOutput;

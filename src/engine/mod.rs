@@ -7,6 +7,7 @@
 
 mod docker;
 mod docker_guest;
+mod docker_sandbox;
 mod docker_stack;
 mod error;
 pub mod fake;

@@ -7,7 +7,7 @@ use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, CallbackOptions, Defaults, Keys, Parts, PortOptions};
+use crate::app::{App, CallbackOptions, Defaults, Keys, Parts, PortOptions, Readiness};
 use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, PrivateUrls, Pull};
 use crate::domain::{InstanceId, Intake, Limits, Network, SecretText, Timestamp};
@@ -146,13 +146,8 @@ impl Daemon {
             builder_options(&config, store.instance()),
         );
         let directory = config.server.data_dir.clone();
-        let pool = Pool::open(
-            Arc::clone(&engine),
-            supervisor.clone(),
-            clock.clone(),
-            pool_options(&config),
-        )
-        .map_err(|e| Error::Directory(directory, e))?;
+        let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), pool_options(&config))
+            .map_err(|e| Error::Directory(directory, e))?;
         let traces = trace_options(&config, store.instance()).map(Exporter::new);
         let (exporter, tracer) =
             traces.map_or((None, Tracer::default()), |(exporter, tracer)| (Some(exporter), tracer));
@@ -219,6 +214,11 @@ impl Daemon {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Lets a task of whoever runs the daemon go beside its own.
+    pub fn add_task(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
+        self.supervisor.spawn(kind, task);
     }
 
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
@@ -444,6 +444,8 @@ fn is_runtimes(directory: &Path) -> bool {
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
     let network_holders = usize::from(config.pool.network_holders);
+    let join_networks = config.engine.join_networks.clone();
+    let directory = config.server.data_dir.clone();
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -454,6 +456,8 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         instance,
         request_timeout,
         network_holders,
+        join_networks,
+        directory,
     }
 }
 
@@ -627,7 +631,7 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{}", reach.address),
+        base_url: format!("http://{}", listener::reachable(reach.address)),
         addresses: reach.all,
         tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -701,12 +705,9 @@ async fn nothing_here(request: Request) -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    match app.engine_status() {
-        crate::app::EngineStatus::Up(_) => "ready\n".into_response(),
-        crate::app::EngineStatus::Unknown => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response()
-        }
-        crate::app::EngineStatus::Down(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    match app.readiness() {
+        Readiness::Ready => "ready\n".into_response(),
+        Readiness::Waiting(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 

@@ -25,6 +25,7 @@ mod notes;
 mod package;
 mod port;
 mod queue;
+mod readiness;
 mod reconcile;
 mod records;
 mod scale;
@@ -47,6 +48,7 @@ pub use gate::Gatekeeper;
 pub use gateway::{GatewayError, Shown, opens};
 pub use job::{JobUpdate, NewJob};
 pub use port::{OpenPort, PortError, PortOptions};
+pub use readiness::Readiness;
 pub use records::ExecutionDetail;
 pub use secret::VariablesChange;
 pub use version::{Published, VersionDetail};
@@ -131,6 +133,7 @@ struct Inner {
     directory: Directory,
     started: Timestamp,
     engine_status: watch::Sender<EngineStatus>,
+    held: readiness::Held,
     /// Something was written down that the reconciler should finish.
     pending: Notify,
     /// Something was accepted that the dispatcher should run.
@@ -217,6 +220,7 @@ impl App {
             directory: Directory::default(),
             started,
             engine_status: watch::channel(EngineStatus::Unknown).0,
+            held: readiness::Held::default(),
             pending: Notify::new(),
             queued: Notify::new(),
             ended: Notify::new(),

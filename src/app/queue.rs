@@ -243,8 +243,6 @@ impl App {
             headers: Vec::new(),
             late_input: None,
         };
-        if let Err(e) = self.0.store.end_async(id, ending).await {
-            tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
-        }
+        self.0.invoker.end_accepted(id, ending).await;
     }
 }

@@ -17,7 +17,7 @@ pub use layers::Flags;
 pub use nearest::nearest;
 pub use settings::{
     Access, Build, Callbacks, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, PrivateUrls,
-    Proxies, Pull, Records, Runtimes, Server, Sources, Variables,
+    Proxies, Pull, Records, Runtimes, Seed, Server, Sources, Variables,
 };
 
 pub use traces::Traces;

@@ -41,6 +41,8 @@ pub struct Config {
     pub access: Access,
     /// Where code may come from.
     pub sources: Sources,
+    /// What is deployed at start.
+    pub seed: Seed,
     /// How to go out, as the environment says.
     pub proxies: Proxies,
     /// Where calls are traced to, as the environment says; none: nowhere.
@@ -139,6 +141,8 @@ pub struct Engine {
     pub offline: bool,
     /// Whether missing images are fetched; `Never` when offline.
     pub pull: Pull,
+    /// Networks that workers join; `auto`: those of the daemon's own container.
+    pub join_networks: Vec<String>,
 }
 
 /// What to do about an image that is not here.
@@ -364,6 +368,13 @@ impl fmt::Debug for Access {
     }
 }
 
+/// What is deployed at start.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// A directory of functions and projects; none: nothing is.
+    pub directory: Option<PathBuf>,
+}
+
 /// Where runtimes are.
 #[derive(Debug, Clone)]
 pub struct Runtimes {
@@ -390,6 +401,9 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         ingress: ingress(from)?,
         access: access(from)?,
         sources: sources(from)?,
+        seed: Seed {
+            directory: from.some_text("seed.directory").map(PathBuf::from),
+        },
         proxies: proxies(environment),
         traces: traces(environment),
         runtimes: runtimes(from),
@@ -464,7 +478,26 @@ fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
         reconnect: from.seconds("engine.reconnect_seconds", 1..=300)?,
         offline,
         pull: if offline { Pull::Never } else { pull },
+        join_networks: join_networks(from)?,
     })
+}
+
+/// Each becomes part of a request's path, and those that are no networks would take a worker's walls away.
+fn join_networks(from: &mut Reader<'_>) -> Result<Vec<String>, Error> {
+    let names = from.texts("engine.join_networks")?;
+    match names.iter().all(|name| is_network(name)) {
+        true => Ok(names),
+        false => Err(from.refused(
+            "engine.join_networks",
+            "names of the engine's networks, or \"auto\", but not \"host\"",
+        )),
+    }
+}
+
+/// The engine takes `container:` and `host` too, which are no networks.
+fn is_network(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    name != "host" && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.bytes().all(plain)
 }
 
 fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
@@ -481,14 +514,11 @@ fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
     })
 }
 
-/// The engine takes `container:` and `host` too: a build that shares those would leave its sandbox.
+/// A build that shares something else than a network would leave its sandbox.
 fn network(from: &mut Reader<'_>) -> Result<Option<String>, Error> {
-    let name = from.text("build.network").trim();
-    let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
-    match name {
+    match from.text("build.network").trim() {
         "default" => Ok(None),
-        "" | "host" => Err(from.refused("build.network", NETWORKS)),
-        name if plain(name) => Ok(Some(name.to_owned())),
+        name if is_network(name) => Ok(Some(name.to_owned())),
         _ => Err(from.refused("build.network", NETWORKS)),
     }
 }

@@ -42,7 +42,7 @@ pub enum Error {
         /// Unit: seconds.
         retry_after_seconds: u32,
     },
-    /// No worker could be had in time.
+    /// What it needs could not be had in time: a worker, or the database.
     #[error("{message}")]
     NoCapacity {
         /// What was missing and what to do.

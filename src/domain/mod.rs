@@ -38,7 +38,7 @@ pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeo
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
 pub use retry::{Next, Retries};
-pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef, Start};
 pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use secret::{
     LostSecrets, NamespaceSettings, SealedSecret, SecretChanges, SecretText, Secrets, Variable, Variables, layered,

@@ -1,8 +1,11 @@
-//! The engine behind the Docker API: with `docker_guest.rs`, a part of it, the only file that knows bollard.
+//! The engine behind the Docker API: with its parts `docker_guest.rs`, `docker_sandbox.rs` and `docker_stack.rs`, all that
+//! knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
+use super::docker_sandbox::{INSIDE, holder_body, labels, network_body, signed, worker_body};
+use super::docker_stack::{self, Stack};
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
@@ -18,29 +21,18 @@ use bollard::models;
 use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where a worker finds its directory.
-const INSIDE: &str = "/hob";
-/// What a worker finds its machine to be called.
-const HOSTNAME: &str = "worker";
-/// The unprivileged user of every worker.
-const USER: &str = "1000:1000";
 /// Above every deadline of ours: bollard's own clock must not be the one that ends a long build.
 const NEVER_SECONDS: u64 = 24 * 3600;
 const TAIL_LINES: usize = 30;
 const LOG_BYTES: usize = 64 * 1024;
 const LINE_BYTES: usize = 16 * 1024;
-/// What a holder does: it waits, without a second process, for a line that never comes.
-const HOLD: [&str; 3] = ["/bin/sh", "-c", "read line"];
-/// Less is eaten up by the engine's own process that starts it. Unit: bytes.
-const HOLDER_MEMORY: i64 = 16 << 20;
-const HOLDER_PIDS: i64 = 16;
 /// Builds tried when the engine's cache changes under one.
 const BUILDS: u32 = 3;
 
@@ -63,6 +55,10 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Network namespaces that wait for a worker.
     pub network_holders: usize,
+    /// Networks that workers join in place of one of their own; `auto`: those of the container that this process is in.
+    pub join_networks: Vec<String>,
+    /// Below it workers' directories will be: where this process is in a container, workers must reach it too.
+    pub directory: PathBuf,
 }
 
 /// A Docker engine, or one that speaks its API.
@@ -71,8 +67,12 @@ pub struct Docker {
     places: Places,
     instance: InstanceId,
     request_timeout: Duration,
+    join_networks: Vec<String>,
+    directory: PathBuf,
     /// Held for a few lines, never across an await.
     link: Mutex<Option<Link>>,
+    /// What is around us, once that is known.
+    stack: tokio::sync::Mutex<Option<Arc<Stack>>>,
     /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
     /// the engine itself would make two of one name.
     network: tokio::sync::Mutex<Option<String>>,
@@ -132,7 +132,10 @@ impl Docker {
             places,
             instance: options.instance,
             request_timeout: options.request_timeout,
+            join_networks: options.join_networks,
+            directory: options.directory,
             link: Mutex::default(),
+            stack: tokio::sync::Mutex::default(),
             network: tokio::sync::Mutex::default(),
             inside: tokio::sync::Mutex::default(),
             holders: Mutex::new(Shelf::new(options.network_holders)),
@@ -204,7 +207,8 @@ impl Docker {
     /// Starts the worker in a namespace that waits, if it is worth one and one waits; `None` when it did not come to that.
     async fn start_in_holder(&self, spec: &WorkerSpec) -> Option<Result<ContainerId, Error>> {
         let reserved = self.reserve(spec)?;
-        match self.start_on(spec, format!("container:{}", reserved.holder)).await {
+        let inside = Place::only(format!("container:{}", reserved.holder));
+        match self.start_on(spec, inside).await {
             Ok(worker) => {
                 reserved.give(&worker);
                 Some(Ok(worker))
@@ -228,13 +232,17 @@ impl Docker {
     }
 
     async fn start_alone(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
-        let network = self.network_mode(spec.network).await?;
-        self.start_on(spec, network).await
+        let place = self.place_of(spec.network).await?;
+        self.start_on(spec, place).await
     }
 
-    async fn start_on(&self, spec: &WorkerSpec, network: String) -> Result<ContainerId, Error> {
-        let body = worker_body(spec, self.instance, network);
-        self.create_and_start(&format!("hob-{}", spec.worker), &spec.image, body)
+    async fn start_on(&self, spec: &WorkerSpec, place: Place) -> Result<ContainerId, Error> {
+        let spec = WorkerSpec {
+            directory: self.stack().await?.on_host(&spec.directory)?,
+            ..spec.clone()
+        };
+        let body = worker_body(&spec, self.instance, place.mode);
+        self.create_and_start(&format!("hob-{}", spec.worker), &spec.image, body, &place.also)
             .await
     }
 
@@ -243,8 +251,9 @@ impl Docker {
         name: &str,
         image: &str,
         body: models::ContainerCreateBody,
+        also: &[String],
     ) -> Result<ContainerId, Error> {
-        let id = self.create(name, image, body).await?;
+        let id = self.create(name, image, body, also).await?;
         let on = On::container("starting a container", id.as_str());
         let none = None::<query::StartContainerOptions>;
         let started = self.ask(&on, |c| async move { c.start_container(on.name, none).await });
@@ -256,11 +265,13 @@ impl Docker {
         Ok(id)
     }
 
+    /// Creates a container and lets it join further networks; it does not run yet.
     pub(super) async fn create(
         &self,
         name: &str,
         image: &str,
         body: models::ContainerCreateBody,
+        also: &[String],
     ) -> Result<ContainerId, Error> {
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
@@ -275,7 +286,25 @@ impl Docker {
         {
             let _ = self.remove_container(&ContainerId::ours(name)).await;
         }
-        Ok(ContainerId::ours(created?.id))
+        let id = ContainerId::ours(created?.id);
+        for network in also {
+            if let Err(error) = self.join(&id, network).await {
+                let _ = self.remove_container(&id).await;
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    /// The engine takes one network when it creates a container; the others are joined.
+    async fn join(&self, id: &ContainerId, network: &str) -> Result<(), Error> {
+        let request = models::NetworkConnectRequest {
+            container: Some(id.as_str().to_owned()),
+            ..Default::default()
+        };
+        let on = On::network("joining a network", network);
+        self.ask(&on, |c| async move { c.connect_network(on.name, request).await })
+            .await
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), Error> {
@@ -306,10 +335,10 @@ impl Docker {
     }
 
     async fn make_holder(&self, image: &str) -> Result<(), Error> {
-        let network = self.network_id(NetworkKind::Outbound).await?;
-        let body = holder_body(image, self.instance, network);
+        let place = self.outbound().await?;
+        let body = holder_body(image, self.instance, place.mode);
         let name = format!("hob-holder-{}", uuid::Uuid::new_v4().simple());
-        let holder = self.create_and_start(&name, image, body).await?;
+        let holder = self.create_and_start(&name, image, body, &place.also).await?;
         locked(&self.holders).put(holder);
         Ok(())
     }
@@ -326,11 +355,33 @@ impl Docker {
             .await
     }
 
-    async fn network_mode(&self, network: Network) -> Result<String, Error> {
+    async fn place_of(&self, network: Network) -> Result<Place, Error> {
         match network {
-            Network::None => Ok("none".to_owned()),
-            Network::Outbound => self.network_id(NetworkKind::Outbound).await,
+            Network::None => Ok(Place::only("none")),
+            Network::Outbound => self.outbound().await,
         }
+    }
+
+    /// Where those are put who may reach the outside: on the networks that workers join, or on one of our own.
+    pub(super) async fn outbound(&self) -> Result<Place, Error> {
+        match self.stack().await?.networks.split_first() {
+            Some((first, others)) => Ok(Place {
+                mode: first.clone(),
+                also: others.to_vec(),
+            }),
+            None => self.network_id(NetworkKind::Outbound).await.map(Place::only),
+        }
+    }
+
+    /// What is around us: looked for once, and again when something of it has gone.
+    pub(super) async fn stack(&self) -> Result<Arc<Stack>, Error> {
+        let mut known = self.stack.lock().await;
+        if let Some(stack) = known.as_ref() {
+            return Ok(Arc::clone(stack));
+        }
+        let found = Arc::new(docker_stack::look(self, &self.join_networks, &self.directory).await?);
+        *known = Some(Arc::clone(&found));
+        Ok(found)
     }
 
     pub(super) async fn network_id(&self, kind: NetworkKind) -> Result<String, Error> {
@@ -355,6 +406,7 @@ impl Docker {
 
     /// Somebody may have removed them: they are looked for anew.
     pub(super) async fn forget_networks(&self) {
+        *self.stack.lock().await = None;
         for kind in NetworkKind::ALL {
             *self.cache_of(kind).lock().await = None;
         }
@@ -579,8 +631,8 @@ impl Engine for Docker {
 
     async fn prepare_network(&self) -> Result<(), Error> {
         // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
-        *self.network.lock().await = None;
-        self.network_id(NetworkKind::Outbound).await.map(drop)
+        self.forget_networks().await;
+        self.outbound().await.map(drop)
     }
 
     async fn keep_holders(&self, image: &str) -> Result<(), Error> {
@@ -698,135 +750,6 @@ fn client_for(host: &Host) -> Result<Client, ClientError> {
 fn ours(instance: InstanceId, kind: &str) -> HashMap<String, Vec<String>> {
     let labels = vec![format!("{LABEL_INSTANCE}={instance}"), format!("{LABEL_KIND}={kind}")];
     HashMap::from([("label".to_owned(), labels)])
-}
-
-fn labels(instance: InstanceId, kind: &str, extra: &BTreeMap<String, String>) -> HashMap<String, String> {
-    let mut labels: HashMap<_, _> = extra.clone().into_iter().collect();
-    labels.insert(LABEL_INSTANCE.to_owned(), instance.to_string());
-    labels.insert(LABEL_KIND.to_owned(), kind.to_owned());
-    labels
-}
-
-pub(super) fn worker_body(spec: &WorkerSpec, instance: InstanceId, network: String) -> models::ContainerCreateBody {
-    let mut labels = labels(instance, "worker", &spec.labels);
-    labels.insert(LABEL_WORKER.to_owned(), spec.worker.to_string());
-    models::ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        // One that joins a namespace has its holder's name; the engine refuses another.
-        hostname: (!network.starts_with("container:")).then(|| HOSTNAME.to_owned()),
-        user: Some(USER.to_owned()),
-        env: Some(spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect()),
-        labels: Some(labels),
-        host_config: Some(sandbox(spec, network)),
-        ..Default::default()
-    }
-}
-
-/// The least a container can be: a shell that waits, in the sandbox of a worker.
-fn holder_body(image: &str, instance: InstanceId, network: String) -> models::ContainerCreateBody {
-    let [shell, arguments @ ..] = HOLD.map(str::to_owned);
-    models::ContainerCreateBody {
-        image: Some(image.to_owned()),
-        hostname: Some(HOSTNAME.to_owned()),
-        user: Some(USER.to_owned()),
-        entrypoint: Some(vec![shell]),
-        cmd: Some(arguments.to_vec()),
-        // What it reads from: open, and never written to.
-        open_stdin: Some(true),
-        // Process 1 does not hear SIGTERM, and `docker stop` need not wait for that.
-        stop_signal: Some("SIGKILL".to_owned()),
-        labels: Some(labels(instance, "holder", &BTreeMap::new())),
-        host_config: Some(models::HostConfig {
-            ipc_mode: Some("none".to_owned()),
-            memory: Some(HOLDER_MEMORY),
-            memory_swap: Some(HOLDER_MEMORY),
-            pids_limit: Some(HOLDER_PIDS),
-            ..walls(network)
-        }),
-        ..Default::default()
-    }
-}
-
-/// The sandbox of every worker.
-pub(super) fn sandbox(spec: &WorkerSpec, network: String) -> models::HostConfig {
-    let memory = signed(spec.memory.bytes());
-    models::HostConfig {
-        mounts: Some(vec![directory_mount(&spec.directory)]),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp(spec.tmp_bytes))])),
-        ipc_mode: Some("private".to_owned()),
-        memory: Some(memory),
-        memory_swap: Some(memory),
-        pids_limit: Some(i64::from(spec.pids)),
-        ulimits: Some(vec![models::ResourcesUlimits {
-            name: Some("nofile".to_owned()),
-            soft: Some(i64::from(spec.open_files)),
-            hard: Some(i64::from(spec.open_files)),
-        }]),
-        ..walls(network)
-    }
-}
-
-/// What every container of ours has in common. The engine's seccomp profile and process 1 are left as the engine has them.
-fn walls(network: String) -> models::HostConfig {
-    models::HostConfig {
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        privileged: Some(false),
-        readonly_rootfs: Some(true),
-        log_config: Some(small_log()),
-        network_mode: Some(network),
-        restart_policy: Some(models::RestartPolicy {
-            name: Some(models::RestartPolicyNameEnum::NO),
-            maximum_retry_count: None,
-        }),
-        ..Default::default()
-    }
-}
-
-/// A mount, not a bind string: a directory that is missing is an error then, and a colon in its name is only a colon.
-fn directory_mount(directory: &Path) -> models::Mount {
-    models::Mount {
-        typ: Some(models::MountTypeEnum::BIND),
-        source: Some(directory.to_string_lossy().into_owned()),
-        target: Some(INSIDE.to_owned()),
-        read_only: Some(true),
-        ..Default::default()
-    }
-}
-
-/// `exec`, because libraries unpack themselves there; the engine's default is `noexec`.
-fn tmp(bytes: u64) -> String {
-    format!("rw,exec,nosuid,nodev,size={bytes},mode=1777")
-}
-
-/// One file is not compressed: the engine refuses both together.
-fn small_log() -> models::HostConfigLogConfig {
-    let config = [("max-size", "1m"), ("max-file", "1"), ("compress", "false")];
-    models::HostConfigLogConfig {
-        typ: Some("local".to_owned()),
-        config: Some(config.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
-    }
-}
-
-fn network_body(instance: InstanceId, kind: NetworkKind) -> models::NetworkCreateRequest {
-    let icc = "com.docker.network.bridge.enable_icc".to_owned();
-    let inside = kind == NetworkKind::Inside;
-    let suffix = if inside { "-inside" } else { "" };
-    models::NetworkCreateRequest {
-        name: format!("{}{suffix}", network_name(instance)),
-        driver: Some("bridge".to_owned()),
-        internal: Some(inside),
-        options: Some(HashMap::from([(icc, "false".to_owned())])),
-        labels: Some(labels(instance, kind.label(), &BTreeMap::new())),
-        ..Default::default()
-    }
-}
-
-/// From the end of the id, which is random: its beginning is a clock, and two instances of one minute would share it.
-fn network_name(instance: InstanceId) -> String {
-    let id = instance.to_string();
-    let (_, end) = id.split_at(id.len().saturating_sub(8));
-    format!("hob-{end}")
 }
 
 fn build_options(request: &BuildRequest, instance: InstanceId) -> query::BuildImageOptions {
@@ -1066,6 +989,24 @@ fn is_cache_race(tail: &str) -> bool {
         .all(|words| last.contains(words))
 }
 
+/// Where a container is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What it is created on: a network's id, `none`, or another container's namespace.
+    pub(super) mode: String,
+    /// Networks that it joins before it starts.
+    pub(super) also: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn only(mode: impl Into<String>) -> Self {
+        Self {
+            mode: mode.into(),
+            also: Vec::new(),
+        }
+    }
+}
+
 /// What is said of a build whose output ended before its image was named.
 const UNFINISHED: &str = "the engine ended the build without an image: try again";
 
@@ -1099,7 +1040,7 @@ pub(super) enum NetworkKind {
 impl NetworkKind {
     const ALL: [Self; 2] = [Self::Outbound, Self::Inside];
 
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Outbound => "network",
             Self::Inside => "network-inside",
@@ -1145,7 +1086,7 @@ impl<'a> On<'a> {
         Self::new(doing, Kind::Build, tag)
     }
 
-    fn network(doing: &'static str, name: &'a str) -> Self {
+    pub(super) fn network(doing: &'static str, name: &'a str) -> Self {
         Self::new(doing, Kind::Network, name)
     }
 
@@ -1232,11 +1173,6 @@ fn refusal(status: u16, message: String, on: &On<'_>) -> Error {
     }
 }
 
-/// Numbers of the API are signed.
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
 fn unsigned(bytes: Option<i64>) -> u64 {
     bytes.and_then(|b| u64::try_from(b).ok()).unwrap_or(0)
 }
@@ -1244,8 +1180,8 @@ fn unsigned(bytes: Option<i64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Memory;
     use crate::engine::KIND_STAGE;
+    use std::collections::BTreeMap;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn said(status_code: u16, message: &str) -> ClientError {
@@ -1424,56 +1360,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_holder_is_in_the_sandbox_too_and_holds_next_to_nothing() {
-        let body = holder_body("i", InstanceId::generate(), "n".to_owned());
-        let host = body.host_config.expect("limits");
-        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!(
-            (host.memory, host.memory_swap),
-            (Some(HOLDER_MEMORY), Some(HOLDER_MEMORY))
-        );
-        assert_eq!((host.mounts, host.pids_limit), (None, Some(HOLDER_PIDS)));
-        assert_eq!((body.user.as_deref(), host.readonly_rootfs), (Some(USER), Some(true)));
-        assert_eq!(body.labels.expect("labelled")[LABEL_KIND], "holder");
-    }
-
-    #[test]
-    fn our_labels_win() {
-        let instance = InstanceId::generate();
-        let theirs = BTreeMap::from([(LABEL_INSTANCE.to_owned(), "other".to_owned())]);
-        let labels = labels(instance, "worker", &theirs);
-        assert_eq!(labels[LABEL_INSTANCE], instance.to_string());
-    }
-
-    #[test]
-    fn the_sandbox_is_always_on() {
-        let spec = WorkerSpec {
-            worker: WorkerId::generate(),
-            image: "i".to_owned(),
-            directory: "/d:d".into(),
-            env: vec![],
-            memory: Memory::from_mib(64).expect("in range"),
-            pids: 9,
-            tmp_bytes: 4096,
-            open_files: 8,
-            network: Network::None,
-            awaited: false,
-            labels: BTreeMap::new(),
-        };
-        assert_eq!(
-            worker_body(&spec, InstanceId::generate(), "container:c".to_owned()).hostname,
-            None
-        );
-        let host = sandbox(&spec, "none".to_owned());
-        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
-        assert_eq!(host.memory, host.memory_swap);
-        assert_eq!(host.readonly_rootfs, Some(true));
-        assert_eq!(host.privileged, Some(false));
-        assert_eq!(host.port_bindings, None);
-        assert_eq!(host.binds, None);
-    }
-
     fn docker_at(socket: &Path) -> Docker {
         Docker::connect(Options {
             host: Some(format!("unix://{}", socket.display())),
@@ -1484,6 +1370,8 @@ mod tests {
             instance: InstanceId::generate(),
             request_timeout: Duration::from_secs(10),
             network_holders: 1,
+            join_networks: vec![],
+            directory: "/tmp".into(),
         })
     }
 

@@ -11,9 +11,10 @@ use axum::response::Response;
 use http::header;
 use std::sync::Arc;
 
-/// The paths of functions and of gateways.
+/// The paths of functions, of gateways and of webhooks.
 pub(super) const FUNCTIONS: &str = "/function/";
 pub(super) const GATEWAYS: &str = "/gateway/";
+pub(super) const HOOKS: &str = "/hook/";
 
 /// On a request that came in on a function's own port.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,13 @@
-//! The border around functions: whom a token lets call what, and whose the cookies are that a function sets.
+//! The border around functions: whom a token lets call what, and how far the headers reach that a function sets.
 //!
-//! Every function with a path shares its host name with the others, the APIs and the console: a cookie of one must
-//! reach none of these. A function with a host name of its own keeps its cookies there. Streams stay as they are.
+//! Every function with a path shares its host name with the others, the APIs and the console: neither a cookie nor a
+//! script of one may reach any of these. A function with a host name of its own keeps them there. Streams stay as they are.
 
-use super::address::{Address, FUNCTIONS, GATEWAYS, address_of, is_addressed};
-use super::split_namespace;
+use super::address::{Address, FUNCTIONS, GATEWAYS, HOOKS, address_of, is_addressed};
+use super::{pages, split_namespace};
 use crate::api::kit::problem;
 use crate::domain::{Error, Namespace, Principal};
+use crate::listener::tls::Secure;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -26,15 +27,32 @@ enum Cookies {
 
 /// The middleware.
 pub async fn border(mut request: Request, next: Next) -> Response {
-    let cookies = cookies_of(&request);
+    let (cookies, is_shared) = (cookies_of(&request), shares_the_origin(&request));
+    if is_shared
+        && request.extensions().get::<Secure>().is_none()
+        && let Some(place) = pages::own_place(request.method(), request.uri(), request.headers())
+    {
+        return pages::send_to(&place);
+    }
     if is_addressed(&request)
         && let Err(error) = scope(&mut request)
     {
         return problem::answer(&error, None);
     }
     let mut response = next.run(request).await;
-    confine(response.headers_mut(), &cookies);
+    let headers = response.headers_mut();
+    confine(headers, &cookies);
+    pages::confine(headers);
+    if is_shared {
+        pages::sandbox(headers);
+    }
     response
+}
+
+/// Whether what a function answers comes from the origin of the APIs, as a page of its own.
+fn shares_the_origin(request: &Request) -> bool {
+    let by_path = |prefix: &&str| request.uri().path().starts_with(*prefix);
+    address_of(request).is_none() && [FUNCTIONS, GATEWAYS, HOOKS].iter().any(by_path)
 }
 
 fn cookies_of(request: &Request) -> Cookies {

@@ -6,6 +6,7 @@
 mod address;
 mod border;
 mod entry;
+mod pages;
 mod ports;
 
 pub use address::{address, is_addressed, names_registered_host};

@@ -4,12 +4,16 @@ use super::kept::{Kept, LateInput};
 use super::{Call, Failure, Invoker, KeepResult, LogChunk, Note, micros};
 use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
 use crate::pool::Target;
-use crate::store::Started;
+use crate::store::{Started, Store};
 use crate::task::TaskKind;
 use crate::traces::{self, Context};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Between two tries to write down how an accepted call ended.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A call's record. Dropping it unended writes `cancelled`: the caller went away.
 pub(super) struct Record {
@@ -246,13 +250,42 @@ impl Drop for Record {
     }
 }
 
+impl Invoker {
+    /// Writes down how an accepted call ended, in a task of its own: nobody who hangs up meanwhile cuts it off.
+    pub async fn end_accepted(&self, id: ExecutionId, ending: Ending) {
+        let (store, (done, written)) = (self.store.clone(), oneshot::channel::<()>());
+        self.supervisor.spawn(TaskKind::Record, async move {
+            end_accepted(store, id, ending).await;
+            drop(done);
+        });
+        // Its end is the answer.
+        let _ = written.await;
+    }
+}
+
 async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous: bool, recorded: bool) {
     let written = match (asynchronous, recorded) {
-        (true, _) => invoker.store.end_async(id, ending).await.map(|_| ()),
+        (true, _) => return invoker.end_accepted(id, ending).await,
         (false, true) => invoker.store.record_ended(id, ending).await,
         (false, false) => Ok(()),
     };
     if let Err(e) = written {
         tracing::error!(execution.id = %id, "Could not record the end of a call: {e}");
+    }
+}
+
+/// Again and again while the disk or the database refuses: the call would be running for ever. Ends with the store at
+/// the latest; the next start ends the call then.
+async fn end_accepted(store: Store, id: ExecutionId, ending: Ending) {
+    let mut told = false;
+    while let Err(error) = store.end_async(id, ending.clone()).await {
+        if !told {
+            tracing::error!(execution.id = %id, "Could not record the end of a call: {}", crate::telemetry::chain(&error));
+        }
+        if !error.may_pass() {
+            return;
+        }
+        told = true;
+        tokio::time::sleep(AGAIN).await;
     }
 }

@@ -18,9 +18,9 @@ pub use guest::{ARGUMENTS_LIMIT, CallError, Caller, Exit, Listener, News, Progra
 pub use lease::{Death, Lease, Line};
 pub use state::{Class, Demand, Policy, WorkerView};
 
-use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Temperature, WorkerId};
+use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Start, Temperature, Timestamp, WorkerId};
 use crate::engine::{Engine, Rights};
-use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
+use crate::task::{Shutdown, Supervisor, TaskKind};
 use staging::Staging;
 use state::{CallId, Command, Event, Refusal, State};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use worker::{Order, WorkerHandle};
 
 /// How often the policy is told that time went by.
@@ -73,6 +74,8 @@ pub struct Target {
     pub link: Option<(String, String)>,
     /// What the containers of a user's image may do; `None` where a shim loads the code.
     pub rights: Option<Rights>,
+    /// How those containers are started.
+    pub start: Start,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -204,7 +207,8 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     engine: Arc<dyn Engine>,
     supervisor: Supervisor,
-    clock: Clock,
+    /// The policy's time begins here.
+    begun: Instant,
     options: Options,
     staging: Staging,
     /// A worker may have taken a network namespace.
@@ -252,12 +256,7 @@ impl Pool {
     ///
     /// # Errors
     /// When its directories cannot be made.
-    pub fn open(
-        engine: Arc<dyn Engine>,
-        supervisor: Supervisor,
-        clock: Clock,
-        options: Options,
-    ) -> std::io::Result<Self> {
+    pub fn open(engine: Arc<dyn Engine>, supervisor: Supervisor, options: Options) -> std::io::Result<Self> {
         let workers = options.directory.join("workers");
         if workers.exists() {
             std::fs::remove_dir_all(&workers)?;
@@ -280,7 +279,7 @@ impl Pool {
         Ok(Self(Arc::new(Shared {
             engine,
             supervisor,
-            clock,
+            begun: Instant::now(),
             options,
             staging,
             worker_started: Notify::new(),
@@ -509,6 +508,11 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Time that only goes by: the policy measures patience and idleness, and the machine's clock may jump both ways.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0).plus(self.begun.elapsed())
+    }
+
     /// The image of a runtime, once it is offered: after a restart calls may come before it is.
     async fn image_of(&self, runtime: &RuntimeRef) -> String {
         loop {
@@ -534,7 +538,7 @@ impl Shared {
             call,
             demand: Arc::clone(&target.demand),
         };
-        let commands = inner.state.on(event, self.clock.now());
+        let commands = inner.state.on(event, self.now());
         if let [
             Command::Hand {
                 worker,
@@ -572,7 +576,7 @@ impl Shared {
     fn apply_to(self: &Arc<Self>, inner: &mut Inner, event: Event) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            let commands = inner.state.on(event, self.clock.now());
+            let commands = inner.state.on(event, self.now());
             events.extend(self.carry_out(inner, commands));
         }
         inner.forget_retired();
@@ -736,7 +740,7 @@ fn no_slot() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Concurrency, Intake, Limits, Network, Scale, Timeout, Timestamp};
+    use crate::domain::{Concurrency, Intake, Limits, Network, Scale, Timeout};
     use crate::engine::fake::FakeEngine;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -769,6 +773,7 @@ mod tests {
             inside: None,
             link: None,
             rights: None,
+            start: Start::default(),
             entry: String::new(),
             convention: Convention::Kwargs,
             env: Environment::default(),
@@ -799,9 +804,8 @@ mod tests {
             grace: LONG,
             log_limit: 1024,
         };
-        let clock = Clock::manual(Timestamp::from_millis(0));
         let engine = Arc::clone(engine) as Arc<dyn Engine>;
-        Pool::open(engine, Supervisor::new(Shutdown::new()), clock, options).expect("its directories are made")
+        Pool::open(engine, Supervisor::new(Shutdown::new()), options).expect("its directories are made")
     }
 
     async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -64,6 +64,13 @@ pub enum Error {
         #[source]
         source: Arc<r2d2::Error>,
     },
+    /// Another program writes to the database and did not let go in time.
+    #[error("the database is held by another program: end whatever has `hob.db` open, and try again")]
+    Held {
+        /// SQLite's own words.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
     /// SQLite refused.
     #[error("cannot {doing}: the daemon's log has the database's own words")]
     Sqlite {
@@ -113,6 +120,15 @@ impl Error {
         }
     }
 
+    /// Whether the same may succeed later, when there is room again or whatever held the database has let go.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::DiskFull | Self::Readers { .. } | Self::Held { .. } | Self::Sqlite { .. } | Self::Io { .. }
+        )
+    }
+
     /// Whether a constraint refused one row: trying again cannot help.
     pub(super) fn is_constraint(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
@@ -121,8 +137,14 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Self {
-        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
-            return Self::DiskFull;
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => return Self::DiskFull,
+            Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                return Self::Held {
+                    source: Arc::new(source),
+                };
+            }
+            _ => {}
         }
         constraint(&source).unwrap_or_else(|| Self::Sqlite {
             doing: "use the database",
@@ -139,6 +161,10 @@ impl From<Error> for domain::Error {
             Error::NotFound { .. } => Self::NotFound(message),
             Error::TooLarge { .. } => Self::TooLarge(message),
             Error::DiskFull => Self::DiskFull(message),
+            Error::Held { .. } => Self::NoCapacity {
+                message,
+                source: Some(Box::new(error)),
+            },
             Error::NewerDatabase { .. }
             | Error::Locked { .. }
             | Error::Closed

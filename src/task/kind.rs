@@ -33,6 +33,8 @@ pub enum TaskKind {
     Retention,
     /// Follows the engine's events.
     EngineWatch,
+    /// Deploys what is to be there from the start.
+    Seeds,
     /// Takes in what somebody deploys, apart from the request that brought it.
     Deploy,
     /// Builds one image.
@@ -83,6 +85,7 @@ impl TaskKind {
             Self::Traces => "traces",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
+            Self::Seeds => "seeds",
             Self::Deploy => "deploy",
             Self::Build => "build",
             Self::Execution => "execution",
@@ -107,6 +110,7 @@ impl TaskKind {
             Self::Connection
             | Self::FunctionPort
             | Self::Worker
+            | Self::Seeds
             | Self::Deploy
             | Self::Build
             | Self::Execution
@@ -132,9 +136,13 @@ impl TaskKind {
             | Self::Traces
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution | Self::Callback => {
-                OnShutdown::Abort
-            }
+            Self::Retention
+            | Self::EngineWatch
+            | Self::Seeds
+            | Self::Deploy
+            | Self::Build
+            | Self::Execution
+            | Self::Callback => OnShutdown::Abort,
         }
     }
 }

@@ -281,14 +281,8 @@ impl Daemon {
     }
 
     async fn send_source(&self, name: &str, source: &str, settings: Value, wait: u8) -> Answer {
-        let boundary = "hob-docker-test";
-        let code = "content-disposition: form-data; name=\"code\"; filename=\"main.py\"\r\ncontent-type: text/plain";
-        let form = format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n--{boundary}\r\n{code}\r\n\r\n{source}\r\n--{boundary}--\r\n"
-        );
-        let kind = format!("multipart/form-data; boundary={boundary}");
-        let path = format!("/hob/v1/functions/{name}?wait={wait}");
-        send(self.address, Method::PUT, &path, &kind, form.into()).await
+        let answer = try_deploy(self.address, name, source, settings, wait).await;
+        answer.expect("an answer")
     }
 
     /// Uploads one source file that must become ready.
@@ -350,24 +344,53 @@ fn log_of(home: &Home) -> PathBuf {
     home.runtimes.path().join("daemon.log")
 }
 
+/// Uploads one source file to a daemon that may be dying; waits so many seconds for it to be ready.
+pub(crate) async fn try_deploy(
+    address: SocketAddr,
+    name: &str,
+    source: &str,
+    settings: Value,
+    wait: u8,
+) -> anyhow::Result<Answer> {
+    let boundary = "hob-docker-test";
+    let code = "content-disposition: form-data; name=\"code\"; filename=\"main.py\"\r\ncontent-type: text/plain";
+    let form = format!(
+        "--{boundary}\r\ncontent-disposition: form-data; name=\"settings\"\r\ncontent-type: application/json\r\n\r\n{settings}\r\n--{boundary}\r\n{code}\r\n\r\n{source}\r\n--{boundary}--\r\n"
+    );
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    let path = format!("/hob/v1/functions/{name}?wait={wait}");
+    try_send(address, Method::PUT, &path, &kind, form.into()).await
+}
+
 /// One request over a connection of its own.
 pub(crate) async fn send(address: SocketAddr, method: Method, path: &str, kind: &str, body: Bytes) -> Answer {
+    let answer = try_send(address, method, path, kind, body).await;
+    answer.expect("an answer")
+}
+
+/// The same to a daemon that may be dying: a connection that breaks is an answer too.
+pub(crate) async fn try_send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    kind: &str,
+    body: Bytes,
+) -> anyhow::Result<Answer> {
     let exchange = async {
-        let stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
-        let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = connected.expect("it speaks HTTP");
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
         let request = Request::builder().method(method).uri(path);
         let request = request.header("host", address.to_string()).header("content-type", kind);
         let request = request.body(Full::new(body)).expect("a request");
-        let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
-        let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = body.collect().await;
         driver.abort();
-        Answer {
+        Ok(Answer {
             status: head.status,
             headers: head.headers,
-            body,
-        }
+            body: body?.to_bytes(),
+        })
     };
     tokio::time::timeout(PATIENCE, exchange)
         .await

@@ -3,7 +3,7 @@
 //! The images are built here from the base image, with the server and the program of the in-process suite.
 
 use crate::helpers::{assert_nothing_left, base_image, docker, remove_all};
-use crate::sandbox::engine;
+use crate::sandbox::{assert_all_refused, attacks_on, engine, marker};
 use crate::support::{Answer, Hob, eventually, root};
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -113,8 +113,9 @@ impl Bench {
 fn build(image: &str) {
     let context = tempfile::tempdir().expect("a temporary directory");
     for (tag, file) in [("server", "server.py"), ("program", "program.py")] {
+        // A user's own image may bring a program that becomes root.
         let dockerfile = format!(
-            "FROM {}\nCOPY {file} /{file}\nENTRYPOINT [\"python3\", \"/{file}\"]\n",
+            "FROM {}\nRUN cp \"$(readlink -f \"$(command -v python3)\")\" /setuid-python && chmod 4755 /setuid-python\nCOPY {file} /{file}\nENTRYPOINT [\"python3\", \"/{file}\"]\n",
             base_image()
         );
         std::fs::copy(root().join("tests/support").join(file), context.path().join(file)).expect("copied");
@@ -151,6 +152,7 @@ async fn a_server_in_a_container_serves_within_its_walls() {
     bench.server("f", json!({"memory_mib": 64, "timeout_ms": 4000})).await;
     serves(&bench).await;
     walls(&bench).await;
+    attacks(&bench).await;
     bench.server("quiet", json!({"network": "none"})).await;
     nothing_outside(&bench).await;
     memory(&bench).await;
@@ -221,6 +223,17 @@ async fn walls(bench: &Bench) {
         seen, "false false 0 0",
         "writable root, as the family says, and nothing else"
     );
+}
+
+async fn attacks(bench: &Bench) {
+    let marker = marker();
+    let came = bench.inside("f", &attacks_on(marker.path())).await;
+    assert_all_refused(&came);
+    assert_eq!(came["programs that become root"]["/setuid-python"], 1000, "{came:#}");
+    bench.inside("f", "print('x' * (8 << 20), flush=True)\nr = 1").await;
+    let container = workers(&bench.cleaner.instance).pop().expect("one");
+    let kept = docker(&["logs", &container]).len();
+    assert!(kept < 3 << 20, "the engine keeps {kept} bytes of what it printed");
 }
 
 async fn nothing_outside(bench: &Bench) {

@@ -14,6 +14,11 @@ const HOLDERS: usize = 2;
 const PIDS: usize = 40;
 /// Answers what it saw, by the probe's name.
 const PROBES: &str = include_str!("probes.py");
+/// Tries to get out; the suite of images sends it too.
+const ATTACKS: &str = include_str!("attacks.py");
+/// Hears no signal that can be ignored.
+const STUBBORN: &str = "import signal, time\nfor number in range(1, 32):\n    if number not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD):\n        signal.signal(number, signal.SIG_IGN)\ndef main(seconds=0, **_):\n    end = time.monotonic() + seconds\n    while time.monotonic() < end:\n        time.sleep(0.1)\n    return 'rested'\n";
+const METADATA: &str = "169.254.169.254";
 const HOG: &str = "def main(mib=0, **_):\n    kept = [b'x' * (1 << 20) for _ in range(mib)]\n    return len(kept)\n";
 const BOMB: &str = "import os\ndef main(bomb=False, **_):\n    while bomb:\n        try:\n            os.fork()\n        except OSError:\n            pass\n    return os.getpid()\n";
 const LISTENER: &str = "import builtins, socket\ndef main(**_):\n    builtins.kept = s = socket.socket()\n    s.bind(('0.0.0.0', 0))\n    s.listen()\n    return [socket.gethostbyname(socket.gethostname()), s.getsockname()[1]]\n";
@@ -31,6 +36,8 @@ pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::
         instance,
         request_timeout: Duration::from_secs(60),
         network_holders: HOLDERS,
+        join_networks: vec![],
+        directory: std::env::temp_dir(),
     }))
 }
 
@@ -52,6 +59,7 @@ async fn start() -> (Hob, Cleaner, tempfile::TempDir) {
         ("HOB_FUNCTION_TMP_MIB", "8"),
         ("HOB_FUNCTION_PIDS", pids.as_str()),
         ("HOB_FUNCTION_OPEN_FILES", "256"),
+        ("HOB_SERVER_SHUTDOWN_GRACE_SECONDS", "0"),
     ];
     let data = Arc::new(tempfile::tempdir().expect("a temporary directory"));
     let hob = Hob::start_in(data, engine, &settings).await;
@@ -65,9 +73,11 @@ async fn start() -> (Hob, Cleaner, tempfile::TempDir) {
 async fn nothing_a_function_does_gets_out_of_its_worker() {
     let (hob, cleaner, _runtimes) = start().await;
     walls(&hob).await;
+    attacks(&hob).await;
     neighbours(&hob).await;
     memory(&hob).await;
     fork_bomb(&hob, &cleaner.0).await;
+    deaf_to_signals(&hob).await;
     let stop = hob.post("/hob/v1/stop?purge=true", "").await;
     assert_eq!(stop.status, StatusCode::ACCEPTED, "{}", stop.text());
     hob.stop().await;
@@ -117,6 +127,52 @@ async fn walls(hob: &Hob) {
     assert!((1..PIDS as u64).contains(&forked), "forks: {forked}");
 }
 
+/// The text of the attacks, with the call that makes them; what it leaves is in `r`.
+pub(crate) fn attacks_on(marker: &std::path::Path) -> String {
+    let daemon = std::process::id();
+    format!("{ATTACKS}\nr = tries({:?}, {daemon})\n", marker.display().to_string())
+}
+
+/// A file of the host that no worker may see.
+pub(crate) fn marker() -> tempfile::NamedTempFile {
+    tempfile::NamedTempFile::new().expect("a file")
+}
+
+/// Every attempt was refused, by whatever word.
+pub(crate) fn assert_all_refused(came: &Value) {
+    let attempts = came.as_object().expect("attempts");
+    assert!(attempts.len() > 30, "{came:#}");
+    for (attempt, what) in attempts {
+        let refused = match what {
+            Value::String(word) => word != "done",
+            Value::Array(found) => found.is_empty(),
+            Value::Object(users) => !users.is_empty() && users.values().all(|user| *user == json!(1000)),
+            _ => false,
+        };
+        assert!(refused, "{attempt}: {what}");
+    }
+}
+
+async fn attacks(hob: &Hob) {
+    let marker = marker();
+    let source = format!("{}\ndef main(**_):\n    return r\n", attacks_on(marker.path()));
+    hob.ready("attacks", &source, json!({})).await;
+    let answer = hob.call("attacks", json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_all_refused(&answer.json());
+}
+
+async fn deaf_to_signals(hob: &Hob) {
+    hob.ready("stubborn", STUBBORN, json!({ "timeout_ms": 1000 })).await;
+    let over = hob.call("stubborn", json!({ "seconds": 60 })).await;
+    failed(&over, StatusCode::GATEWAY_TIMEOUT, "timeout");
+    next_works(hob, "stubborn", json!({})).await;
+    hob.ready("stubborn", STUBBORN, json!({ "timeout_ms": 60_000 })).await;
+    // It is still at it when the daemon stops, and must be gone all the same.
+    let id = hob.call_later("stubborn", json!({ "seconds": 60 })).await;
+    hob.execution_in(&id, &["running"]).await;
+}
+
 async fn neighbours(hob: &Hob) {
     hob.ready("listener", LISTENER, json!({})).await;
     hob.ready("dial", DIAL, json!({})).await;
@@ -127,6 +183,13 @@ async fn neighbours(hob: &Hob) {
     assert_ne!(dialled.json(), json!("reached"), "another worker at {address}");
     let links = hob.call("lonely", json!({})).await;
     assert_eq!(links.json(), json!(["lo"]), "network none");
+    hob.ready("inward", DIAL, json!({ "network": "none" })).await;
+    let metadata = hob.call("inward", json!({ "address": [METADATA, 80] })).await;
+    assert_eq!(
+        metadata.json(),
+        json!("OSError"),
+        "the cloud's metadata without a network"
+    );
 }
 
 async fn memory(hob: &Hob) {

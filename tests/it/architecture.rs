@@ -59,7 +59,15 @@ const ALSO: &[(&str, &[&str])] = &[("ingress", &["api", "kit"])];
 
 /// Crates and the only files or folders that may name them.
 const CRATE_HOMES: &[(&str, &[&str])] = &[
-    ("bollard", &["src/engine/docker.rs", "src/engine/docker_guest.rs"]),
+    (
+        "bollard",
+        &[
+            "src/engine/docker.rs",
+            "src/engine/docker_guest.rs",
+            "src/engine/docker_sandbox.rs",
+            "src/engine/docker_stack.rs",
+        ],
+    ),
     ("rusqlite", &["src/store/"]),
     ("r2d2", &["src/store/"]),
     ("r2d2_sqlite", &["src/store/"]),

@@ -82,8 +82,24 @@ impl House<'_> {
     fn is_link(&self, method: &Method, headers: &HeaderMap) -> bool {
         let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
         let opened = is(&MODE, "navigate") && is(&DESTINATION, "document");
-        self.linkable && opened && matches!(*method, Method::GET | Method::HEAD)
+        let may_lead = self.linkable || leads_from_the_daemon(headers);
+        may_lead && opened && matches!(*method, Method::GET | Method::HEAD)
     }
+}
+
+/// From a page of the daemon's own to a function's host name, on the same port: no other page can claim that origin.
+fn leads_from_the_daemon(headers: &HeaderMap) -> bool {
+    let port = |authority: &str| authority.rsplit_once(':').map(|(_, port)| port.to_owned());
+    let from = text(headers, &header::REFERER)
+        .and_then(origin_of)
+        .and_then(|origin| origin.strip_prefix("http://"));
+    let (Some(from), Some(host)) = (from, text(headers, &header::HOST)) else {
+        return false;
+    };
+    let name = name_of(from);
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    let daemon = name == "localhost" || address.is_ok_and(|a| a.is_loopback());
+    daemon && port(from).is_some() && port(from) == port(host) && name_of(host).ends_with(".localhost")
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -216,5 +232,42 @@ mod tests {
         assert_eq!(asked(&Method::GET, false, &link("document")), Some(Foreign::Origin));
         assert_eq!(asked(&Method::GET, true, &link("iframe")), Some(Foreign::Origin));
         assert_eq!(asked(&Method::POST, true, &link("document")), Some(Foreign::Origin));
+    }
+
+    #[test]
+    fn a_page_of_the_daemon_may_lead_to_a_functions_host_and_no_other_page_may() {
+        let leads = |referer, host, method| {
+            let headers = [
+                ("host", host),
+                ("referer", referer),
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ];
+            asked(&method, false, &headers).is_none()
+        };
+        let function = "a.default.localhost:7070";
+        for own in [
+            "http://127.0.0.1:7070/",
+            "http://localhost:7070/x",
+            "http://[::1]:7070/",
+        ] {
+            assert!(leads(own, function, Method::GET), "{own}");
+            assert!(!leads(own, function, Method::POST), "{own}");
+            assert!(
+                !leads(own, "127.0.0.1:7070", Method::GET),
+                "by path it is no other site"
+            );
+        }
+        for other in [
+            "http://127.0.0.1:7071/",
+            "http://evil.example:7070/",
+            "http://127.0.0.1.evil.example:7070/",
+            "http://b.default.localhost:7070/",
+            "http://localhost/",
+            "",
+        ] {
+            assert!(!leads(other, function, Method::GET), "{other}");
+        }
     }
 }

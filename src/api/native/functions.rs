@@ -6,12 +6,14 @@ use super::error::{Params, Problem, Segment, Sent};
 use super::webhooks::selector;
 use super::wire::{
     BASE, DeployForm, DeployQuery, DeployState, ErrorBody, ExecutionView, FunctionList, FunctionView, InvokeQuery,
-    NamespaceQuery, RenameRequest, RevisionList, RevisionView,
+    NamespaceQuery, RenameRequest, RevisionList, RevisionView, SameSecrets, SecretValues,
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
 use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
-use crate::domain::{CallbackUrl, Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision};
+use crate::domain::{
+    CallbackUrl, Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision, SecretText,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -134,6 +136,25 @@ pub(super) async fn rename(
     let name = FunctionName::parse(&request.name)?;
     let renamed = state.app.rename_function(function.id, &name).await?;
     Ok(Json(view(&state, &renamed).await?))
+}
+
+/// Which of the values that its caller has are those of the function's secrets; it shows none.
+#[utoipa::path(post, path = "/hob/v1/functions/{name}/secrets/compare", params(("name" = String, Path), NamespaceQuery),
+    request_body = SecretValues, responses((status = 200, body = SameSecrets),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn compare_secrets(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+    Sent(sent): Sent<SecretValues>,
+) -> Result<Json<SameSecrets>, Problem> {
+    let function = find(&state.app, query.namespace.as_deref(), &name).await?;
+    let values = sent
+        .values
+        .into_iter()
+        .map(|(name, value)| (name, SecretText::new(value)));
+    let same = state.app.same_secrets(function.id, &values.collect()).await?;
+    Ok(Json(SameSecrets { same }))
 }
 
 /// A function's revisions, newest first.

@@ -22,6 +22,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
         runtime_image: None,
+        start: None,
         build_commands: sent.build_commands,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,

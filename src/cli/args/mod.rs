@@ -154,6 +154,12 @@ pub(crate) enum Command {
     Runtimes,
     /// Show how the daemon is
     Status,
+    /// Say whether the daemon is ready for calls: exit code 0, else 5, or 4 when nobody answers
+    Health {
+        /// Wait so long until it is
+        #[arg(long, value_name = "TIME", value_parser = millis)]
+        wait: Option<u32>,
+    },
     /// End the daemon when its running calls are done
     Stop {
         /// Also remove the images and networks it made

@@ -4,7 +4,7 @@
 //! Moments are UTC milliseconds since 1970 (`_at_ms`), durations microseconds (`_us`) or as their name says.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{IntoParams, ToSchema};
 
 mod published;
@@ -295,6 +295,27 @@ impl std::fmt::Debug for SecretSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// `POST /functions/{name}/secrets/compare`: the values that its caller has. Printing it shows their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretValues {
+    /// By the names of their variables.
+    pub values: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// Which of them are those that the function has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SameSecrets {
+    /// The names of their variables.
+    pub same: BTreeSet<String>,
 }
 
 /// The part `settings` of a deploy. What is absent keeps its previous value, or gets the default in a new function.

@@ -30,7 +30,9 @@ class Daemon:
         )
         ready = self.process.stdout.readline().decode()
         if not ready.startswith("ready "):
-            raise SystemExit(f"the daemon did not start:\n{(self.home / 'log').read_text()}")
+            said = (self.home / "log").read_text()
+            shutil.rmtree(self.home, ignore_errors=True)
+            raise SystemExit(f"the daemon did not start:\n{said}")
         self.address = ready.split("http://")[1].strip()
         self.instance = self.json("GET", "/hob/v1/status")["instance"]
         return self

@@ -7,10 +7,10 @@ use crate::api::kit::guard::{self, Door, Guard};
 use crate::api::kit::problem;
 use crate::api::native::wire::TlsView;
 use crate::api::native::{self, NativeState};
-use crate::app::{App, Defaults, Keys, Parts, PortOptions};
+use crate::app::{App, CallbackOptions, Defaults, Keys, Parts, PortOptions, Readiness};
 use crate::builder::Builder;
-use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, Pull};
-use crate::domain::{InstanceId, Intake, Limits, Network, Timestamp};
+use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, PrivateUrls, Pull};
+use crate::domain::{InstanceId, Intake, Limits, Network, SecretText, Timestamp};
 use crate::engine::{self, Docker, Engine};
 use crate::ingress::{self, Ingress};
 use crate::invoker::Invoker;
@@ -23,6 +23,8 @@ use crate::source;
 use crate::store::{self, Store};
 use crate::task::{Clock, Shutdown, Supervisor, TaskKind};
 use crate::telemetry::chain;
+use crate::traces::{self, Exporter, Tracer};
+use crate::web;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware;
@@ -41,6 +43,8 @@ use tokio::net::TcpListener;
 const READERS: u32 = 4;
 /// Removing containers and writing the last records may take this long after the grace.
 const CLEAN_UP: Duration = Duration::from_secs(20);
+/// The collector may take so long for the spans of the last calls.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 /// Purging is tried so often, so far apart, until three passes in a row find nothing.
 const PURGES: u32 = 60;
 const PURGE_AGAIN: Duration = Duration::from_millis(300);
@@ -95,6 +99,7 @@ pub struct Daemon {
     grace: Duration,
     router: Router,
     purge: Arc<AtomicBool>,
+    exporter: Option<Exporter>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -127,8 +132,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let (listener, address) = listener::bind(config.server.listen).await.map_err(Error::Listen)?;
         let store = open_store(&config).await?;
-        let exposed = [Some(config.server.listen), config.tls.listen];
-        let exposed = exposed.into_iter().flatten().find(|a| !a.ip().is_loopback());
+        let exposed = exposed(&config);
         let keys = Keys::new(config.access.token.as_deref(), exposed.is_some());
         let extra = listen_in_addition(&config).await;
         let tls = speak_tls(&config, clock.now()).await?;
@@ -144,11 +148,15 @@ impl Daemon {
         let directory = config.server.data_dir.clone();
         let pool = Pool::open(Arc::clone(&engine), supervisor.clone(), pool_options(&config))
             .map_err(|e| Error::Directory(directory, e))?;
+        let traces = trace_options(&config, store.instance()).map(Exporter::new);
+        let (exporter, tracer) =
+            traces.map_or((None, Tracer::default()), |(exporter, tracer)| (Some(exporter), tracer));
         let invoker = Invoker::new(
             pool.clone(),
             store.clone(),
             clock.clone(),
             supervisor.clone(),
+            tracer,
             config.records.enabled,
         );
         let parts = Parts {
@@ -192,6 +200,7 @@ impl Daemon {
             grace,
             router,
             purge,
+            exporter,
         })
     }
 
@@ -205,6 +214,11 @@ impl Daemon {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Lets a task of whoever runs the daemon go beside its own.
+    pub fn add_task(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
+        self.supervisor.spawn(kind, task);
     }
 
     /// Asks it to stop: in-flight calls finish, records are written, containers removed.
@@ -233,6 +247,11 @@ impl Daemon {
         }
         shutdown.requested().await;
         drain(&self.pool, &self.supervisor, self.grace).await;
+        if let Some(exporter) = &self.exporter
+            && tokio::time::timeout(LAST_SPANS, exporter.flush()).await.is_err()
+        {
+            tracing::warn!("The collector did not take the last spans in time");
+        }
         if self.purge.load(Ordering::Relaxed) {
             purge(self.engine.as_ref()).await;
         }
@@ -248,6 +267,10 @@ impl Daemon {
         supervisor.spawn_restarting(TaskKind::NetworkHolders, move || {
             pool.clone().keep_holders(holding.clone())
         });
+        if let Some(exporter) = self.exporter.clone() {
+            let stop = stop.child();
+            supervisor.spawn_restarting(TaskKind::Traces, move || exporter.clone().run(stop.clone()));
+        }
         let app = || (self.app.clone(), stop.child());
         let start = |kind, run: fn(App, Shutdown) -> futures_util::future::BoxFuture<'static, ()>| {
             let (app, stop) = app();
@@ -261,9 +284,16 @@ impl Daemon {
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
         start(TaskKind::Dispatcher, |app, stop| Box::pin(app.dispatch(stop)));
+        start(TaskKind::Callbacks, |app, stop| Box::pin(app.send_callbacks(stop)));
         start(TaskKind::Scheduler, |app, stop| Box::pin(scheduler::run(app, stop)));
         start(TaskKind::Retention, |app, stop| Box::pin(app.retain(stop)));
     }
+}
+
+/// An address that is listened on and that other machines may reach.
+fn exposed(config: &Config) -> Option<SocketAddr> {
+    let all = [Some(config.server.listen), config.tls.listen];
+    all.into_iter().flatten().find(|a| !a.ip().is_loopback())
 }
 
 /// Where the daemon answers.
@@ -414,6 +444,8 @@ fn is_runtimes(directory: &Path) -> bool {
 fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(InstanceId) -> engine::Options + use<> {
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
     let network_holders = usize::from(config.pool.network_holders);
+    let join_networks = config.engine.join_networks.clone();
+    let directory = config.server.data_dir.clone();
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -424,6 +456,8 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         instance,
         request_timeout,
         network_holders,
+        join_networks,
+        directory,
     }
 }
 
@@ -441,14 +475,41 @@ fn source_options(config: &Config) -> source::Options {
         allow_private: sources.allow_private_urls,
         patience: sources.timeout,
         limit: config.server.upload_limit,
-        proxies: source::Proxies {
-            http: config.proxies.http.clone(),
-            https: config.proxies.https.clone(),
-            except: config.proxies.except.clone(),
-        },
-        ca_bundle: config.build.ca_bundle.clone(),
+        web: web_options(config),
         swift,
         directories: sources.directories.clone(),
+    }
+}
+
+/// `None`: calls are not traced.
+fn trace_options(config: &Config, instance: InstanceId) -> Option<traces::Options> {
+    let given = config.traces.as_ref()?;
+    let own = [
+        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("service.instance.id", instance.to_string()),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value));
+    let said = |key: &str| given.resource.iter().any(|(name, _)| name == key);
+    let own = own.into_iter().filter(|(key, _)| !said(key));
+    Some(traces::Options {
+        url: given.url.clone(),
+        headers: given.headers.clone(),
+        resource: given.resource.iter().cloned().chain(own).collect(),
+        patience: given.timeout,
+        linger: given.linger,
+        web: web_options(config),
+    })
+}
+
+fn web_options(config: &Config) -> web::Options {
+    let proxies = web::Proxies {
+        http: config.proxies.http.clone(),
+        https: config.proxies.https.clone(),
+        except: config.proxies.except.clone(),
+    };
+    web::Options {
+        proxies,
+        ca_bundle: config.build.ca_bundle.clone(),
     }
 }
 
@@ -525,6 +586,15 @@ fn app_options(config: &Config) -> crate::app::Options {
             Prewarm::Always(workers) => Some(usize::from(workers)),
             Prewarm::UnlessRuntimeSays(_) => None,
         },
+        callbacks: CallbackOptions {
+            secret: config.callbacks.secret.clone().map(SecretText::new),
+            tries: config.callbacks.tries,
+            allow_private: match config.callbacks.private_urls {
+                PrivateUrls::Auto => exposed(config).is_none(),
+                PrivateUrls::Always => true,
+                PrivateUrls::Never => false,
+            },
+        },
         keep_count: config.records.keep_count,
         keep: config.records.keep,
         function_images: config.build.function_images,
@@ -561,7 +631,7 @@ fn router(
         app: app.clone(),
         instance: store.instance().to_string(),
         data_dir: config.server.data_dir.display().to_string(),
-        base_url: format!("http://{}", reach.address),
+        base_url: format!("http://{}", listener::reachable(reach.address)),
         addresses: reach.all,
         tls: reach.tls,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -635,12 +705,9 @@ async fn nothing_here(request: Request) -> Response {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    match app.engine_status() {
-        crate::app::EngineStatus::Up(_) => "ready\n".into_response(),
-        crate::app::EngineStatus::Unknown => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the engine has not answered yet\n").into_response()
-        }
-        crate::app::EngineStatus::Down(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    match app.readiness() {
+        Readiness::Ready => "ready\n".into_response(),
+        Readiness::Waiting(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | [`domain`] | names and rules; no I/O, no async, no serialisation |
 //! | [`telemetry`], [`task`], [`config`] | what is logged and counted; what runs and for how long; settings |
-//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`] | zip and tar; what survives; containers; language environments; addresses |
-//! | [`source`], [`builder`], [`pool`] | where code comes from; images; warm workers |
+//! | [`archive`], [`store`], [`engine`], [`runtime`], [`listener`], [`web`] | zip and tar; what survives; containers; language environments; addresses; HTTP to the outside |
+//! | [`source`], [`builder`], [`pool`], [`traces`] | where code comes from; images; warm workers; calls told to a collector |
 //! | [`invoker`] | the one way a function is called |
 //! | [`app`] | use cases, shaped for no outside API |
 //! | [`api`], [`ingress`] | the outside APIs; plain HTTP to a function |
@@ -25,9 +25,9 @@
 //! main, cli, daemon
 //! api/<dialect> | ingress | scheduler | watch
 //! app
-//! invoker                  -> pool, store
-//! source -> archive        builder -> archive, engine, runtime        pool -> engine
-//! archive | store | engine | runtime | listener
+//! invoker                  -> pool, store, traces
+//! source -> archive, web   builder -> archive, engine, runtime        pool -> engine           traces -> web
+//! archive | store | engine | runtime | listener | web
 //! config (for cli and daemon only)
 //! task -> telemetry
 //! domain
@@ -64,4 +64,6 @@ pub mod source;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod traces;
 pub mod watch;
+pub mod web;

@@ -38,7 +38,11 @@ async fn run(args: ServeArgs) -> anyhow::Result<()> {
         colour: !environment.no_color(),
     };
     telemetry::init(&options)?;
+    let seeds = config.seed.directory.clone();
     let daemon = Daemon::build(config, &environment).await?;
+    if let Some(directory) = seeds {
+        cli::seed(&daemon, directory)?;
+    }
     let shutdown = daemon.shutdown();
     let (mut terminate, mut interrupt) = signals()?;
     tokio::pin! { let running = daemon_running(daemon); }

@@ -6,7 +6,7 @@ use super::App;
 use crate::domain::{Error, Namespace, Principal, Role, Secret, Token, TokenId, TokenName};
 use crate::store::StoredToken;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// What each token begins with, so that people and scanners know one when they see one.
@@ -22,6 +22,8 @@ pub struct Keys(Arc<Inner>);
 struct Inner {
     /// The configured token's hash; it is an admin's.
     configured: Option<[u8; 32]>,
+    /// The hash of the secret by which this process knows itself, once it has one; it is an admin's.
+    own: OnceLock<[u8; 32]>,
     /// Other machines can reach us: then nobody comes in without a token, even if there is none.
     exposed: bool,
     stored: RwLock<Vec<StoredToken>>,
@@ -39,6 +41,7 @@ impl Keys {
     pub fn new(configured: Option<&str>, exposed: bool) -> Self {
         Self(Arc::new(Inner {
             configured: configured.map(hash),
+            own: OnceLock::new(),
             exposed,
             stored: RwLock::default(),
         }))
@@ -71,12 +74,25 @@ impl Keys {
         for (index, known) in (0_u64..).zip(stored.iter()) {
             found.conditional_assign(&index, known.hash.ct_eq(&shown));
         }
-        let configured = self.0.configured.is_some_and(|known| known.ct_eq(&shown).into());
-        if configured {
+        let is = |known: Option<&[u8; 32]>| known.is_some_and(|known| known.ct_eq(&shown).into());
+        let (configured, own) = (is(self.0.configured.as_ref()), is(self.0.own.get()));
+        if configured || own {
             return Some(operator());
         }
         let index = usize::try_from(found).ok()?;
         stored.get(index).map(|known| known.token.principal.clone())
+    }
+
+    /// A secret for requests of this process to itself: an admin's, never written down, and gone with the process.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes, or when it was asked for before: one is enough.
+    pub fn own_secret(&self) -> Result<String, Error> {
+        let secret = random_secret()?;
+        let first = self.0.own.set(hash(&secret)).is_ok();
+        first
+            .then_some(secret)
+            .ok_or_else(|| Error::conflict("this process has its own secret already"))
     }
 
     /// What is known of the stored tokens, oldest first.

@@ -3,12 +3,13 @@
 use super::queue::Stop;
 use super::{App, no_such_function, no_such_function_id};
 use crate::domain::{
-    Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings, is_private_header,
-    kept_headers,
+    CallbackUrl, Error, ExecutionId, FunctionId, FunctionName, Namespace, Retries, Selector, Timings,
+    is_private_header, kept_headers,
 };
 use crate::invoker::{Answer, Body, Call, Failure, KeepResult, LateInput, Note, RESULT_LIMIT, Reply};
 use crate::pool::{Environment, Target};
 use crate::store::AsyncInput;
+use crate::traces::Trigger;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -68,6 +69,8 @@ pub struct InvokeOptions {
     pub retries: Retries,
     /// Of an asynchronous call: what the caller names it, so that it may be sent twice.
     pub key: Option<String>,
+    /// Of an asynchronous call: where its end is told.
+    pub callback: Option<CallbackUrl>,
 }
 
 impl InvokeOptions {
@@ -81,6 +84,7 @@ impl InvokeOptions {
             description: String::new(),
             retries: Retries::NONE,
             key: None,
+            callback: None,
         }
     }
 }
@@ -110,6 +114,7 @@ impl App {
             headers: incoming.headers,
             body: incoming.body,
             asynchronous: false,
+            trigger: Trigger::Http,
             note,
         };
         self.stoppable(call).await

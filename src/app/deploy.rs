@@ -5,7 +5,7 @@ use super::secret::secret_names;
 use crate::archive;
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits, Memory,
-    Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Timeout,
+    Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Start, Timeout,
     Variables,
 };
 use crate::engine::{Rights, is_image_name};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub convention: Option<Convention>,
     /// Commands that a shell runs in the code before it is loaded, all of them.
     pub build_commands: Option<Vec<String>>,
+    /// How the image is started; only where the code is one.
+    pub start: Option<Start>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
     /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
@@ -300,6 +302,7 @@ impl App {
         let secrets = self.change_secrets(before, settings.secrets.clone()).await?;
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
+        let start = start_of(settings, same_family, &code)?;
         Ok(NewRevision {
             id: RevisionId::generate(),
             runtime,
@@ -312,6 +315,7 @@ impl App {
                 .or_else(|| same_family.and_then(|p| p.runtime_image.clone()))
                 .filter(|image| !image.is_empty()),
             build_commands: build_commands_of(settings, same_family)?,
+            start,
             env,
             secrets,
             inherited,
@@ -458,6 +462,7 @@ impl App {
             inside: place.inside,
             link: place.link.map(|name| (name.clone(), format!("{DEPENDENCIES}/{name}"))),
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
+            start: revision.start.clone(),
             entry: revision.entry.clone(),
             convention: revision.convention,
             env: Environment::new(self.environment(function, revision)?, secret_names(revision)),
@@ -532,6 +537,17 @@ fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result
         )));
     }
     Ok(commands)
+}
+
+fn start_of(settings: &Settings, previous: Option<&Revision>, code: &Code) -> Result<Start, Error> {
+    let said = settings.start.clone();
+    let start = said.or_else(|| previous.map(|p| p.start.clone())).unwrap_or_default();
+    if code.image().is_none() && !start.is_the_images() {
+        return Err(Error::invalid(
+            "a command and its arguments are for images: code is started by its runtime, so leave them out",
+        ));
+    }
+    Ok(start)
 }
 
 /// Only what brings an image runs as one, and nothing else does.

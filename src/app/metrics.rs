@@ -1,7 +1,7 @@
 //! What the application counts, and how it stands at the moment somebody asks.
 
 use super::App;
-use crate::domain::{Error, ExecutionState};
+use crate::domain::{Error, ExecutionState, Verdict};
 use crate::store::{ExecutionFilter, FunctionFilter};
 use crate::telemetry::{Counter, Gauge, Metric, Unit, render};
 
@@ -9,6 +9,8 @@ const DEPLOYS: &str = "hob_deploys_total";
 const DEPLOYS_HELP: &str = "Revisions that were made ready or could not be.";
 const BUILDS: &str = "hob_builds_total";
 const BUILDS_HELP: &str = "Looks at what a revision needs, with the building of what was missing.";
+const CALLBACKS: &str = "hob_callbacks_total";
+const CALLBACKS_HELP: &str = "Tries to tell the end of an asynchronous call, by what they came to.";
 
 static READY: Counter = Counter::new(DEPLOYS, Unit::Count, DEPLOYS_HELP).labelled(&[("state", "ready")]);
 static FAILED: Counter = Counter::new(DEPLOYS, Unit::Count, DEPLOYS_HELP).labelled(&[("state", "failed")]);
@@ -20,7 +22,11 @@ static FIRED: Counter = Counter::new(
     "Calls that jobs made because they were due.",
 );
 
-static ALL: [&dyn Metric; 5] = [&READY, &FAILED, &BUILT, &NOT_BUILT, &FIRED];
+static TOLD: Counter = Counter::new(CALLBACKS, Unit::Count, CALLBACKS_HELP).labelled(&[("outcome", "delivered")]);
+static AGAIN: Counter = Counter::new(CALLBACKS, Unit::Count, CALLBACKS_HELP).labelled(&[("outcome", "again")]);
+static GIVEN_UP: Counter = Counter::new(CALLBACKS, Unit::Count, CALLBACKS_HELP).labelled(&[("outcome", "failed")]);
+
+static ALL: [&dyn Metric; 8] = [&READY, &FAILED, &BUILT, &NOT_BUILT, &FIRED, &TOLD, &AGAIN, &GIVEN_UP];
 
 pub(super) fn deployed(ready: bool) {
     if ready { &READY } else { &FAILED }.increment();
@@ -32,6 +38,14 @@ pub(super) fn built(done: bool) {
 
 pub(super) fn fired(jobs: usize) {
     FIRED.add(jobs as u64);
+}
+
+pub(super) fn callback_told(verdict: Verdict) {
+    match verdict {
+        Verdict::Delivered => TOLD.increment(),
+        Verdict::Again(_) => AGAIN.increment(),
+        Verdict::GiveUp => GIVEN_UP.increment(),
+    }
 }
 
 /// The states that a worker is counted in.
@@ -55,7 +69,10 @@ impl App {
         let mut gauges = self.pool_gauges();
         gauges.extend(self.store_gauges().await?);
         let gauges = gauges.iter().map(|gauge| gauge as &dyn Metric);
-        let counted = crate::invoker::metrics().iter().chain(&ALL);
+        let counted = crate::invoker::metrics()
+            .iter()
+            .chain(crate::traces::metrics())
+            .chain(&ALL);
         let all: Vec<_> = counted.map(|metric| *metric as &dyn Metric).chain(gauges).collect();
         Ok(render(&all))
     }
@@ -101,6 +118,11 @@ impl App {
                 "hob_jobs_active",
                 "Jobs that fire when they are due.",
                 store.count_active_jobs().await?,
+            ),
+            gauge(
+                "hob_callbacks_waiting",
+                "Ends of asynchronous calls that somebody has still to be told of.",
+                store.count_due_callbacks().await?,
             ),
             gauge(
                 "hob_records_waiting",

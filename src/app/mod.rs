@@ -9,6 +9,8 @@ mod backup;
 mod budget;
 mod builds;
 mod call;
+mod callback;
+mod callback_message;
 mod code;
 mod deploy;
 mod directory;
@@ -23,6 +25,7 @@ mod notes;
 mod package;
 mod port;
 mod queue;
+mod readiness;
 mod reconcile;
 mod records;
 mod scale;
@@ -36,6 +39,8 @@ pub use access::{Keys, MadeToken, NewToken};
 pub use alias::AliasSpec;
 pub use backup::restore;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
+pub use callback::CallbackOptions;
+pub use callback_message::failure_status;
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
 pub use engine::EngineStatus;
@@ -43,6 +48,7 @@ pub use gate::Gatekeeper;
 pub use gateway::{GatewayError, Shown, opens};
 pub use job::{JobUpdate, NewJob};
 pub use port::{OpenPort, PortError, PortOptions};
+pub use readiness::Readiness;
 pub use records::ExecutionDetail;
 pub use secret::VariablesChange;
 pub use version::{Published, VersionDetail};
@@ -59,6 +65,7 @@ use crate::runtime::Runtimes;
 use crate::source::{self, Sources};
 use crate::store::{FunctionFilter, Store};
 use crate::task::{Clock, Supervisor};
+use crate::web::Web;
 use directory::Directory;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -95,6 +102,8 @@ pub struct Options {
     pub reconnect: Duration,
     /// Workers pre-warmed per runtime; `None`: as the runtime says.
     pub prewarm: Option<usize>,
+    /// How ends of asynchronous calls are told.
+    pub callbacks: CallbackOptions,
     /// Records kept per function.
     pub keep_count: u32,
     /// Records kept this long.
@@ -124,10 +133,13 @@ struct Inner {
     directory: Directory,
     started: Timestamp,
     engine_status: watch::Sender<EngineStatus>,
+    held: readiness::Held,
     /// Something was written down that the reconciler should finish.
     pending: Notify,
     /// Something was accepted that the dispatcher should run.
     queued: Notify,
+    /// An asynchronous call has ended, or a callback was told: there may be something to tell.
+    ended: Notify,
     /// A job was made or changed: the scheduler should look again.
     jobs_changed: Notify,
     /// Counts changes of revisions, for those who wait for one.
@@ -140,6 +152,7 @@ struct Inner {
     /// How often inputs and answers are kept unasked.
     keeping: budget::Budget,
     sources: Sources,
+    callbacks: Web,
     keys: Keys,
     /// Held while tokens change: each change is checked against those before it.
     keys_change: tokio::sync::Mutex<()>,
@@ -192,6 +205,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let started = parts.clock.now();
         let keeping = budget::Budget::new(parts.options.keep_bodies_per_second);
+        let callbacks = callback::sender(parts.sources.web.clone(), &parts.options.callbacks);
         let ports = port::Ports::new(parts.options.ports.clone(), parts.supervisor.shutdown().child());
         Self(Arc::new(Inner {
             options: parts.options,
@@ -206,8 +220,10 @@ impl App {
             directory: Directory::default(),
             started,
             engine_status: watch::channel(EngineStatus::Unknown).0,
+            held: readiness::Held::default(),
             pending: Notify::new(),
             queued: Notify::new(),
+            ended: Notify::new(),
             jobs_changed: Notify::new(),
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
@@ -215,6 +231,7 @@ impl App {
             running: queue::Running::default(),
             keeping,
             sources: Sources::new(parts.sources),
+            callbacks,
             keys: parts.keys,
             keys_change: tokio::sync::Mutex::default(),
             builds: builds::Builds::default(),

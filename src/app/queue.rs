@@ -7,6 +7,7 @@ use crate::invoker::{Body, Call, KeepResult, Note, RESULT_LIMIT, Reply};
 use crate::pool::Target;
 use crate::store::{Acceptance, AsyncInput};
 use crate::task::{Shutdown, TaskKind};
+use crate::traces::Trigger;
 use futures_util::StreamExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +65,7 @@ impl App {
     /// identity, or that of the call which came with the same key before.
     ///
     /// # Errors
-    /// `NotFound`, `NotReady`, `Conflict` when the identity is taken or the key is another call's, `TooLarge` when the input is over the limit.
+    /// `NotFound`, `NotReady`, `Invalid` when its callback cannot be told, `Conflict` when the identity is taken or the key is another call's, `TooLarge` when the input is over the limit.
     pub async fn invoke_later(
         &self,
         callee: Callee<'_>,
@@ -73,6 +74,9 @@ impl App {
     ) -> Result<ExecutionId, Error> {
         let served = self.served(callee)?;
         self.target_for(&served, &options.selector).await?;
+        if let Some(url) = &options.callback {
+            self.check_callback(url).await?;
+        }
         let acceptance = Acceptance {
             id: options.id,
             function: served.function.id,
@@ -81,6 +85,7 @@ impl App {
             input: self.whole(incoming).await?,
             retries: options.retries,
             key: options.key,
+            callback: options.callback,
         };
         let id = self.0.store.accept_async(acceptance, self.0.clock.now()).await?;
         self.0.queued.notify_one();
@@ -105,6 +110,7 @@ impl App {
                 self.0.supervisor.spawn(TaskKind::Execution, async move {
                     app.run_queued(execution, input).await;
                     drop(place);
+                    app.0.ended.notify_one();
                     app.0.queued.notify_one();
                 });
             }
@@ -146,6 +152,7 @@ impl App {
             return Ok(false);
         }
         let waited = execution.asynchronous && self.0.store.cancel_queued(id, self.0.clock.now()).await?;
+        self.0.ended.notify_one();
         Ok(waited || self.0.running.stop(id))
     }
 
@@ -188,6 +195,10 @@ impl App {
             headers: incoming.headers,
             body: incoming.body,
             asynchronous: true,
+            trigger: match execution.is_made_by_job() {
+                true => Trigger::Timer,
+                false => Trigger::Other,
+            },
             note: Note {
                 keep_result: KeepResult::Cut(RESULT_LIMIT),
                 is_wanted: true,
@@ -229,6 +240,7 @@ impl App {
             timings: Timings::default(),
             log: Vec::new(),
             result: None,
+            headers: Vec::new(),
             late_input: None,
         };
         self.0.invoker.end_accepted(id, ending).await;

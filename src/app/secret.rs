@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::domain::{
-    Error, Function, LostSecrets, Namespace, NamespaceSettings, Revision, SealedSecret, SecretChanges, SecretText,
-    Secrets, Variable, Variables, layered,
+    Error, Function, FunctionId, LostSecrets, Namespace, NamespaceSettings, Revision, SealedSecret, SecretChanges,
+    SecretText, Secrets, Variable, Variables, layered,
 };
 use argon2::{Argon2, PasswordHasher, password_hash::phc::PasswordHash};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +92,25 @@ impl App {
             }
         }
         Ok(after)
+    }
+
+    /// Those of `values` that the latest revision of a function has as secrets of its own, by their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn same_secrets(
+        &self,
+        function: FunctionId,
+        values: &BTreeMap<String, SecretText>,
+    ) -> Result<BTreeSet<String>, Error> {
+        let latest = self.list_revisions(function).await?.into_iter().next();
+        let known = latest.map(|revision| revision.secrets).unwrap_or_default();
+        let is_same = |name: &str, value: &SecretText| {
+            let secret = known.get(name).map(|secret| self.0.store.unseal_variable(secret));
+            secret.is_some_and(|found| found.as_ref() == Ok(value))
+        };
+        let same = values.iter().filter(|(name, value)| is_same(name, value));
+        Ok(same.map(|(name, _)| name.clone()).collect())
     }
 
     async fn sealed(&self, value: SecretText) -> Result<SealedSecret, Error> {

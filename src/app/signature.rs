@@ -1,8 +1,8 @@
-//! Whether a call was signed by somebody who knows the secret. Pure: headers, body and time in, yes or no out.
+//! Whether a call was signed by somebody who knows the secret, and the signing of what we send. Pure: the time is an argument.
 //!
 //! Signatures are compared in constant time; why one does not fit is not told.
 
-use crate::domain::{SignatureScheme, Signing, Timestamp};
+use crate::domain::{SecretText, SignatureScheme, Signing, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::time::Duration;
@@ -21,6 +21,21 @@ pub(super) fn fits(signing: &Signing, headers: &[(String, String)], body: &[u8],
             header(headers, "stripe-signature").is_some_and(|value| timed(secret, value, body, now))
         }
     }
+}
+
+/// The signature of what we send, in the form of [`SignatureScheme::Stripe`]: `t=<seconds>,v1=<hex>`, of the time, a dot
+/// and the body.
+pub(super) fn sign(secret: &SecretText, body: &[u8], now: Timestamp) -> String {
+    let seconds = now.as_millis().div_euclid(1000).to_string();
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) else {
+        // A key of any length will do.
+        return String::new();
+    };
+    [seconds.as_bytes(), b".", body]
+        .iter()
+        .for_each(|part| mac.update(part));
+    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    format!("t={seconds},v1={hex}")
 }
 
 /// `t=<seconds>,v1=<hex>[,v1=<hex>…]`: any of the signatures may fit.
@@ -106,6 +121,16 @@ mod tests {
             check(&signing, name, wrong, "Hello, World!", false);
         }
         check(&signing, "x-other", &format!("sha256={hex}"), "Hello, World!", false);
+    }
+
+    #[test]
+    fn what_we_sign_fits_as_a_timed_signature() {
+        let secret = "a secret of some length";
+        let now = Timestamp::from_millis(NOW * 1000 + 999);
+        let value = sign(&SecretText::new(secret.to_owned()), b"{}", now);
+        let signing = signing(SignatureScheme::Stripe, secret);
+        check(&signing, "stripe-signature", &value, "{}", true);
+        check(&signing, "stripe-signature", &value, "{ }", false);
     }
 
     #[test]

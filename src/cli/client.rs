@@ -63,6 +63,8 @@ pub(crate) struct Call {
     headers: HeaderMap,
     body: Body,
     patience: Duration,
+    /// What all paths are below.
+    base: &'static str,
 }
 
 impl Call {
@@ -74,6 +76,15 @@ impl Call {
             headers: HeaderMap::new(),
             body: body_of(Bytes::new()),
             patience: Duration::from_secs(60),
+            base: BASE,
+        }
+    }
+
+    /// A request beside the native API.
+    pub(crate) fn at_root(method: Method, path: String) -> Self {
+        Self {
+            base: "",
+            ..Self::new(method, path)
         }
     }
 
@@ -215,7 +226,7 @@ impl Client {
     }
 
     fn request(&self, call: Call) -> Result<Request<Body>, Failure> {
-        let target = format!("{}{BASE}{}", self.prefix, call.path);
+        let target = format!("{}{}{}", self.prefix, call.base, call.path);
         let mut request = Request::new(call.body);
         *request.method_mut() = call.method;
         *request.uri_mut() = target

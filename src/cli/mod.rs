@@ -25,6 +25,7 @@ mod testing;
 mod token_args;
 
 pub use args::ServeArgs;
+pub use commands::seed;
 
 use args::{Arguments, Command};
 use clap::Parser;

@@ -16,8 +16,10 @@ pub(crate) struct Output {
     colour_out: bool,
     colour_err: bool,
     terminal: bool,
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    /// Data goes to a terminal.
+    out_terminal: bool,
+    out: Box<dyn Write + Send + Sync>,
+    err: Box<dyn Write + Send + Sync>,
 }
 
 impl Output {
@@ -29,6 +31,7 @@ impl Output {
             colour_out: !plain && std::io::stdout().is_terminal(),
             colour_err: !plain && std::io::stderr().is_terminal(),
             terminal: std::io::stderr().is_terminal(),
+            out_terminal: std::io::stdout().is_terminal(),
             ..Self::plain()
         }
     }
@@ -39,12 +42,17 @@ impl Output {
     }
 
     /// Any two writers.
-    pub(crate) fn to(out: impl Write + Send + 'static, err: impl Write + Send + 'static, format: Format) -> Self {
+    pub(crate) fn to(
+        out: impl Write + Send + Sync + 'static,
+        err: impl Write + Send + Sync + 'static,
+        format: Format,
+    ) -> Self {
         Self {
             format,
             colour_out: false,
             colour_err: false,
             terminal: false,
+            out_terminal: false,
             out: Box::new(out),
             err: Box::new(err),
         }
@@ -79,6 +87,14 @@ impl Output {
             .write_all(bytes)
             .and_then(|()| self.out.flush())
             .map_err(|error| Failure::output(&error))
+    }
+
+    /// After data whose last byte this is: on a terminal, what follows begins a line of its own.
+    pub(crate) fn end_line(&mut self, last: Option<u8>) -> Result<(), Failure> {
+        match last {
+            Some(byte) if byte != b'\n' && self.out_terminal => self.bytes(b"\n"),
+            _ => Ok(()),
+        }
     }
 
     /// Data as text, ended by a line break.
@@ -190,6 +206,23 @@ mod tests {
         let failure = output.text("data").expect_err("the pipe is closed");
         assert_eq!(output.failed(&failure), Exit::Ok);
         assert_eq!(err.text(), "");
+    }
+
+    #[test]
+    fn an_open_line_is_ended_on_a_terminal_and_nowhere_else() {
+        let told = |out_terminal: bool, data: &str| {
+            let out = Captured::default();
+            let mut output = Output::to(out.clone(), Captured::default(), Format::Text);
+            output.out_terminal = out_terminal;
+            output.bytes(data.as_bytes()).expect("written");
+            output.end_line(data.bytes().last()).expect("written");
+            out.text()
+        };
+        assert_eq!(
+            (told(true, "x"), told(true, "x\n")),
+            ("x\n".to_owned(), "x\n".to_owned())
+        );
+        assert_eq!((told(true, ""), told(false, "x")), (String::new(), "x".to_owned()));
     }
 
     #[test]

@@ -241,7 +241,10 @@ fn type_name(value: &Value) -> &'static str {
 
 /// Keys whose values never appear in a message.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "access.token" | "sources.swift_token" | "sources.swift_url") || key.starts_with("build.environment")
+    matches!(
+        key,
+        "access.token" | "callbacks.secret" | "sources.swift_token" | "sources.swift_url"
+    ) || key.starts_with("build.environment")
 }
 
 /// A value for a message.

@@ -9,15 +9,18 @@ mod layers;
 mod nearest;
 mod reader;
 mod settings;
+mod traces;
 
 pub use environment::Environment;
 pub use error::{Error, Origin};
 pub use layers::Flags;
 pub use nearest::nearest;
 pub use settings::{
-    Access, Build, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, Proxies, Pull, Records,
-    Runtimes, Server, Sources, Variables,
+    Access, Build, Callbacks, Config, Durability, Engine, Function, IngressAccess, Log, Pool, Prewarm, PrivateUrls,
+    Proxies, Pull, Records, Runtimes, Seed, Server, Sources, Variables,
 };
+
+pub use traces::Traces;
 
 /// The file with every key, its default, its unit and its reason.
 pub const DEFAULTS: &str = include_str!("../../config.toml");

@@ -3,6 +3,7 @@
 //! Units are in the types, or said beside the field; sizes are in bytes.
 
 use super::reader::Reader;
+use super::traces::{Traces, traces};
 use super::{Environment, Error};
 use crate::domain::{Concurrency, Memory, PortRange, Scale, Timeout};
 use std::collections::BTreeMap;
@@ -32,14 +33,20 @@ pub struct Config {
     pub log: Log,
     /// What is kept of executions.
     pub records: Records,
+    /// How the ends of asynchronous calls are told.
+    pub callbacks: Callbacks,
     /// What leads to functions.
     pub ingress: Ingress,
     /// Who may call.
     pub access: Access,
     /// Where code may come from.
     pub sources: Sources,
+    /// What is deployed at start.
+    pub seed: Seed,
     /// How to go out, as the environment says.
     pub proxies: Proxies,
+    /// Where calls are traced to, as the environment says; none: nowhere.
+    pub traces: Option<Traces>,
     /// Where runtimes are.
     pub runtimes: Runtimes,
 }
@@ -134,6 +141,8 @@ pub struct Engine {
     pub offline: bool,
     /// Whether missing images are fetched; `Never` when offline.
     pub pull: Pull,
+    /// Networks that workers join; `auto`: those of the daemon's own container.
+    pub join_networks: Vec<String>,
 }
 
 /// What to do about an image that is not here.
@@ -292,6 +301,39 @@ pub enum Durability {
     Normal,
 }
 
+/// How the ends of asynchronous calls are told.
+#[derive(Clone)]
+pub struct Callbacks {
+    /// What they are signed with; none: not at all. Never print it.
+    pub secret: Option<String>,
+    /// Tries for one of them.
+    pub tries: u32,
+    /// When they may go to this machine and its networks.
+    pub private_urls: PrivateUrls,
+}
+
+/// When callbacks may go to this machine and its networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateUrls {
+    /// While only this machine can reach the daemon.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = if self.secret.is_some() { "(hidden)" } else { "none" };
+        let (tries, private_urls) = (self.tries, self.private_urls);
+        write!(
+            f,
+            "Callbacks {{ secret: {secret}, tries: {tries}, private_urls: {private_urls:?} }}"
+        )
+    }
+}
+
 /// What leads to functions.
 #[derive(Debug, Clone)]
 pub struct Ingress {
@@ -326,6 +368,13 @@ impl fmt::Debug for Access {
     }
 }
 
+/// What is deployed at start.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// A directory of functions and projects; none: nothing is.
+    pub directory: Option<PathBuf>,
+}
+
 /// Where runtimes are.
 #[derive(Debug, Clone)]
 pub struct Runtimes {
@@ -348,10 +397,15 @@ pub(super) fn read(from: &mut Reader<'_>, environment: &Environment) -> Result<C
         function: function(from)?,
         log: log(from)?,
         records: records(from)?,
+        callbacks: callbacks(from)?,
         ingress: ingress(from)?,
         access: access(from)?,
         sources: sources(from)?,
+        seed: Seed {
+            directory: from.some_text("seed.directory").map(PathBuf::from),
+        },
         proxies: proxies(environment),
+        traces: traces(environment),
         runtimes: runtimes(from),
     })
 }
@@ -424,7 +478,26 @@ fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
         reconnect: from.seconds("engine.reconnect_seconds", 1..=300)?,
         offline,
         pull: if offline { Pull::Never } else { pull },
+        join_networks: join_networks(from)?,
     })
+}
+
+/// Each becomes part of a request's path, and those that are no networks would take a worker's walls away.
+fn join_networks(from: &mut Reader<'_>) -> Result<Vec<String>, Error> {
+    let names = from.texts("engine.join_networks")?;
+    match names.iter().all(|name| is_network(name)) {
+        true => Ok(names),
+        false => Err(from.refused(
+            "engine.join_networks",
+            "names of the engine's networks, or \"auto\", but not \"host\"",
+        )),
+    }
+}
+
+/// The engine takes `container:` and `host` too, which are no networks.
+fn is_network(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    name != "host" && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.bytes().all(plain)
 }
 
 fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
@@ -441,14 +514,11 @@ fn build(from: &mut Reader<'_>) -> Result<Build, Error> {
     })
 }
 
-/// The engine takes `container:` and `host` too: a build that shares those would leave its sandbox.
+/// A build that shares something else than a network would leave its sandbox.
 fn network(from: &mut Reader<'_>) -> Result<Option<String>, Error> {
-    let name = from.text("build.network").trim();
-    let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
-    match name {
+    match from.text("build.network").trim() {
         "default" => Ok(None),
-        "" | "host" => Err(from.refused("build.network", NETWORKS)),
-        name if plain(name) => Ok(Some(name.to_owned())),
+        name if is_network(name) => Ok(Some(name.to_owned())),
         _ => Err(from.refused("build.network", NETWORKS)),
     }
 }
@@ -540,6 +610,23 @@ fn records(from: &mut Reader<'_>) -> Result<Records, Error> {
         keep_bodies_per_second: from.number("records.keep_bodies_per_second", 1..=1_000_000, "calls")?,
         keep_bodies: from.number::<usize>("records.keep_bodies_kib", 0..=1_024, "KiB")? * 1_024,
         async_concurrency: from.number("records.async_concurrency", 1..=1_000, "calls")?,
+    })
+}
+
+fn callbacks(from: &mut Reader<'_>) -> Result<Callbacks, Error> {
+    let secret = from.some_text("callbacks.secret").map(str::to_owned);
+    if secret.as_ref().is_some_and(|secret| secret.len() < 16) {
+        return Err(from.refused("callbacks.secret", "at least 16 characters, or nothing"));
+    }
+    let private_urls = [
+        ("auto", PrivateUrls::Auto),
+        ("always", PrivateUrls::Always),
+        ("never", PrivateUrls::Never),
+    ];
+    Ok(Callbacks {
+        secret,
+        tries: from.number("callbacks.tries", 1..=30, "tries")?,
+        private_urls: from.choice("callbacks.private_urls", &private_urls)?,
     })
 }
 

@@ -54,6 +54,25 @@ fn builds_reach_what_they_may_and_nothing_that_is_the_hosts() {
 }
 
 #[test]
+fn workers_join_networks_and_nothing_else_that_the_engine_takes() {
+    let join = |names: &str| with_environment(&[("HOB_ENGINE_JOIN_NETWORKS", names)]);
+    assert_eq!(
+        join("auto, shop_default").unwrap().engine.join_networks,
+        ["auto", "shop_default"]
+    );
+    assert!(
+        with_file("[engine]\njoin_networks = []", &[])
+            .unwrap()
+            .engine
+            .join_networks
+            .is_empty()
+    );
+    for name in ["host", "container:x", "a/b", "-a"] {
+        check_refused(join(name), &["engine.join_networks", "auto"]);
+    }
+}
+
+#[test]
 fn every_key_of_the_defaults_is_read() {
     let environment = Environment::from_pairs([HOME]);
     let layers = layers::Layers::read(&environment, &Flags::default()).unwrap();

@@ -162,6 +162,8 @@ pub struct Ending {
     pub log: Vec<u8>,
     /// The answer's body where it is kept, at most the configured size.
     pub result: Option<Vec<u8>>,
+    /// The answer's headers, of an asynchronous call: for whoever is to be told of its end.
+    pub headers: Vec<(String, String)>,
     /// What it was called with, where that is kept and came in pieces while the call ran.
     pub late_input: Option<Box<Input>>,
 }
@@ -216,7 +218,16 @@ pub struct Execution {
     pub timings: Timings,
 }
 
+/// How the description of a call begins that a job made.
+pub const MADE_BY_JOB: &str = "Created by Job ";
+
 impl Execution {
+    /// Whether a job made it because it was due.
+    #[must_use]
+    pub fn is_made_by_job(&self) -> bool {
+        self.asynchronous && self.description.starts_with(MADE_BY_JOB)
+    }
+
     /// Checks a move and makes it.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! No input or output, no async, no serialisation, no clock: `now` is an argument.
 
 mod access;
+mod callback;
 mod error;
 mod execution;
 mod function;
@@ -24,8 +25,9 @@ mod version;
 mod webhook;
 
 pub use access::{Principal, Role, Token};
+pub use callback::{Callback, CallbackState, CallbackUrl, Try, Verdict, after_try};
 pub use error::{Error, Fault};
-pub use execution::{Ending, Execution, ExecutionState, Input, Outcome, Temperature, Timings};
+pub use execution::{Ending, Execution, ExecutionState, Input, MADE_BY_JOB, Outcome, Temperature, Timings};
 pub use function::Function;
 pub use gate::{ClaimRule, Gate, GateAnswer};
 pub use gateway::{Gateway, GatewaySpec, HostName, Lock, PathPrefix, Route, Routes, Upstream, Upstreams};
@@ -36,7 +38,7 @@ pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeo
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
 pub use retry::{Next, Retries};
-pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef};
+pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef, Start};
 pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use secret::{
     LostSecrets, NamespaceSettings, SealedSecret, SecretChanges, SecretText, Secrets, Variable, Variables, layered,

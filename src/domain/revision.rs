@@ -3,6 +3,57 @@
 use super::{Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
 use std::collections::BTreeMap;
 
+/// How the container of an image is started, in words of the image's own form: where one of the two is empty, the image's
+/// is used; a command leaves the image's arguments out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    command: Vec<String>,
+    arguments: Vec<String>,
+}
+
+/// Command and arguments together. Unit: bytes.
+const START_LIMIT: usize = 64 * 1024;
+
+impl Start {
+    /// Checks and takes them.
+    ///
+    /// # Errors
+    /// `Error::Invalid` for more than 64 KiB, an empty command's name, and words that no process can be given.
+    pub fn new(command: Vec<String>, arguments: Vec<String>) -> Result<Self, Error> {
+        let words = || command.iter().chain(&arguments);
+        if command.first().is_some_and(String::is_empty) || words().any(|word| word.contains('\0')) {
+            return Err(Error::invalid(
+                "the command's first word is empty, or a word has a NUL byte: leave it out",
+            ));
+        }
+        let size: usize = words().map(String::len).sum();
+        if size > START_LIMIT {
+            return Err(Error::invalid(format!(
+                "command and arguments have {size} bytes, the limit is {START_LIMIT}: put them into a file of the image"
+            )));
+        }
+        Ok(Self { command, arguments })
+    }
+
+    /// In place of the image's entry point; empty: the image's.
+    #[must_use]
+    pub fn command(&self) -> &[String] {
+        &self.command
+    }
+
+    /// In place of the image's arguments; empty: the image's, unless there is a command.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// Whether the image's own are used.
+    #[must_use]
+    pub fn is_the_images(&self) -> bool {
+        self.command.is_empty() && self.arguments.is_empty()
+    }
+}
+
 /// The sha256 of a code package, in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
@@ -160,6 +211,8 @@ pub struct Revision {
     pub runtime_image: Option<String>,
     /// The user's own build commands, run by a shell in the code before it is loaded.
     pub build_commands: Vec<String>,
+    /// How the image that it is made of is started.
+    pub start: Start,
     /// What the user should know of the deploy: that another version is used than was asked for.
     pub notice: Option<String>,
     /// Environment variables of the user.

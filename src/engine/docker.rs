@@ -1,10 +1,11 @@
-//! The engine behind the Docker API: with `docker_guest.rs` and `docker_sandbox.rs`, parts of it, the only file that
+//! The engine behind the Docker API: with its parts `docker_guest.rs`, `docker_sandbox.rs` and `docker_stack.rs`, all that
 //! knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
 use super::docker_sandbox::{INSIDE, holder_body, labels, network_body, signed, worker_body};
+use super::docker_stack::{self, Stack};
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
@@ -23,7 +24,7 @@ use futures_util::{Stream, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -54,6 +55,10 @@ pub struct Options {
     pub request_timeout: Duration,
     /// Network namespaces that wait for a worker.
     pub network_holders: usize,
+    /// Networks that workers join in place of one of their own; `auto`: those of the container that this process is in.
+    pub join_networks: Vec<String>,
+    /// Below it workers' directories will be: where this process is in a container, workers must reach it too.
+    pub directory: PathBuf,
 }
 
 /// A Docker engine, or one that speaks its API.
@@ -62,8 +67,12 @@ pub struct Docker {
     places: Places,
     instance: InstanceId,
     request_timeout: Duration,
+    join_networks: Vec<String>,
+    directory: PathBuf,
     /// Held for a few lines, never across an await.
     link: Mutex<Option<Link>>,
+    /// What is around us, once that is known.
+    stack: tokio::sync::Mutex<Option<Arc<Stack>>>,
     /// The network's id once it is known. The lock is held while the network is made, so that it is made once:
     /// the engine itself would make two of one name.
     network: tokio::sync::Mutex<Option<String>>,
@@ -123,7 +132,10 @@ impl Docker {
             places,
             instance: options.instance,
             request_timeout: options.request_timeout,
+            join_networks: options.join_networks,
+            directory: options.directory,
             link: Mutex::default(),
+            stack: tokio::sync::Mutex::default(),
             network: tokio::sync::Mutex::default(),
             inside: tokio::sync::Mutex::default(),
             holders: Mutex::new(Shelf::new(options.network_holders)),
@@ -195,7 +207,8 @@ impl Docker {
     /// Starts the worker in a namespace that waits, if it is worth one and one waits; `None` when it did not come to that.
     async fn start_in_holder(&self, spec: &WorkerSpec) -> Option<Result<ContainerId, Error>> {
         let reserved = self.reserve(spec)?;
-        match self.start_on(spec, format!("container:{}", reserved.holder)).await {
+        let inside = Place::only(format!("container:{}", reserved.holder));
+        match self.start_on(spec, inside).await {
             Ok(worker) => {
                 reserved.give(&worker);
                 Some(Ok(worker))
@@ -219,13 +232,17 @@ impl Docker {
     }
 
     async fn start_alone(&self, spec: &WorkerSpec) -> Result<ContainerId, Error> {
-        let network = self.network_mode(spec.network).await?;
-        self.start_on(spec, network).await
+        let place = self.place_of(spec.network).await?;
+        self.start_on(spec, place).await
     }
 
-    async fn start_on(&self, spec: &WorkerSpec, network: String) -> Result<ContainerId, Error> {
-        let body = worker_body(spec, self.instance, network);
-        self.create_and_start(&format!("hob-{}", spec.worker), &spec.image, body)
+    async fn start_on(&self, spec: &WorkerSpec, place: Place) -> Result<ContainerId, Error> {
+        let spec = WorkerSpec {
+            directory: self.stack().await?.on_host(&spec.directory)?,
+            ..spec.clone()
+        };
+        let body = worker_body(&spec, self.instance, place.mode);
+        self.create_and_start(&format!("hob-{}", spec.worker), &spec.image, body, &place.also)
             .await
     }
 
@@ -234,8 +251,9 @@ impl Docker {
         name: &str,
         image: &str,
         body: models::ContainerCreateBody,
+        also: &[String],
     ) -> Result<ContainerId, Error> {
-        let id = self.create(name, image, body).await?;
+        let id = self.create(name, image, body, also).await?;
         let on = On::container("starting a container", id.as_str());
         let none = None::<query::StartContainerOptions>;
         let started = self.ask(&on, |c| async move { c.start_container(on.name, none).await });
@@ -247,11 +265,13 @@ impl Docker {
         Ok(id)
     }
 
+    /// Creates a container and lets it join further networks; it does not run yet.
     pub(super) async fn create(
         &self,
         name: &str,
         image: &str,
         body: models::ContainerCreateBody,
+        also: &[String],
     ) -> Result<ContainerId, Error> {
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
@@ -266,7 +286,25 @@ impl Docker {
         {
             let _ = self.remove_container(&ContainerId::ours(name)).await;
         }
-        Ok(ContainerId::ours(created?.id))
+        let id = ContainerId::ours(created?.id);
+        for network in also {
+            if let Err(error) = self.join(&id, network).await {
+                let _ = self.remove_container(&id).await;
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    /// The engine takes one network when it creates a container; the others are joined.
+    async fn join(&self, id: &ContainerId, network: &str) -> Result<(), Error> {
+        let request = models::NetworkConnectRequest {
+            container: Some(id.as_str().to_owned()),
+            ..Default::default()
+        };
+        let on = On::network("joining a network", network);
+        self.ask(&on, |c| async move { c.connect_network(on.name, request).await })
+            .await
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), Error> {
@@ -297,10 +335,10 @@ impl Docker {
     }
 
     async fn make_holder(&self, image: &str) -> Result<(), Error> {
-        let network = self.network_id(NetworkKind::Outbound).await?;
-        let body = holder_body(image, self.instance, network);
+        let place = self.outbound().await?;
+        let body = holder_body(image, self.instance, place.mode);
         let name = format!("hob-holder-{}", uuid::Uuid::new_v4().simple());
-        let holder = self.create_and_start(&name, image, body).await?;
+        let holder = self.create_and_start(&name, image, body, &place.also).await?;
         locked(&self.holders).put(holder);
         Ok(())
     }
@@ -317,11 +355,33 @@ impl Docker {
             .await
     }
 
-    async fn network_mode(&self, network: Network) -> Result<String, Error> {
+    async fn place_of(&self, network: Network) -> Result<Place, Error> {
         match network {
-            Network::None => Ok("none".to_owned()),
-            Network::Outbound => self.network_id(NetworkKind::Outbound).await,
+            Network::None => Ok(Place::only("none")),
+            Network::Outbound => self.outbound().await,
         }
+    }
+
+    /// Where those are put who may reach the outside: on the networks that workers join, or on one of our own.
+    pub(super) async fn outbound(&self) -> Result<Place, Error> {
+        match self.stack().await?.networks.split_first() {
+            Some((first, others)) => Ok(Place {
+                mode: first.clone(),
+                also: others.to_vec(),
+            }),
+            None => self.network_id(NetworkKind::Outbound).await.map(Place::only),
+        }
+    }
+
+    /// What is around us: looked for once, and again when something of it has gone.
+    pub(super) async fn stack(&self) -> Result<Arc<Stack>, Error> {
+        let mut known = self.stack.lock().await;
+        if let Some(stack) = known.as_ref() {
+            return Ok(Arc::clone(stack));
+        }
+        let found = Arc::new(docker_stack::look(self, &self.join_networks, &self.directory).await?);
+        *known = Some(Arc::clone(&found));
+        Ok(found)
     }
 
     pub(super) async fn network_id(&self, kind: NetworkKind) -> Result<String, Error> {
@@ -346,6 +406,7 @@ impl Docker {
 
     /// Somebody may have removed them: they are looked for anew.
     pub(super) async fn forget_networks(&self) {
+        *self.stack.lock().await = None;
         for kind in NetworkKind::ALL {
             *self.cache_of(kind).lock().await = None;
         }
@@ -570,8 +631,8 @@ impl Engine for Docker {
 
     async fn prepare_network(&self) -> Result<(), Error> {
         // Looked for anew: whoever prepares wants to know, and somebody may have removed it.
-        *self.network.lock().await = None;
-        self.network_id(NetworkKind::Outbound).await.map(drop)
+        self.forget_networks().await;
+        self.outbound().await.map(drop)
     }
 
     async fn keep_holders(&self, image: &str) -> Result<(), Error> {
@@ -928,6 +989,24 @@ fn is_cache_race(tail: &str) -> bool {
         .all(|words| last.contains(words))
 }
 
+/// Where a container is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What it is created on: a network's id, `none`, or another container's namespace.
+    pub(super) mode: String,
+    /// Networks that it joins before it starts.
+    pub(super) also: Vec<String>,
+}
+
+impl Place {
+    pub(super) fn only(mode: impl Into<String>) -> Self {
+        Self {
+            mode: mode.into(),
+            also: Vec::new(),
+        }
+    }
+}
+
 /// What is said of a build whose output ended before its image was named.
 const UNFINISHED: &str = "the engine ended the build without an image: try again";
 
@@ -1007,7 +1086,7 @@ impl<'a> On<'a> {
         Self::new(doing, Kind::Build, tag)
     }
 
-    fn network(doing: &'static str, name: &'a str) -> Self {
+    pub(super) fn network(doing: &'static str, name: &'a str) -> Self {
         Self::new(doing, Kind::Network, name)
     }
 
@@ -1291,6 +1370,8 @@ mod tests {
             instance: InstanceId::generate(),
             request_timeout: Duration::from_secs(10),
             network_holders: 1,
+            join_networks: vec![],
+            directory: "/tmp".into(),
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A part of `docker.rs`, which makes every request. Knows nothing of what is asked of a server or a program inside.
 
-use super::docker::{Docker, NETWORK, NetworkKind, On, check_image_name, not_found};
+use super::docker::{Docker, NETWORK, NetworkKind, On, Place, check_image_name, not_found};
 use super::docker_sandbox::{sandbox, worker_body};
 use super::{ContainerId, ContainerStatus, Engine, Error, Guest, GuestSpec, Printed};
 use crate::domain::{Cpu, InstanceId, Network};
@@ -61,10 +61,10 @@ async fn create_and_start(docker: &Docker, spec: &GuestSpec) -> Result<Guest, Er
         Some(user) => user.clone(),
         None => unprivileged(&image_user(docker, &spec.base.image).await?),
     };
-    let network = network_mode(docker, spec).await?;
-    let body = guest_body(spec, docker.instance(), network, user);
+    let place = place(docker, spec).await?;
+    let body = guest_body(spec, docker.instance(), place.mode, user);
     let name = format!("hob-{}", spec.base.worker);
-    let id = docker.create(&name, &spec.base.image, body).await?;
+    let id = docker.create(&name, &spec.base.image, body, &place.also).await?;
     let started = start_attached(docker, &id, spec.port).await;
     if started.is_err() {
         // The first error is the one to tell; `list` shows the container if this fails too.
@@ -153,11 +153,21 @@ fn unprivileged(user: &str) -> String {
     if is_root { NOBODY } else { user }.to_owned()
 }
 
-async fn network_mode(docker: &Docker, spec: &GuestSpec) -> Result<String, Error> {
+async fn place(docker: &Docker, spec: &GuestSpec) -> Result<Place, Error> {
     match (spec.base.network, spec.port) {
-        (Network::Outbound, _) => docker.network_id(NetworkKind::Outbound).await,
-        (Network::None, Some(_)) => docker.network_id(NetworkKind::Inside).await,
-        (Network::None, None) => Ok("none".to_owned()),
+        (Network::Outbound, _) => docker.outbound().await,
+        (Network::None, Some(_)) if docker.stack().await?.is_inside() => Err(undialled()),
+        (Network::None, Some(_)) => docker.network_id(NetworkKind::Inside).await.map(Place::only),
+        (Network::None, None) => Ok(Place::only("none")),
+    }
+}
+
+/// Nobody but the host is on the network without an outside.
+fn undialled() -> Error {
+    Error::Contained {
+        why: "a server without a network cannot be dialled from the container that the daemon is in: deploy it with \
+              --network outbound, or run the daemon on the machine itself"
+            .to_owned(),
     }
 }
 
@@ -173,6 +183,7 @@ fn guest_body(spec: &GuestSpec, instance: InstanceId, network: String, user: Str
     }
     models::ContainerCreateBody {
         user: Some(user),
+        entrypoint: spec.command.clone(),
         cmd: spec.arguments.clone(),
         host_config: Some(host),
         ..worker_body(&spec.base, instance, String::new())
@@ -207,6 +218,7 @@ mod tests {
                 labels: BTreeMap::new(),
             },
             port: Some(8080),
+            command: Some(vec!["c".to_owned()]),
             arguments: Some(vec!["a".to_owned()]),
             rights: Rights::default(),
             cpu: Some(Cpu::from_millis(250).expect("in range")),
@@ -235,8 +247,8 @@ mod tests {
         let instance = InstanceId::generate();
         let body = guest_body(&spec(), instance, "n".to_owned(), NOBODY.to_owned());
         assert_eq!(
-            (body.user.as_deref(), body.cmd),
-            (Some(NOBODY), Some(vec!["a".to_owned()]))
+            (body.user.as_deref(), body.entrypoint, body.cmd),
+            (Some(NOBODY), Some(vec!["c".to_owned()]), Some(vec!["a".to_owned()]))
         );
         let tight = body.host_config.expect("limits");
         assert_eq!(tight.cap_drop, Some(vec!["ALL".to_owned()]));

@@ -67,6 +67,12 @@ pub enum Error {
         /// In the engine's words.
         message: String,
     },
+    /// It cannot be had where the daemon runs, or where its settings point; they have to be changed.
+    #[error("{why}")]
+    Contained {
+        /// What cannot be had, and what to do.
+        why: String,
+    },
     /// The engine's answer makes no sense to us.
     #[error("the engine's answer cannot be understood")]
     Protocol {
@@ -81,7 +87,7 @@ impl Error {
     fn advice(&self) -> String {
         match self {
             Self::Unreachable { host, source } => unreachable_advice(host, source.as_ref()),
-            Self::Unusable { .. } | Self::Build { .. } => self.to_string(),
+            Self::Unusable { .. } | Self::Build { .. } | Self::Contained { .. } => self.to_string(),
             Self::NotFound { .. } => {
                 "a container or network was removed behind our back: try again".to_owned()
             }

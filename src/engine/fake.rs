@@ -680,6 +680,7 @@ fn sweep(worker: WorkerId) {
 }
 
 fn spawn_program(spec: &GuestSpec, program: &[String], address: Option<SocketAddr>) -> Result<Child, Error> {
+    let program = spec.command.as_deref().unwrap_or(program);
     let (program, arguments) = program.split_first().ok_or_else(|| refused("an empty program"))?;
     Command::new(program)
         .args(arguments)
@@ -864,6 +865,7 @@ mod tests {
         let mut spec = GuestSpec {
             base: spec(home.path()),
             port: Some(8080),
+            command: None,
             arguments: Some(vec!["one".to_owned()]),
             rights: crate::engine::Rights::default(),
             cpu: None,

@@ -8,10 +8,12 @@
 mod docker;
 mod docker_guest;
 mod docker_sandbox;
+mod docker_stack;
 mod error;
 pub mod fake;
 mod holders;
 mod host;
+mod inside;
 
 pub use docker::{Docker, Options};
 pub use error::Error;
@@ -141,10 +143,11 @@ pub trait Engine: Send + Sync + 'static {
         log: &(dyn for<'l> Fn(&'l str) + Send + Sync),
     ) -> Result<String, Error>;
 
-    /// Makes the network of workers that may reach the outside but not each other. Done again, it changes nothing.
+    /// Makes the network of workers that may reach the outside but not each other, unless the settings name others for
+    /// them to join. Done again, it changes nothing.
     ///
     /// # Errors
-    /// `Unreachable`, `Timeout`, `Refused`.
+    /// `Contained` when a worker could not work here, `Unreachable`, `Timeout`, `Refused`.
     async fn prepare_network(&self) -> Result<(), Error>;
 
     /// Makes network namespaces ahead, until as many wait as the settings say, out of an image that has a `/bin/sh`;
@@ -300,7 +303,9 @@ pub struct GuestSpec {
     pub base: WorkerSpec,
     /// Where it answers; `None` for a program that nobody dials.
     pub port: Option<u16>,
-    /// In place of the image's own arguments; its entry point stays.
+    /// In place of the image's own entry point; its arguments are left out then.
+    pub command: Option<Vec<String>>,
+    /// In place of the image's own arguments.
     pub arguments: Option<Vec<String>>,
     /// What users of images may loosen.
     pub rights: Rights,

@@ -42,6 +42,7 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
     }
     let status = header.status.unwrap_or(200);
     let (temperature, timings) = (record.temperature, record.timings_now());
+    record.keep_headers(&header.headers);
     record.keep_result(&first);
     let body = if header.stream {
         Body::Stream(stream_reply(

@@ -20,6 +20,7 @@ use crate::domain::{Error, ExecutionId, FunctionId, Outcome, Selector, Temperatu
 use crate::pool::{self, FunctionError, Line, Pool, Target};
 use crate::store::{AsyncInput, Store};
 use crate::task::{Clock, Supervisor};
+use crate::traces::{Tracer, Trigger};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -81,6 +82,8 @@ pub struct Call {
     pub body: Body,
     /// Accepted and claimed before: its record exists.
     pub asynchronous: bool,
+    /// What caused it.
+    pub trigger: Trigger,
     /// What is written down of it beside how it went.
     pub note: Note,
 }
@@ -166,19 +169,21 @@ pub struct Invoker {
     clock: Clock,
     supervisor: Supervisor,
     logs: LogHub,
+    tracer: Tracer,
     recorded: bool,
 }
 
 impl Invoker {
     /// `recorded`: whether synchronous calls leave a record even if nobody asked to keep something of them.
     #[must_use]
-    pub fn new(pool: Pool, store: Store, clock: Clock, supervisor: Supervisor, recorded: bool) -> Self {
+    pub fn new(pool: Pool, store: Store, clock: Clock, supervisor: Supervisor, tracer: Tracer, recorded: bool) -> Self {
         Self {
             pool,
             store,
             clock,
             supervisor,
             logs: LogHub::default(),
+            tracer,
             recorded,
         }
     }
@@ -197,6 +202,7 @@ impl Invoker {
         let begun = Instant::now();
         let mut note = std::mem::take(&mut call.note);
         let mut record = Record::new(self, &call, &mut note, self.log_limit());
+        record.trace(&mut call);
         self.record_start(&record, note).await?;
         let acquired = self.pool.acquire(&call.target).await;
         record.timings.queue_us = micros(begun.elapsed());

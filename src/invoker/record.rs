@@ -6,6 +6,7 @@ use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId,
 use crate::pool::Target;
 use crate::store::{Started, Store};
 use crate::task::TaskKind;
+use crate::traces::{self, Context};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,10 +29,13 @@ pub(super) struct Record {
     log_limit: usize,
     dropped: usize,
     result: Kept,
+    headers: Vec<(String, String)>,
     late_input: Option<LateInput>,
     /// What is kept unasked must not give away what this keeps secret.
     target: Arc<Target>,
     unasked: bool,
+    /// What is told of it when it has ended, where calls are traced.
+    traced: Option<Box<traces::Call>>,
     asynchronous: bool,
     recorded: bool,
     ended: bool,
@@ -52,12 +56,55 @@ impl Record {
             log_limit,
             dropped: 0,
             result: Kept::new(note.keep_result),
+            headers: Vec::new(),
             late_input: note.late_input.take(),
             target: Arc::clone(&call.target),
             unasked: matches!(note.keep_result, KeepResult::Within(_)),
+            traced: None,
             asynchronous: call.asynchronous,
             recorded: invoker.recorded || note.is_wanted,
             ended: false,
+        }
+    }
+
+    /// Begins to trace the call, where calls are traced: what the function calls will be a part of it.
+    pub(super) fn trace(&mut self, call: &mut Call) {
+        if !self.invoker.tracer.is_on() {
+            return;
+        }
+        let context = Context::of(call.id, &call.headers);
+        context.pass_on(&mut call.headers);
+        self.traced = Some(Box::new(traces::Call {
+            context,
+            id: call.id,
+            function: call.target.function.clone(),
+            namespace: call.target.namespace.clone(),
+            version: call.target.version,
+            trigger: call.trigger,
+            method: call.method.clone(),
+            path: call.path.clone(),
+            begun: self.started_at,
+            temperature: None,
+            timings: Timings::default(),
+            outcome: Outcome::Cancelled,
+        }));
+    }
+
+    fn tell(&mut self, ending: &Ending) {
+        let (state, duration_ms) = (ending.outcome.state().as_str(), ending.timings.total_us / 1000);
+        let name = &self.target.function;
+        tracing::debug!(
+            execution.id = %self.id, function.id = %self.function, state, duration_ms,
+            "A call of `{name}` ended as {state} after {duration_ms} ms"
+        );
+        super::metrics::call_ended(ending, self.asynchronous);
+        if let Some(traced) = self.traced.take() {
+            self.invoker.tracer.tell(&traces::Call {
+                temperature: ending.temperature,
+                timings: ending.timings,
+                outcome: ending.outcome.clone(),
+                ..*traced
+            });
         }
     }
 
@@ -103,6 +150,13 @@ impl Record {
     /// Keeps a part of the answer, where answers are kept.
     pub(super) fn keep_result(&mut self, bytes: &[u8]) {
         self.result.add(bytes);
+    }
+
+    /// Keeps the answer's headers, where somebody may have to be told of them.
+    pub(super) fn keep_headers(&mut self, headers: &[(String, String)]) {
+        if self.asynchronous {
+            self.headers = headers.to_vec();
+        }
     }
 
     /// Bytes that were printed and never came here.
@@ -173,9 +227,10 @@ impl Record {
             timings,
             log: std::mem::take(&mut self.log),
             result: result.filter(|_| answered),
+            headers: std::mem::take(&mut self.headers),
             late_input,
         };
-        super::metrics::call_ended(&ending, self.asynchronous);
+        self.tell(&ending);
         ending
     }
 }

@@ -148,6 +148,8 @@ impl Talk {
         let status = head.status.as_u16();
         remove_hop_by_hop(&mut head.headers);
         let (temperature, timings) = (self.record.temperature, self.timings());
+        let headers = texts(&head.headers);
+        self.record.keep_headers(&headers);
         let small = body.size_hint().upper().is_some_and(|n| n <= INLINE_BODY as u64);
         let body = if small {
             match self.collect(&mut body).await {
@@ -163,11 +165,7 @@ impl Talk {
         } else {
             Body::Stream(self.stream(body, status))
         };
-        let reply = Reply::Success {
-            status,
-            headers: texts(&head.headers),
-            body,
-        };
+        let reply = Reply::Success { status, headers, body };
         Ok(Answer {
             id,
             version,

@@ -10,7 +10,7 @@ use crate::task::{Shutdown, Supervisor};
 use axum::Router;
 use axum::serve::ListenerExt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use tokio::net::TcpListener;
 
@@ -48,6 +48,17 @@ pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Refu
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+/// Where a listener is reached from its own machine: one on all addresses, over loopback.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Serves a router until `stop`; connections that are open then finish the request they are at.
@@ -99,6 +110,18 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1B9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n   1: 0100007F:1B9F 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 4343 1\n";
         assert_eq!(listening_inode(table, 7070).as_deref(), Some("4242"));
         assert_eq!(listening_inode(table, 7071), None);
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_over_loopback() {
+        for (bound, expect) in [
+            ("0.0.0.0:7070", "127.0.0.1:7070"),
+            ("[::]:7070", "[::1]:7070"),
+            ("10.0.0.5:1", "10.0.0.5:1"),
+        ] {
+            let address = bound.parse().expect("an address");
+            assert_eq!(reachable(address).to_string(), expect);
+        }
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub use guest::{ARGUMENTS_LIMIT, CallError, Caller, Exit, Listener, News, Progra
 pub use lease::{Death, Lease, Line};
 pub use state::{Class, Demand, Policy, WorkerView};
 
-use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Temperature, Timestamp, WorkerId};
+use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Start, Temperature, Timestamp, WorkerId};
 use crate::engine::{Engine, Rights};
 use crate::task::{Shutdown, Supervisor, TaskKind};
 use staging::Staging;
@@ -74,6 +74,8 @@ pub struct Target {
     pub link: Option<(String, String)>,
     /// What the containers of a user's image may do; `None` where a shim loads the code.
     pub rights: Option<Rights>,
+    /// How those containers are started.
+    pub start: Start,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -771,6 +773,7 @@ mod tests {
             inside: None,
             link: None,
             rights: None,
+            start: Start::default(),
             entry: String::new(),
             convention: Convention::Kwargs,
             env: Environment::default(),

@@ -959,6 +959,7 @@ mod tests {
             inside: None,
             link: None,
             rights: None,
+            start: crate::domain::Start::default(),
             entry: String::new(),
             convention: Convention::Kwargs,
             env: crate::pool::Environment::default(),

@@ -2,13 +2,15 @@
 //!
 //! Decides nothing about what the code is; what comes is untrusted until `unpack` has looked at it.
 
-use super::web::Web;
-use super::{address, directory, inline, swift, url};
+use super::{directory, inline, swift, url};
+use crate::web::{self, Web};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use md5::Md5;
+use reqwest::Response;
 use sha2::{Digest as _, Sha256};
+#[cfg(test)]
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,24 +62,11 @@ pub struct Options {
     /// Largest file. Unit: bytes.
     pub limit: u64,
     /// How to go out.
-    pub proxies: Proxies,
-    /// Authorities to trust beside the system's.
-    pub ca_bundle: Option<PathBuf>,
+    pub web: web::Options,
     /// The store of objects.
     pub swift: Swift,
     /// Below these, code may be taken from this machine.
     pub directories: Vec<PathBuf>,
-}
-
-/// Proxies, as in the environment; their addresses may hold passwords.
-#[derive(Clone, Default)]
-pub struct Proxies {
-    /// For `http`.
-    pub http: Option<String>,
-    /// For `https`.
-    pub https: Option<String>,
-    /// Hosts that are asked directly.
-    pub except: Option<String>,
 }
 
 /// A store of objects.
@@ -166,6 +155,17 @@ pub enum FetchError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl From<web::Error> for FetchError {
+    fn from(error: web::Error) -> Self {
+        match error {
+            web::Error::Invalid(_) => Self::Invalid(error.to_string()),
+            web::Error::Private(host) => Self::Private(host),
+            web::Error::Unreachable { place, source } => Self::Unreachable { place, source },
+            web::Error::Client(source) => Self::Client(source),
+        }
+    }
+}
+
 pub(super) type Pieces = BoxStream<'static, Result<Bytes, FetchError>>;
 
 /// What code must be, as far as somebody promised.
@@ -211,16 +211,13 @@ impl Sources {
     /// Nothing is opened yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let may_reach = if options.allow_private {
-            |_| true
-        } else {
-            address::is_public
-        };
-        Self::reaching(options, may_reach)
+        let web = Web::new(options.web.clone(), options.allow_private);
+        Self { options, web }
     }
 
+    #[cfg(test)]
     pub(super) fn reaching(options: Options, may_reach: fn(IpAddr) -> bool) -> Self {
-        let web = Web::new(options.proxies.clone(), options.ca_bundle.clone(), may_reach);
+        let web = Web::reaching(options.web.clone(), may_reach);
         Self { options, web }
     }
 
@@ -255,6 +252,17 @@ impl Sources {
             SourceSpec::Inline { file_name, text } => inline::open(self, file_name, text),
         }
     }
+}
+
+/// An answer's body; its length, where it is said, is looked at first.
+pub(super) fn body(response: Response, place: String, limit: u64) -> Result<Pieces, FetchError> {
+    if response.content_length().is_some_and(|length| length > limit) {
+        return Err(FetchError::TooLarge { limit });
+    }
+    let pieces = response.bytes_stream();
+    Ok(pieces
+        .map_err(move |e| web::unreachable(place.clone(), e).into())
+        .boxed())
 }
 
 struct Check {

@@ -1,6 +1,6 @@
 //! Fetching, through the room's public face: what is refused, what is bounded and what is compared.
 
-use super::fetch::{FetchError, Object, Options, Proxies, SourceSpec, Sources, Swift};
+use super::fetch::{FetchError, Object, Options, SourceSpec, Sources, Swift};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,8 +53,7 @@ fn options() -> Options {
         allow_private: true,
         patience: Duration::from_secs(20),
         limit: 1000,
-        proxies: Proxies::default(),
-        ca_bundle: None,
+        web: crate::web::Options::default(),
         swift: Swift::None,
         directories: Vec::new(),
     }

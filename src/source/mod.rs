@@ -6,15 +6,13 @@
 //! what the code means, where it is kept, and ignore files: only `.git` and `.hg` are left out of a
 //! packed directory, at any depth; everything else a user has there is sent.
 
-mod address;
 mod directory;
 mod fetch;
 mod inline;
 mod swift;
 mod url;
-mod web;
 
-pub use fetch::{FetchError, Fetched, Object, Options, Proxies, SourceSpec, Sources, Swift};
+pub use fetch::{FetchError, Fetched, Object, Options, SourceSpec, Sources, Swift};
 
 use crate::archive::{self, BLOCK, Format, Limits, sniff};
 use std::ffi::OsStr;

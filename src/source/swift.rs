@@ -3,8 +3,8 @@
 //! The directory's links and dots lead nowhere outside. The service's word on an object's MD5 is checked.
 
 use super::directory::{file, inside};
-use super::fetch::{FetchError, Object, Pieces, Promise, Sources, Swift, checked};
-use super::web::{body, place};
+use super::fetch::{FetchError, Object, Pieces, Promise, Sources, Swift, body, checked};
+use crate::web::place;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
 use std::path::Path;
@@ -75,7 +75,11 @@ async fn in_service(
         headers.insert(TOKEN, value);
     }
     let broken = |e| FetchError::Store(Box::new(e));
-    let response = sources.web.get_configured(&url, headers).await.map_err(broken)?;
+    let response = sources
+        .web
+        .get_configured(&url, headers)
+        .await
+        .map_err(|e| broken(e.into()))?;
     let status = response.status().as_u16();
     let place = place(&url);
     match status {

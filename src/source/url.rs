@@ -1,7 +1,7 @@
 //! Code behind a URL. Each step of a redirect is checked like the first; from `https` none leads to `http`.
 
-use super::fetch::{FetchError, Pieces, Promise, Sources, checked};
-use super::web::{body, place};
+use super::fetch::{FetchError, Pieces, Promise, Sources, body, checked};
+use crate::web::place;
 use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 

@@ -2,12 +2,13 @@
 //!
 //! Every update towards an end names the states it may leave, so that an end is written once.
 
+use super::callback;
 use super::retry::{self, Known};
 use super::writer::Writer;
 use super::{AsyncInput, Error, Store, row};
 use crate::domain::{
-    Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, Retries, RevisionId, Selector, Temperature,
-    Timestamp, Timings, is_private_header, kept_headers,
+    CallbackUrl, Ending, Execution, ExecutionId, ExecutionState, FunctionId, Outcome, Retries, RevisionId, Selector,
+    Temperature, Timestamp, Timings, is_private_header, kept_headers,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
@@ -33,6 +34,8 @@ pub struct Acceptance {
     pub retries: Retries,
     /// What the caller named it: the same call sent again is the same execution.
     pub key: Option<String>,
+    /// Where its end is told.
+    pub callback: Option<CallbackUrl>,
 }
 
 /// The start of a synchronous call.
@@ -104,6 +107,7 @@ impl Store {
             accept(c, new.id, new.function, &new.selector, &new.description, now)?;
             insert_input(c, new.id, &new.input)?;
             retry::note(c, new.id, new.retries, now)?;
+            callback::note(c, new.id, new.callback.as_ref())?;
             if let Some(key) = &new.key {
                 retry::remember(c, new.function, key, new.id)?;
             }
@@ -144,6 +148,7 @@ impl Store {
             let ended = end(c, id, &ending)?;
             if ended {
                 retry::follow(c, id, &ending.outcome, ending.at)?;
+                callback::ended(c, id, &ending.headers, ending.at)?;
             }
             forget_secrets(c, id)?;
             Ok(ended)
@@ -162,6 +167,7 @@ impl Store {
             let params = named_params! {":id": id.as_bytes(), ":now": now.as_millis()};
             let cancelled = row::change(c, sql, params)? > 0;
             if cancelled {
+                callback::ended(c, id, &[], now)?;
                 forget_secrets(c, id)?;
             }
             Ok(cancelled)
@@ -226,6 +232,7 @@ impl Store {
             let ended = row::change(c, sql, params)?;
             for id in running {
                 retry::follow(c, id, &interrupted, now)?;
+                callback::ended(c, id, &[], now)?;
                 forget_secrets(c, id)?;
             }
             Ok(ended)

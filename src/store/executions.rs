@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// Removes ended executions that were accepted before `keep_before`, or that are not among the newest
-    /// `keep_count` of their function. What is queued or running stays. Returns how many went.
+    /// `keep_count` of their function. What is queued or running stays, and what somebody has still to be told of. Returns how many went.
     ///
     /// # Errors
     /// When the database cannot be written; those removed until then stay removed.
@@ -337,7 +337,8 @@ fn prunable(connection: &Connection, keep_count: u32, keep_before: Timestamp) ->
                        row_number() over (partition by function order by id desc) as place
                    from execution)
                where state not in ('queued', 'running')
-                   and (place > :keep_count or created_at_ms < :keep_before)";
+                   and (place > :keep_count or created_at_ms < :keep_before)
+                   and not exists (select 1 from callback where execution = id and state = 'due')";
     let params = named_params! {":keep_count": keep_count, ":keep_before": keep_before.as_millis()};
     row::all(connection, sql, params, |r| row::id(r, "id", ExecutionId::from_bytes))
 }

@@ -3,7 +3,7 @@
 //! What follows is written in the transaction that ends the try: none is lost, and none is made twice.
 
 use super::execution::{accept, input};
-use super::{AsyncInput, Error, Store, row};
+use super::{AsyncInput, Error, Store, callback, row};
 use crate::domain::{ExecutionId, FunctionId, Next, Outcome, Retries, Selector, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use std::time::Duration;
@@ -81,6 +81,7 @@ fn again(c: &Connection, id: ExecutionId, next: &Try, now: Timestamp, due: Times
     let copy = "insert into execution_input (execution, method, path, query, headers, body)
                 select :new, method, path, query, headers, body from execution_input where execution = :id";
     row::change(c, copy, named_params! {":new": new.as_bytes(), ":id": id.as_bytes()})?;
+    callback::follow(c, id, new)?;
     insert(c, new, next, due)
 }
 

@@ -5,7 +5,7 @@ use super::secrets::{read_secrets, read_variables, unwritable, write_secrets, wr
 use super::{Error, Store, function, row};
 use crate::domain::{
     Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Timeout, Timestamp, Variables,
+    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Start, Timeout, Timestamp, Variables,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const COLUMNS: &str =
     "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
-    notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, failure,
+    command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -33,6 +33,8 @@ pub struct NewRevision {
     pub runtime_image: Option<String>,
     /// The user's own build commands.
     pub build_commands: Vec<String>,
+    /// How the image that it is made of is started.
+    pub start: Start,
     /// Environment variables of the user.
     pub env: BTreeMap<String, String>,
     /// Environment variables that nobody is shown.
@@ -335,6 +337,7 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         code: new.code,
         runtime_image: new.runtime_image,
         build_commands: new.build_commands,
+        start: new.start,
         notice: None,
         env: new.env,
         secrets: new.secrets,
@@ -356,13 +359,13 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
-                   code, image, runtime_image, build_commands, env, secrets, inherited, memory_mib, timeout_ms,
+                   code, image, runtime_image, build_commands, command, arguments, env, secrets, inherited, memory_mib, timeout_ms,
                    concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
-                   :code, :image, :runtime_image, :build_commands, :env, :secrets, :inherited, :memory, :timeout,
+                   :code, :image, :runtime_image, :build_commands, :command, :arguments, :env, :secrets, :inherited, :memory, :timeout,
                    :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
-    let build_commands = serde_json::to_string(&revision.build_commands).map_err(unwritable)?;
+    let words = |words: &[String]| serde_json::to_string(words).map_err(unwritable);
     let limits = &revision.limits;
     let params = named_params! {
         ":id": revision.id.as_bytes(),
@@ -375,7 +378,9 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":code": revision.code.digest().map_or("", Digest::as_str),
         ":image": revision.code.image(),
         ":runtime_image": revision.runtime_image,
-        ":build_commands": build_commands,
+        ":build_commands": words(&revision.build_commands)?,
+        ":command": words(revision.start.command())?,
+        ":arguments": words(revision.start.arguments())?,
         ":env": env,
         ":secrets": write_secrets(&revision.secrets)?,
         ":inherited": write_variables(&revision.inherited)?,
@@ -435,6 +440,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         code: code(row)?,
         runtime_image: row.get("runtime_image")?,
         build_commands: row::checked(row, "build_commands", |t: String| serde_json::from_str(&t))?,
+        start: start(row)?,
         notice: row.get("notice")?,
         env: row::checked(row, "env", |t: String| serde_json::from_str(&t))?,
         secrets: row::checked(row, "secrets", |t: String| read_secrets(&t))?,
@@ -443,6 +449,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         state: state(row)?,
         created_at: row::time(row, "created_at_ms")?,
     })
+}
+
+fn start(row: &Row<'_>) -> rusqlite::Result<Start> {
+    let words = |column| row::checked(row, column, |t: String| serde_json::from_str(&t));
+    Start::new(words("command")?, words("arguments")?).map_err(|e| row::bad(row, "command", e))
 }
 
 fn limits(row: &Row<'_>) -> rusqlite::Result<Limits> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
     FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId,
-    RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Timeout, Timestamp, Timings, Variables,
+    RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Start, Timeout, Timestamp, Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -48,6 +48,7 @@ fn new_revision() -> NewRevision {
         code: Code::Package(Digest::parse(&"a".repeat(64)).expect("digest")),
         runtime_image: None,
         build_commands: vec!["make all".to_owned()],
+        start: Start::new(vec!["serve".to_owned()], vec!["-p".to_owned(), "80".to_owned()]).expect("a start"),
         env: BTreeMap::from([("K".into(), "v".into())]),
         secrets: Secrets::from([("S".into(), sealed())]),
         inherited: Variables {
@@ -98,11 +99,12 @@ fn ending(outcome: Outcome) -> Ending {
         timings: Timings::default(),
         log: b"said".to_vec(),
         result: Some(b"42".to_vec()),
+        headers: Vec::new(),
         late_input: None,
     }
 }
 
-fn succeeded() -> Ending {
+pub(super) fn succeeded() -> Ending {
     ending(Outcome::Succeeded { status: 200 })
 }
 
@@ -116,7 +118,7 @@ fn input() -> AsyncInput {
     }
 }
 
-fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
+pub(super) fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
     Acceptance {
         id,
         function: function.id,
@@ -125,6 +127,7 @@ fn acceptance(id: ExecutionId, function: &Function) -> Acceptance {
         input: input(),
         retries: Retries::NONE,
         key: None,
+        callback: None,
     }
 }
 
@@ -434,6 +437,10 @@ async fn what_was_built_is_kept_apart_from_the_image_to_carry_elsewhere() {
     let (_directory, store) = opened(64);
     let (_, revision) = deployed(&store, "hello").await;
     assert_eq!(revision.build_commands, ["make all"]);
+    assert_eq!(
+        (revision.start.command(), revision.start.arguments()),
+        (&["serve".to_owned()][..], &["-p".to_owned(), "80".to_owned()][..])
+    );
     let read = store.revision(revision.id).await.expect("read").expect("there");
     assert_eq!(read, revision, "what was written is what is read");
     let built = store.set_build(revision.id, Some("deps:1".into()), "log".into());

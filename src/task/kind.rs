@@ -21,12 +21,20 @@ pub enum TaskKind {
     Reconciler,
     /// Runs accepted asynchronous executions.
     Dispatcher,
+    /// Tells the ends of asynchronous calls to whoever asked for it.
+    Callbacks,
+    /// Tells one of them.
+    Callback,
     /// Fires jobs that are due.
     Scheduler,
+    /// Sends what was traced to the collector.
+    Traces,
     /// Removes old records.
     Retention,
     /// Follows the engine's events.
     EngineWatch,
+    /// Deploys what is to be there from the start.
+    Seeds,
     /// Takes in what somebody deploys, apart from the request that brought it.
     Deploy,
     /// Builds one image.
@@ -71,9 +79,13 @@ impl TaskKind {
             Self::Worker => "worker",
             Self::Reconciler => "reconciler",
             Self::Dispatcher => "dispatcher",
+            Self::Callbacks => "callbacks",
+            Self::Callback => "callback",
             Self::Scheduler => "scheduler",
+            Self::Traces => "traces",
             Self::Retention => "retention",
             Self::EngineWatch => "engine watch",
+            Self::Seeds => "seeds",
             Self::Deploy => "deploy",
             Self::Build => "build",
             Self::Execution => "execution",
@@ -90,20 +102,24 @@ impl TaskKind {
             | Self::Ports
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Retention
             | Self::EngineWatch => OnFailure::Restart,
             Self::Connection
             | Self::FunctionPort
             | Self::Worker
+            | Self::Seeds
             | Self::Deploy
             | Self::Build
             | Self::Execution
+            | Self::Callback
             | Self::Record => OnFailure::Log,
         }
     }
 
-    /// What happens to it when the daemon stops. A build is cut off: it is written down and done again after a start.
+    /// What happens to it when the daemon stops. A build or a callback is cut off: it is written down and done again after a start.
     #[must_use]
     pub const fn on_shutdown(self) -> OnShutdown {
         match self {
@@ -115,10 +131,18 @@ impl TaskKind {
             | Self::NetworkHolders
             | Self::Reconciler
             | Self::Dispatcher
+            | Self::Callbacks
             | Self::Scheduler
+            | Self::Traces
             | Self::Worker
             | Self::Record => OnShutdown::Wait,
-            Self::Retention | Self::EngineWatch | Self::Deploy | Self::Build | Self::Execution => OnShutdown::Abort,
+            Self::Retention
+            | Self::EngineWatch
+            | Self::Seeds
+            | Self::Deploy
+            | Self::Build
+            | Self::Execution
+            | Self::Callback => OnShutdown::Abort,
         }
     }
 }

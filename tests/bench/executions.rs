@@ -7,7 +7,9 @@ use crate::report::{Line, Unit};
 use crate::rows::{BODY, Bench, MANY, loads_of_two, take_turns};
 use crate::stats::Bar;
 use anyhow::{Context, Result, ensure};
-use hob::domain::{ExecutionId, Function as Declared, FunctionId, FunctionName, Namespace, Retries, Selector, Timestamp};
+use hob::domain::{
+    ExecutionId, Function as Declared, FunctionId, FunctionName, Namespace, Retries, Selector, Timestamp,
+};
 use hob::store::{Acceptance, Annotation, AsyncInput, Durability, Options, Store};
 use r2d2_sqlite::SqliteConnectionManager;
 use serde_json::{Value, json};
@@ -105,6 +107,7 @@ async fn accept_until(store: Store, function: FunctionId, until: Instant) -> Res
             },
             retries: Retries::NONE,
             key: None,
+            callback: None,
         };
         store.accept_async(acceptance, Timestamp::from_millis(0)).await?;
         accepted += 1;

@@ -159,6 +159,8 @@ fn docker(instance: InstanceId) -> Docker {
         instance,
         request_timeout: Duration::from_secs(60),
         network_holders: HOLDERS,
+        join_networks: vec![],
+        directory: std::env::temp_dir(),
     })
 }
 

@@ -8,6 +8,7 @@
 
 mod builds;
 mod cli;
+mod compose;
 mod develop;
 mod engine;
 mod examples;

@@ -36,6 +36,8 @@ pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::
         instance,
         request_timeout: Duration::from_secs(60),
         network_holders: HOLDERS,
+        join_networks: vec![],
+        directory: std::env::temp_dir(),
     }))
 }
 

@@ -14,12 +14,15 @@ mod bad_input;
 #[path = "../bench/stats.rs"]
 mod bench_stats;
 mod builds;
+mod callbacks;
 mod calls;
 mod clock;
 mod cut;
 mod deploys;
 mod doctor;
 mod exchanges;
+mod fuzz;
+mod housekeeping;
 mod images;
 mod jobs;
 mod listeners;
@@ -28,6 +31,7 @@ mod messages;
 mod metrics;
 mod nuclio_functions;
 mod nuclio_items;
+mod observability;
 mod papers;
 mod private;
 mod program;
@@ -41,9 +45,11 @@ mod retries;
 mod runs;
 mod scaleway;
 mod secrets;
+mod seeds;
 mod senders;
 mod shapes;
 #[path = "../support/mod.rs"]
 #[allow(unreachable_pub, reason = "it is a library for two suites")]
 mod support;
 mod terminal;
+mod traces;

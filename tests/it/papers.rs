@@ -43,3 +43,31 @@ async fn the_manual_is_one_page_or_a_page_for_each_command() {
         assert!(text.contains(".SH NAME"), "{page}");
     }
 }
+
+#[test]
+fn the_unit_for_systemd_is_understood_and_closes_what_it_says() {
+    let unit = crate::support::root().join("examples/server/hob.service");
+    let text = std::fs::read_to_string(unit).expect("there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("hob.service");
+    let here = text.replace("/usr/local/bin/hob", env!("CARGO_BIN_EXE_hob"));
+    std::fs::write(&copy, here).expect("ours");
+    let analyze = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("systemd-analyze");
+        command.args(arguments).arg(&copy).output()
+    };
+    let Ok(verified) = analyze(&["verify"]) else {
+        // Not by `eprintln!`, which nobody sees when a test passes.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"\nnot tried: the unit for systemd, because systemd-analyze is not here\n",
+        );
+        return;
+    };
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let about_ours: Vec<_> = said.lines().filter(|line| line.contains("hob.service")).collect();
+    assert_eq!(about_ours, Vec::<&str>::new());
+    // In tenths; a unit without any of it has 96.
+    let open = analyze(&["security", "--offline=true", "--threshold=20"]).expect("it was there before");
+    assert!(open.status.success(), "{}", String::from_utf8_lossy(&open.stdout));
+}

@@ -317,6 +317,88 @@ async fn dev_takes_in_whatever_is_saved_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_takes_in_functions_that_come_and_lets_go_of_those_that_leave() {
+    let (hob, _fake) = Hob::start(&[("HOB_POOL_PREWARM", "0")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let project = |names: &[&str]| {
+        let section = |name: &&str| format!("[functions.{name}]\npath = \"{name}\"\nruntime = \"python\"\n");
+        put(at, "hob.toml.new", &names.iter().map(section).collect::<String>());
+        fs::rename(at.join("hob.toml.new"), at.join("hob.toml")).unwrap();
+    };
+    for name in ["new", "old", "there"] {
+        put(at, &format!("{name}/main.py"), &source(name));
+    }
+    project(&["there"]);
+    said(&hob, at, &["deploy"]).await;
+    project(&["old", "there"]);
+    let dev = Dev::start(&hob, at, &[]);
+    serves(&hob, "old", "old").await;
+    dev.says("old   | said old").await;
+
+    project(&["new", "old", "there"]);
+    serves(&hob, "new", "new").await;
+    put(at, "new/main.py", &source("newer"));
+    serves(&hob, "new", "newer").await;
+    project(&["new"]);
+    dev.says("old is removed: it is in the project no more").await;
+    dev.says("there is in the project no more; it was there before").await;
+    assert_eq!(hob.get("/hob/v1/functions/old").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer(&hob, "there").await[0], "there");
+    fs::remove_file(at.join("hob.toml")).unwrap();
+    dev.says("hob.toml is gone").await;
+    put(at, "new/main.py", &source("newest"));
+    project(&["new"]);
+    serves(&hob, "new", "newest").await;
+
+    let (status, said) = dev.interrupt().await;
+    assert!(status.success(), "{said}");
+    assert!(said.contains("new is removed: it was not there before"), "{said}");
+    assert_eq!(answer(&hob, "there").await[0], "there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_of_a_serverless_yml_arrive_sealed_and_are_sent_again_only_when_they_differ() {
+    let (hob, _fake) = Hob::start(&[("HOB_POOL_PREWARM", "0")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let file = |secret: &str| {
+        let text = format!(
+            "provider:\n  runtime: python\n  env:\n    LEVEL: info\n  secret:\n    WHO: {secret}\nfunctions:\n  f:\n    handler: main.main\n"
+        );
+        put(at, "serverless.yml", &text);
+    };
+    put(
+        at,
+        "main.py",
+        "import os\n\ndef main(event, context):\n    return {'statusCode': 200, 'body': os.environ['WHO'] + os.environ['LEVEL']}\n",
+    );
+    let told = async |expect: &str| {
+        let body = hob.call("f", json!({})).await.text();
+        assert_eq!(body, expect);
+        let view = hob.get("/hob/v1/functions/f").await;
+        assert_eq!(view.json()["latest"]["secrets"], json!(["WHO"]));
+        assert_eq!(view.json()["latest"]["env"], json!({"LEVEL": "info"}));
+        assert!(!view.text().contains("hush"), "{}", view.text());
+    };
+    file("hush");
+    let first = said(&hob, at, &["deploy"]).await;
+    assert!(first.starts_with("+ function f"), "{first}");
+    told("hushinfo").await;
+    fs::write(at.join(".hobignore"), "serverless.yml\n").unwrap();
+    said(&hob, at, &["deploy"]).await;
+    assert_eq!(said(&hob, at, &["deploy"]).await, "", "nothing to change");
+    let shown = said(&hob, at, &["env"]).await;
+    assert!(shown.contains("same") && !shown.contains("hush"), "{shown}");
+    file("hush-hush");
+    let shown = said(&hob, at, &["env"]).await;
+    assert!(shown.contains("differs"), "{shown}");
+    let second = said(&hob, at, &["deploy"]).await;
+    assert_eq!(second, "~ function f: ~secret WHO\n");
+    told("hush-hushinfo").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dev_survives_a_thousand_saves_and_leaves_what_was_there() {
     let (hob, fake) = Hob::start(&[("HOB_POOL_PREWARM", "0")]).await;
     let folder = tempfile::tempdir().unwrap();

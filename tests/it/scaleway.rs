@@ -1,11 +1,13 @@
 //! What the recorded sessions of this API cannot show: what happens as time goes by, and at the same time.
 
-use crate::support::{Hob, PATIENCE, eventually, fake_engine, zip};
+use crate::support::{Hob, PATIENCE, eventually, fake_engine, root, zip};
 use futures_util::future::join_all;
 use hob::domain::Timestamp;
+use hob::engine::Engine;
 use hob::task::Clock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2027-01-15T08:00:00Z.
@@ -169,4 +171,46 @@ async fn a_users_token_sees_and_makes_its_own_namespace_only() {
     }
     let nobody = hob.send(Method::GET, &path, &[], "".into()).await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_is_started_by_the_command_that_is_given() {
+    let fake = fake_engine();
+    fake.add_program("server", vec!["false".to_owned()]);
+    let hob = Hob::start_on(Arc::clone(&fake) as Arc<dyn Engine>, &[]).await;
+    let beta = async |method, path: &str, body: Value| {
+        let path = format!("/containers/v1beta1/regions/fr-par{path}");
+        let answer = hob.send(method, &path, &[], body.to_string().into()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+        answer.json()
+    };
+    let space = beta(Method::POST, "/namespaces", json!({"name": "n", "project_id": "p"})).await;
+    let server = root().join("tests/support/server.py").display().to_string();
+    let container = json!({
+        "name": "c", "namespace_id": space["id"], "registry_image": "server",
+        "command": ["python3"], "args": [server],
+    });
+    let made = beta(Method::POST, "/containers", container).await;
+    let path = format!("/containers/{}", text(&made, "id"));
+    beta(Method::POST, &format!("{path}/deploy"), json!({})).await;
+    let shown = eventually("the end of the deploy", || async {
+        let shown = beta(Method::GET, &path, Value::Null).await;
+        (shown["status"] != "pending").then_some(shown)
+    })
+    .await;
+    assert_eq!(
+        (&shown["status"], &shown["command"], &shown["args"]),
+        (&json!("ready"), &json!(["python3"]), &json!([server])),
+        "{shown:#}"
+    );
+    // What was said stays until other is said, also in what is deployed next.
+    beta(Method::PATCH, &path, json!({"max_concurrency": 7, "redeploy": true})).await;
+    let guests = eventually("the next container", || async {
+        Some(fake.guests()).filter(|guests| guests.len() > 1)
+    })
+    .await;
+    for guest in guests {
+        assert_eq!(guest.command, Some(vec!["python3".to_owned()]));
+        assert_eq!(guest.arguments, Some(vec![server.clone()]));
+    }
 }

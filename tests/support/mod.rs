@@ -112,6 +112,7 @@ impl Hob {
         settings: &[(&str, &str)],
     ) -> Result<Self, hob::daemon::Error> {
         let config = config(data.path(), settings);
+        let seeds = config.seed.directory.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -126,6 +127,10 @@ impl Hob {
             }
         };
         let (address, shutdown, app) = (daemon.address(), daemon.shutdown(), daemon.app().clone());
+        if let Some(directory) = seeds {
+            let _inside = runtime.enter();
+            hob::cli::seed(&daemon, directory).unwrap();
+        }
         let running = Some(runtime.spawn(daemon.run()));
         Ok(Self {
             address,
@@ -151,7 +156,8 @@ impl Hob {
         Self::start_once_free(clock, data, engine, &[]).await
     }
 
-    async fn start_once_free(
+    /// The same with the test's clock and with settings.
+    pub async fn start_once_free(
         clock: Clock,
         data: &Arc<tempfile::TempDir>,
         engine: Arc<dyn Engine>,

@@ -2,7 +2,7 @@
 
 use super::event_answer::Server;
 use super::problem;
-use crate::app::{App, Callee, Incoming, InvokeOptions};
+use crate::app::{self, App, Callee, Incoming, InvokeOptions};
 use crate::domain::{Convention, Error, ExecutionId, Selector, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply, is_hop_by_hop, of_the_connection};
 use crate::pool::INLINE_BODY;
@@ -262,14 +262,8 @@ fn failed(failure: &Failure, call_id: &str) -> Response {
     )
 }
 
-/// A function that fails is answered as a failed upstream is; input that does not fit, as the caller's mistake.
 fn failure_status(kind: &str) -> StatusCode {
-    match kind {
-        "bad_input" => StatusCode::BAD_REQUEST,
-        "timeout" => StatusCode::GATEWAY_TIMEOUT,
-        "exit" | "signal" | "out_of_memory" | "cancelled" => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    StatusCode::from_u16(app::failure_status(kind)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {

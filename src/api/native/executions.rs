@@ -54,9 +54,17 @@ impl Names {
     }
 }
 
-/// One execution with its names.
+/// One execution with its names and its callback.
 pub(super) async fn view(app: &App, execution: Execution) -> Result<ExecutionView, Error> {
-    Names::read(app).await?.view(app, execution).await
+    let callback = match execution.asynchronous {
+        true => app.callback(execution.id).await?,
+        false => None,
+    };
+    let view = Names::read(app).await?.view(app, execution).await?;
+    Ok(ExecutionView {
+        callback: callback.map(map::callback),
+        ..view
+    })
 }
 
 fn id(text: &str) -> Result<ExecutionId, Error> {

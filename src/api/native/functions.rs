@@ -6,12 +6,14 @@ use super::error::{Params, Problem, Segment, Sent};
 use super::webhooks::selector;
 use super::wire::{
     BASE, DeployForm, DeployQuery, DeployState, ErrorBody, ExecutionView, FunctionList, FunctionView, InvokeQuery,
-    NamespaceQuery, RenameRequest, RevisionList, RevisionView,
+    NamespaceQuery, RenameRequest, RevisionList, RevisionView, SameSecrets, SecretValues,
 };
 use super::{NativeState, executions, map, upload};
 use crate::api::kit::invoke::{self as kit, CallParts};
 use crate::app::{App, Callee, Deploy, InvokeOptions, Keep};
-use crate::domain::{Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision};
+use crate::domain::{
+    CallbackUrl, Error, ExecutionId, Function, FunctionName, Namespace, Retries, Revision, SecretText,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -136,6 +138,25 @@ pub(super) async fn rename(
     Ok(Json(view(&state, &renamed).await?))
 }
 
+/// Which of the values that its caller has are those of the function's secrets; it shows none.
+#[utoipa::path(post, path = "/hob/v1/functions/{name}/secrets/compare", params(("name" = String, Path), NamespaceQuery),
+    request_body = SecretValues, responses((status = 200, body = SameSecrets),
+    (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(super) async fn compare_secrets(
+    State(state): State<NativeState>,
+    Segment(name): Segment,
+    Params(query): Params<NamespaceQuery>,
+    Sent(sent): Sent<SecretValues>,
+) -> Result<Json<SameSecrets>, Problem> {
+    let function = find(&state.app, query.namespace.as_deref(), &name).await?;
+    let values = sent
+        .values
+        .into_iter()
+        .map(|(name, value)| (name, SecretText::new(value)));
+    let same = state.app.same_secrets(function.id, &values.collect()).await?;
+    Ok(Json(SameSecrets { same }))
+}
+
 /// A function's revisions, newest first.
 #[utoipa::path(get, path = "/hob/v1/functions/{name}/revisions", params(("name" = String, Path), NamespaceQuery),
     responses((status = 200, body = RevisionList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
@@ -166,7 +187,7 @@ pub(super) async fn invoke(
     body: Body,
 ) -> Result<Response, Problem> {
     let namespace = namespace(query.namespace.as_deref())?;
-    let parts = call_parts(&query, headers, state.body_limit)?;
+    let mut parts = call_parts(&query, headers, state.body_limit)?;
     let callee = Callee::Named {
         namespace: namespace.as_str(),
         name: &name,
@@ -174,6 +195,7 @@ pub(super) async fn invoke(
     let mut options = options(&query)?;
     if query.r#async == Some(true) {
         options.key = key(&parts.headers)?;
+        options.callback = callback(&mut parts.headers)?;
         return invoke_later(&state, callee, options, parts, body).await;
     }
     Ok(kit::invoke(&state.app, callee, options, parts, body).await)
@@ -187,6 +209,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
     let wrong = || Error::invalid("an Idempotency-Key has 1 to 255 visible ASCII characters");
     text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// Where the end of the call is told. It may hold a secret, which the function has no use for.
+fn callback(headers: &mut HeaderMap) -> Result<Option<CallbackUrl>, Error> {
+    let Some(value) = headers.remove("x-callback-url") else {
+        return Ok(None);
+    };
+    CallbackUrl::parse(value.to_str().unwrap_or_default()).map(Some)
 }
 
 fn retries(query: &InvokeQuery) -> Result<Retries, Error> {

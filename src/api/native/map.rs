@@ -6,8 +6,9 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::ImageState;
 use crate::domain::{
-    Alias, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input, Limits, Memory, Namespace,
-    Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Temperature, Timeout, Webhook,
+    Alias, Callback, CallbackState, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input,
+    Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText,
+    Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -21,6 +22,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
         runtime_image: None,
+        start: None,
         build_commands: sent.build_commands,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
@@ -211,6 +213,23 @@ pub(super) fn execution(execution: Execution, named: Named) -> wire::ExecutionVi
         load_us: execution.timings.load_us,
         run_us: execution.timings.run_us,
         total_us: execution.timings.total_us,
+        callback: None,
+    }
+}
+
+/// Where the end of a call is told.
+pub(super) fn callback(callback: Callback) -> wire::CallbackView {
+    wire::CallbackView {
+        url: callback.url.shown(),
+        state: match callback.state {
+            CallbackState::Waiting => wire::CallbackState::Waiting,
+            CallbackState::Due => wire::CallbackState::Due,
+            CallbackState::Delivered => wire::CallbackState::Delivered,
+            CallbackState::Failed => wire::CallbackState::Failed,
+        },
+        tries: callback.tries,
+        due_at_ms: callback.due_at.map(|t| t.as_millis()),
+        message: callback.message,
     }
 }
 

@@ -131,6 +131,11 @@ fn function_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         (Method::GET, "/functions/{name}/workers", get(scale::workers)),
         (Method::GET, "/functions/{name}/build", get(builds::build)),
         (Method::POST, "/functions/{name}/export", post(builds::export)),
+        (
+            Method::POST,
+            "/functions/{name}/secrets/compare",
+            post(functions::compare_secrets),
+        ),
     ]
 }
 
@@ -196,6 +201,7 @@ fn job_routes() -> Vec<(Method, &'static str, MethodRouter<NativeState>)> {
         executions::request,
         executions::replay,
         functions::rename,
+        functions::compare_secrets,
         scale::scale,
         scale::detach,
         scale::workers,

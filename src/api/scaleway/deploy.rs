@@ -132,6 +132,7 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         Kind::Container => Ok(Settings {
             convention: Some(Convention::Http),
             concurrency: Some(Concurrency::new(look.concurrency())?),
+            start: Some(look.start()?),
             ..settings
         }),
         Kind::Function => {

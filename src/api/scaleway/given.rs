@@ -10,7 +10,7 @@ use super::secrets::GivenSecret;
 use super::sent::{Millis, word};
 use super::surroundings;
 use crate::app::App;
-use crate::domain::Concurrency;
+use crate::domain::{Concurrency, Start};
 use crate::runtime::{Family, When};
 use serde::Deserialize;
 use serde_json::Value;
@@ -193,13 +193,10 @@ impl Given {
                 "http1: containers are dialled over HTTP/1.1 here",
             ));
         }
-        let is_said = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        if is_said(&self.command) || is_said(&self.args) {
-            return Err(Fault::argument(
-                "command",
-                "build the command and its arguments into the image",
-            ));
-        }
+        let said = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
+        Start::new(said(&self.command), said(&self.args)).map_err(|e| Fault::argument("command", e.to_string()))?;
+        note.waiting.command = self.command.clone().or(note.waiting.command.take());
+        note.waiting.args = self.args.clone().or(note.waiting.args.take());
         if let Some(calls) = self.max_concurrency.filter(|calls| *calls > 0) {
             Concurrency::new(calls).map_err(|e| Fault::argument("max_concurrency", e.to_string()))?;
             note.waiting.max_concurrency = Some(calls);

@@ -5,7 +5,7 @@ use super::note::Application;
 use super::surroundings::{self, PORT};
 use super::{limits, secrets, wire};
 use crate::app::App;
-use crate::domain::{Error, Revision, RevisionState, Secrets, Timestamp};
+use crate::domain::{Error, Revision, RevisionState, Secrets, Start, Timestamp};
 use std::collections::BTreeMap;
 
 /// An application with its newest revision, if there is one.
@@ -113,6 +113,15 @@ impl Look {
     pub(super) fn concurrency(&self) -> u16 {
         let old = self.revision.as_ref().map(|r| r.limits.concurrency.get());
         self.application.note.waiting.max_concurrency.or(old).unwrap_or(1)
+    }
+
+    /// How a container is started, where it is not as its image says.
+    pub(super) fn start(&self) -> Result<Start, Error> {
+        let waiting = &self.application.note.waiting;
+        let old = self.revision.as_ref().map(|r| &r.start);
+        let command = waiting.command.clone().or_else(|| Some(old?.command().to_vec()));
+        let arguments = waiting.args.clone().or_else(|| Some(old?.arguments().to_vec()));
+        Start::new(command.unwrap_or_default(), arguments.unwrap_or_default())
     }
 
     /// The image of a container: the one that was said, or the one of its name in the namespace's registry.

@@ -76,6 +76,10 @@ pub(super) struct Waiting {
     pub(super) handler: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) max_concurrency: Option<u16>,
+    /// In place of its image's entry point.
+    pub(super) command: Option<Vec<String>>,
+    /// In place of its image's arguments.
+    pub(super) args: Option<Vec<String>>,
 }
 
 /// What is kept only to be shown again: on one machine there is nothing that it could decide.

@@ -19,7 +19,7 @@ pub(super) fn application(asked: &Asked, look: &Look) -> Result<Value, Fault> {
         (false, Kind::Function) => alpha(asked, look, of_function(look)),
         (false, Kind::Container) => alpha(asked, look, of_container(look)),
         (true, Kind::Function) => beta(asked, look, of_function(look), more_of_function(look)),
-        (true, Kind::Container) => beta(asked, look, of_container(look), more_of_container(look)),
+        (true, Kind::Container) => beta(asked, look, of_container(look), more_of_container(look)?),
     }
 }
 
@@ -81,18 +81,19 @@ fn more_of_function(look: &Look) -> wire::MoreOfFunction {
     }
 }
 
-fn more_of_container(look: &Look) -> wire::MoreOfContainer {
+fn more_of_container(look: &Look) -> Result<wire::MoreOfContainer, Fault> {
     let extras = &look.application.note.extras;
-    wire::MoreOfContainer {
+    let start = look.start()?;
+    Ok(wire::MoreOfContainer {
         max_concurrency: look.concurrency(),
         protocol: "http1",
         port: look.port(),
         local_storage_limit: extras.local_storage_limit.unwrap_or(LOCAL_STORAGE),
         scaling_option: extras.scaling_option.clone(),
         health_check: extras.health_check.clone(),
-        command: Vec::new(),
-        args: Vec::new(),
-    }
+        command: start.command().to_vec(),
+        args: start.arguments().to_vec(),
+    })
 }
 
 fn value(view: &impl Serialize) -> Result<Value, Fault> {

@@ -154,6 +154,12 @@ pub(crate) enum Command {
     Runtimes,
     /// Show how the daemon is
     Status,
+    /// Say whether the daemon is ready for calls: exit code 0, else 5, or 4 when nobody answers
+    Health {
+        /// Wait so long until it is
+        #[arg(long, value_name = "TIME", value_parser = millis)]
+        wait: Option<u32>,
+    },
     /// End the daemon when its running calls are done
     Stop {
         /// Also remove the images and networks it made
@@ -355,6 +361,9 @@ pub(crate) struct InvokeArgs {
     /// With --async: sent again under the same key, it is the same call
     #[arg(long, value_name = "KEY", requires = "asynchronous")]
     pub(crate) key: Option<HeaderValue>,
+    /// With --async: tell this URL how it ended
+    #[arg(long, value_name = "URL", requires = "asynchronous")]
+    pub(crate) callback: Option<HeaderValue>,
     /// Say where the time went
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -730,6 +739,7 @@ mod tests {
             "hob invoke f -d - --async",
             "hob invoke f -d -5",
             "hob invoke f --async --retries 3 --backoff 500ms --key order-7",
+            "hob invoke f --async --callback http://127.0.0.1:9000/done",
             "hob runs list --dead",
             "hob invoke f --field a=b --field c:=1 --field d=@e",
             "hob list -o json",
@@ -823,6 +833,7 @@ mod tests {
             "hob invoke f --version 3 --alias live",
             "hob invoke f --version 0",
             "hob invoke f --retries 3",
+            "hob invoke f --callback http://127.0.0.1:9000/done",
             "hob invoke f --async --backoff 1s",
             "hob alias set live f --canary 3",
             "hob webhook create f --sign other",

@@ -280,6 +280,16 @@ async fn watch_build(context: &mut Context<'_>, function: &FunctionView) -> Resu
     Ok(())
 }
 
+/// Waits until a function that is there serves.
+pub(super) async fn await_ready(context: &Context<'_>, name: &str) -> Result<(), Failure> {
+    let path = context.function_path(name, &[], &[]);
+    let function = settled(context, context.client.get(path).await?).await?;
+    match function.state {
+        DeployState::Failed => Err(failed(&function)),
+        _ => Ok(()),
+    }
+}
+
 /// Asks again until the function is ready or has failed.
 async fn settled(context: &Context<'_>, first: FunctionView) -> Result<FunctionView, Failure> {
     let name = first.name.clone();

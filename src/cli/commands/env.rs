@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+/// What stands for a secret whose value only the daemon knows.
+const HIDDEN: &str = "********";
+
 /// A variable, for people and programs. Secrets are masked in both.
 #[derive(Serialize)]
 struct Variable {
@@ -29,7 +32,7 @@ pub(super) async fn env(context: &mut Context<'_>, name: Option<&str>) -> Result
     let project = project::read(PathBuf::from(".")).await?;
     project::choose_namespace(context, &project);
     let function = chosen(project.functions, name)?;
-    let deployed = deployed(context, &function.name).await;
+    let deployed = deployed(context, &function).await;
     let variables = variables(&function, deployed.as_ref());
     context.output.value(&variables, |colours| table(&variables, colours))?;
     let behind = |v: &&Variable| matches!(v.deployed, Some("differs" | "missing" | "only"));
@@ -63,11 +66,17 @@ fn chosen(functions: Vec<Function>, name: Option<&str>) -> Result<Function, Fail
 }
 
 /// What is shown without a daemon is worth showing.
-async fn deployed(context: &Context<'_>, name: &str) -> Option<BTreeMap<String, String>> {
-    let target = context.function_path(name, &[], &[]);
+async fn deployed(context: &Context<'_>, function: &Function) -> Option<BTreeMap<String, String>> {
+    let target = context.function_path(&function.name, &[], &[]);
     let answer = context.client.ask(Call::new(Method::GET, target)).await.ok()?;
-    let view: FunctionView = answer.document().await.ok()?;
-    Some(view.latest.env)
+    let mut view: FunctionView = answer.document().await.ok()?;
+    let same = project::same_secrets(context, function, &view).await.ok()?;
+    let mut all = std::mem::take(&mut view.latest.env);
+    for name in view.latest.secrets {
+        let own = function.env.get(&name).filter(|_| same.contains(&name));
+        all.insert(name, own.map_or(HIDDEN.to_owned(), |own| own.text.clone()));
+    }
+    Some(all)
 }
 
 fn variables(function: &Function, deployed: Option<&BTreeMap<String, String>>) -> Vec<Variable> {

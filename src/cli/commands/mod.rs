@@ -7,6 +7,7 @@ mod dev;
 mod doctor;
 mod env;
 mod functions;
+mod health;
 mod images;
 mod init;
 mod invoke;
@@ -19,16 +20,20 @@ mod replay;
 mod run;
 mod runs;
 mod scale;
+mod seed;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod webhooks;
+
+pub use seed::seed;
 
 use super::args::{Arguments, Command, RunsCommand};
 use super::client::{Client, path, query};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
+use std::time::Duration;
 
 /// What every command works with.
 struct Context<'a> {
@@ -87,6 +92,7 @@ pub(super) async fn run(arguments: Arguments, output: &mut Output) -> Result<Exi
         Command::Rename { name, new } => scale::rename(context, &name, new).await,
         Command::Runtimes => daemon::runtimes(context).await,
         Command::Status => daemon::status(context).await,
+        Command::Health { wait } => health::health(context, wait.map(|ms| Duration::from_millis(ms.into()))).await,
         Command::Stop { purge } => daemon::stop(context, purge).await,
         Command::Version => daemon::version(context),
         Command::Backup { file } => backup::backup(context, &file).await,

@@ -2,7 +2,9 @@
 
 use super::{Context, deploy};
 use crate::api::native::job_wire::{JobDetail, JobList, JobView};
-use crate::api::native::wire::{DeploySettings, DeployState, FunctionView, RuntimeList, WebhookList, WebhookView};
+use crate::api::native::wire::{
+    DeploySettings, DeployState, FunctionView, RuntimeList, SameSecrets, SecretValues, WebhookList, WebhookView,
+};
 use crate::cli::client::{Call, path, query};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -12,6 +14,7 @@ use crate::cli::project::{self, Code, Function, Project};
 use crate::config;
 use http::Method;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How changes are made.
@@ -154,8 +157,26 @@ async fn look(context: &Context<'_>, function: &Function) -> Result<There, Failu
             Some(_) => webhooks(context, &function.name).await?,
             None => Vec::new(),
         },
+        same_secrets: same_secrets(context, function, &view).await?,
         function: Some(view),
     })
+}
+
+/// The daemon shows nobody a secret; it says whether it has the one that somebody else has.
+pub(super) async fn same_secrets(
+    context: &Context<'_>,
+    function: &Function,
+    view: &FunctionView,
+) -> Result<BTreeSet<String>, Failure> {
+    let mut values = function.env.sealed();
+    values.retain(|name, _| view.latest.secrets.contains(name));
+    if values.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let target = context.function_path(&function.name, &["secrets", "compare"], &[]);
+    let call = Call::new(Method::POST, target).json(&SecretValues { values })?;
+    let answer: SameSecrets = context.client.ask(call).await?.document().await?;
+    Ok(answer.same)
 }
 
 async fn jobs(context: &Context<'_>, function: &str) -> Result<Vec<JobDetail>, Failure> {

@@ -39,6 +39,8 @@ pub(crate) struct Value {
     pub(crate) hides: Vec<String>,
     /// Said to be secret, or of a name that is.
     pub(crate) secret: bool,
+    /// Said to be secret: the daemon gets it as such.
+    pub(crate) sealed: bool,
 }
 
 impl Layered {
@@ -52,9 +54,10 @@ impl Layered {
         self.put(name, text, origin, true);
     }
 
-    fn put(&mut self, name: &str, text: String, origin: String, secret: bool) {
+    fn put(&mut self, name: &str, text: String, origin: String, sealed: bool) {
         let before = self.0.remove(name);
-        let secret = secret || is_secret(name, &text) || before.as_ref().is_some_and(|before| before.secret);
+        let sealed = sealed || before.as_ref().is_some_and(|before| before.sealed);
+        let secret = sealed || is_secret(name, &text) || before.as_ref().is_some_and(|before| before.secret);
         let hides = before.map(|mut before| {
             before.hides.insert(0, before.origin);
             before.hides
@@ -64,6 +67,7 @@ impl Layered {
             origin,
             hides: hides.unwrap_or_default(),
             secret,
+            sealed,
         };
         self.0.insert(name.to_owned(), value);
     }
@@ -83,12 +87,19 @@ impl Layered {
         Ok(())
     }
 
-    /// Names and values.
+    /// Names and values of those that are shown.
     pub(crate) fn values(&self) -> BTreeMap<String, String> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.clone(), value.text.clone()))
-            .collect()
+        self.those(false)
+    }
+
+    /// Names and values of those that nobody is shown.
+    pub(crate) fn sealed(&self) -> BTreeMap<String, String> {
+        self.those(true)
+    }
+
+    fn those(&self, sealed: bool) -> BTreeMap<String, String> {
+        let those = self.0.iter().filter(|(_, value)| value.sealed == sealed);
+        those.map(|(name, value)| (name.clone(), value.text.clone())).collect()
     }
 
     /// By name.
@@ -154,6 +165,16 @@ mod tests {
         assert!(a.hides[0].ends_with(".env:2") && a.hides[1] == "hob.toml", "{a:?}");
         let failure = env.add_file(&file(".env", "A\n")).expect_err("wrong");
         assert!(failure.body.expect("said").message.contains(".env, line 1"));
+    }
+
+    #[test]
+    fn what_was_said_to_be_secret_stays_so_whoever_sets_it_again() {
+        let mut env = Layered::default();
+        env.set_secret("A", "1".to_owned(), "serverless.yml".to_owned());
+        env.set("A", "2".to_owned(), ".env:1".to_owned());
+        env.set("API_KEY", "only looks so".to_owned(), ".env:2".to_owned());
+        assert_eq!(env.sealed(), [("A".to_owned(), "2".to_owned())].into());
+        assert_eq!(env.values().keys().collect::<Vec<_>>(), ["API_KEY"]);
     }
 
     #[test]

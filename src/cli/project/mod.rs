@@ -21,9 +21,12 @@ use crate::domain::FunctionName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What a project file is called unless it is another tool's.
+pub(crate) const OWN_FILE: &str = "hob.toml";
+
 /// The names a project file can have, the first that is there counts, and who reads it.
 const FILES: &[(&str, Reader)] = &[
-    ("hob.toml", hob_toml::read),
+    (OWN_FILE, hob_toml::read),
     ("serverless.yml", serverless_yml::read),
     ("serverless.yaml", serverless_yml::read),
     ("function.yaml", function_yaml::read),

@@ -235,12 +235,12 @@ functions:
         assert_eq!(settings.convention.as_deref(), Some("event-context"));
         assert_eq!((settings.memory_mib, settings.timeout_ms), (Some(256), Some(150_000)));
         assert_eq!((settings.min_workers, settings.max_workers), (Some(0), Some(3)));
-        let env = [("LEVEL", "debug"), ("N", "5"), ("SEAL", "wax"), ("WHO", "shop-dev")];
+        let env = [("LEVEL", "debug"), ("N", "5"), ("WHO", "shop-dev")];
         assert_eq!(
             first.env.values(),
             env.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
         );
-        assert!(first.env.get("SEAL").is_some_and(|seal| seal.secret));
+        assert_eq!(first.env.sealed(), [("SEAL".to_owned(), "wax".to_owned())].into());
         let jobs = first.jobs.as_ref().expect("jobs");
         assert_eq!(jobs["schedule-1"].cron.as_deref(), Some("5 * * * *"));
         assert_eq!(

@@ -307,7 +307,7 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
     let detail = s.engine.detail.as_deref().unwrap_or("");
     let e = s.executions;
     let done = e.succeeded + e.failed + e.error + e.cancelled;
-    let mut text = pairs(&[
+    let mut lines = vec![
         ("version", s.version.clone()),
         ("up", seconds(s.uptime_seconds)),
         ("pid", s.pid.to_string()),
@@ -327,8 +327,9 @@ pub(crate) fn status(s: &Status, colours: bool) -> String {
             ),
         ),
         ("workers", s.workers.len().to_string()),
-    ]);
-    text.push_str(&pairs(&where_it_answers(s)));
+    ];
+    lines.extend(where_it_answers(s));
+    let mut text = pairs(&lines);
     if !s.workers.is_empty() {
         text.push('\n');
         text.push_str(&workers(s, colours));

@@ -2,7 +2,7 @@
 
 use super::super::table::{Cell, printable, render, state};
 use super::{duration, lines_of, moment, pairs};
-use crate::api::native::wire::{ExecutionView, KeptRequest, Temperature};
+use crate::api::native::wire::{CallbackView, ExecutionView, KeptRequest, Temperature};
 
 /// So wide is the drawing of where a call's time went.
 const BAR: u64 = 44;
@@ -62,7 +62,25 @@ fn execution(e: &ExecutionView, colours: bool) -> String {
     lines.push(("accepted", moment(e.created_at_ms)));
     lines.extend(e.started_at_ms.map(|ms| ("started", moment(ms))));
     lines.extend(e.ended_at_ms.map(|ms| ("ended", moment(ms))));
+    if let Some(callback) = &e.callback {
+        lines.push(("callback", printable(&callback.url)));
+        lines.push(("", callback_standing(callback)));
+    }
     pairs(&lines)
+}
+
+/// `due, 2 tries, next at …: the receiver answered with status 503`.
+fn callback_standing(callback: &CallbackView) -> String {
+    let (state, tries) = (callback.state.as_str(), callback.tries);
+    let plural = if tries == 1 { "try" } else { "tries" };
+    let next = callback
+        .due_at_ms
+        .map_or_else(String::new, |ms| format!(", next at {}", moment(ms)));
+    let message = callback
+        .message
+        .as_ref()
+        .map_or_else(String::new, |m| format!(": {}", lines_of(m)));
+    format!("{state}, {tries} {plural}{next}{message}")
 }
 
 /// One part of a call's time. Unit: microseconds.
@@ -211,7 +229,7 @@ pub(crate) fn difference(lines: &[String], colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::native::wire::{ExecutionState, HeaderView};
+    use crate::api::native::wire::{CallbackState, ExecutionState, HeaderView};
 
     fn a_call() -> ExecutionView {
         ExecutionView {
@@ -234,6 +252,7 @@ mod tests {
             load_us: 0,
             run_us: 0,
             total_us: 125_000_000,
+            callback: None,
         }
     }
 
@@ -339,6 +358,26 @@ mod tests {
             text.contains("input: was not kept") && text.contains("answer: was not kept"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_callback_is_shown_with_how_it_stands() {
+        let callback = CallbackView {
+            url: "http://h/p".to_owned(),
+            state: CallbackState::Due,
+            tries: 2,
+            due_at_ms: Some(0),
+            message: Some("the receiver answered with status 503".to_owned()),
+        };
+        assert_eq!(
+            callback_standing(&callback),
+            "due, 2 tries, next at 1970-01-01 00:00:00.000: the receiver answered with status 503"
+        );
+        let call = ExecutionView {
+            callback: Some(callback),
+            ..a_call()
+        };
+        assert!(run(&call, None, None, false).contains("callback"), "it is told");
     }
 
     #[test]

@@ -74,10 +74,16 @@ fn spec(shared: &Shared, worker: WorkerId, target: &Target) -> GuestSpec {
     GuestSpec {
         base,
         port: None,
-        arguments: None,
+        command: given(target.start.command()),
+        arguments: given(target.start.arguments()),
         rights: target.rights.clone().unwrap_or_default(),
         cpu: None,
     }
+}
+
+/// `None` leaves it to the image.
+fn given(words: &[String]) -> Option<Vec<String>> {
+    (!words.is_empty()).then(|| words.to_vec())
 }
 
 #[cfg(test)]

@@ -62,12 +62,12 @@ pub struct Running {
 }
 
 impl Program {
-    /// Runs the program, with these arguments in place of its image's own.
+    /// Runs the program, with these arguments in place of those that it is usually started with.
     #[must_use]
     pub fn run(&self, arguments: Option<Vec<String>>) -> Running {
         let worker = WorkerId::generate();
         let mut spec = spec(&self.shared, worker, &self.target);
-        spec.arguments = arguments;
+        spec.arguments = arguments.or(spec.arguments);
         spec.cpu = self.target.demand.limits.cpu;
         let (sender, news) = mpsc::channel(PIECES);
         let one_shot = OneShot::new(&self.shared, worker);

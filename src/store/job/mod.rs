@@ -7,8 +7,8 @@ mod tests;
 
 use super::{AsyncInput, Error, Store, execution, row};
 use crate::domain::{
-    ExecutionId, ExecutionState, FunctionId, Job, JobCommand, JobEvent, JobId, JobState, Missed, Namespace, Overlap,
-    Schedule, Selector, Timestamp,
+    ExecutionId, ExecutionState, FunctionId, Job, JobCommand, JobEvent, JobId, JobState, MADE_BY_JOB, Missed,
+    Namespace, Overlap, Schedule, Selector, Timestamp,
 };
 use rusqlite::{Connection, Row, named_params};
 
@@ -245,7 +245,7 @@ fn carry_out(
         return Ok(None);
     };
     let id = ExecutionId::generate();
-    let description = format!("Created by Job {}", job.id);
+    let description = format!("{MADE_BY_JOB}{}", job.id);
     execution::accept(c, id, job.function, &job.selector, &description, now)?;
     let sql = "insert into execution_input (execution, method, path, query, headers, body)
                select :execution, method, path, query, headers, body from job_input where job = :job";

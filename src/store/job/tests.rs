@@ -123,6 +123,7 @@ async fn a_job_that_does_not_overlap_waits_for_the_end_of_its_execution() {
         timings: crate::domain::Timings::default(),
         log: vec![],
         result: None,
+        headers: Vec::new(),
         late_input: None,
     };
     assert!(store.end_async(execution, failed).await.expect("ended"));

@@ -5,7 +5,7 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 13] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0003_cpu.sql"),
@@ -17,6 +17,8 @@ const STEPS: [&str; 11] = [
     include_str!("0009_ingress.sql"),
     include_str!("0010_intake.sql"),
     include_str!("0011_retries.sql"),
+    include_str!("0012_callbacks.sql"),
+    include_str!("0013_start.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

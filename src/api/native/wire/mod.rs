@@ -4,7 +4,7 @@
 //! Moments are UTC milliseconds since 1970 (`_at_ms`), durations microseconds (`_us`) or as their name says.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{IntoParams, ToSchema};
 
 mod published;
@@ -295,6 +295,27 @@ impl std::fmt::Debug for SecretSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// `POST /functions/{name}/secrets/compare`: the values that its caller has. Printing it shows their names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretValues {
+    /// By the names of their variables.
+    pub values: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// Which of them are those that the function has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SameSecrets {
+    /// The names of their variables.
+    pub same: BTreeSet<String>,
 }
 
 /// The part `settings` of a deploy. What is absent keeps its previous value, or gets the default in a new function.
@@ -647,6 +668,51 @@ pub struct ExecutionView {
     pub run_us: u64,
     /// All of it. Unit: microseconds.
     pub total_us: u64,
+    /// Where its end is told, if anywhere; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackView>,
+}
+
+/// Where the end of an asynchronous call is told, as its `X-Callback-Url` asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallbackView {
+    /// Where to, without what may be a secret: user, password and query.
+    pub url: String,
+    /// Where it stands.
+    pub state: CallbackState,
+    /// Tries so far.
+    pub tries: u32,
+    /// When the next try is. UTC milliseconds.
+    pub due_at_ms: Option<i64>,
+    /// What the last try came to.
+    pub message: Option<String>,
+}
+
+/// Where a callback stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CallbackState {
+    /// The call has not ended.
+    Waiting,
+    /// The call has ended; the receiver has not taken it yet.
+    Due,
+    /// The receiver has taken it.
+    Delivered,
+    /// The receiver will not be told again.
+    Failed,
+}
+
+impl CallbackState {
+    /// The name, as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Due => "due",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What an execution was called with. The body is in one of the two forms.

@@ -5,10 +5,12 @@
 
 use super::Function;
 use crate::api::native::job_wire::{JobDetail, JobSettings};
-use crate::api::native::wire::{DeploySettings, DeployState, FunctionView, NewWebhook, RevisionView, WebhookView};
+use crate::api::native::wire::{
+    DeploySettings, DeployState, FunctionView, NewWebhook, RevisionView, SecretSettings, WebhookView,
+};
 use crate::cli::templates;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the daemon has of a function.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct There {
     pub(crate) function: Option<FunctionView>,
     pub(crate) jobs: Vec<JobDetail>,
     pub(crate) webhooks: Vec<WebhookView>,
+    /// The secrets it has with the value that is wanted.
+    pub(crate) same_secrets: BTreeSet<String>,
 }
 
 /// One change.
@@ -69,7 +73,7 @@ impl Step {
 
 /// The steps for one function, in order. `digest` is that of its code; none for an image.
 pub(crate) fn steps(wanted: &Function, digest: Option<&str>, there: &There) -> Vec<Step> {
-    let mut steps: Vec<Step> = function(wanted, digest, there.function.as_ref()).into_iter().collect();
+    let mut steps: Vec<Step> = function(wanted, digest, there).into_iter().collect();
     if let Some(jobs) = &wanted.jobs {
         steps.extend(job_steps(&wanted.name, jobs, &there.jobs));
     }
@@ -79,13 +83,16 @@ pub(crate) fn steps(wanted: &Function, digest: Option<&str>, there: &There) -> V
     steps
 }
 
-fn function(wanted: &Function, digest: Option<&str>, there: Option<&FunctionView>) -> Option<Step> {
+fn function(wanted: &Function, digest: Option<&str>, there: &There) -> Option<Step> {
+    let secrets = secrets(wanted, there);
+    let secret_details = secret_details(&secrets, there);
     let settings = DeploySettings {
         env: Some(wanted.env.values()),
+        secrets: (!secrets.is_empty()).then_some(SecretSettings(secrets)),
         ..wanted.settings.clone()
     };
     let what = format!("function {}", wanted.name);
-    let Some(there) = there else {
+    let Some(there) = &there.function else {
         return Some(Step {
             change: Change::Add,
             what,
@@ -101,6 +108,7 @@ fn function(wanted: &Function, digest: Option<&str>, there: Option<&FunctionView
     }
     details.extend(differences(&wanted.settings, latest));
     details.extend(variables(&settings.env.clone().unwrap_or_default(), &latest.env));
+    details.extend(secret_details);
     if details.is_empty() && there.state == DeployState::Failed {
         details.push("once more, the last deploy failed".to_owned());
     }
@@ -220,6 +228,32 @@ fn variables(wanted: &BTreeMap<String, String>, there: &BTreeMap<String, String>
         .collect()
 }
 
+/// The secrets to send: those that are new or other, and `None` for one that is to be shown from now on. Others that
+/// somebody gave the function by hand stay.
+fn secrets(wanted: &Function, there: &There) -> BTreeMap<String, Option<String>> {
+    let sealed = wanted.env.sealed().into_iter();
+    let other = sealed.filter(|(name, _)| !there.same_secrets.contains(name));
+    let shown = wanted.env.values().into_keys().filter(|name| there.has_secret(name));
+    let gone = shown.map(|name| (name, None));
+    other.map(|(name, value)| (name, Some(value))).chain(gone).collect()
+}
+
+fn secret_details(secrets: &BTreeMap<String, Option<String>>, there: &There) -> Vec<String> {
+    let detail = |(name, value): (&String, &Option<String>)| match (value, there.has_secret(name)) {
+        (None, _) => format!("-secret {name}"),
+        (Some(_), true) => format!("~secret {name}"),
+        (Some(_), false) => format!("+secret {name}"),
+    };
+    secrets.iter().map(detail).collect()
+}
+
+impl There {
+    fn has_secret(&self, name: &String) -> bool {
+        let function = self.function.as_ref();
+        function.is_some_and(|function| function.latest.secrets.contains(name))
+    }
+}
+
 fn job_steps(function: &str, wanted: &BTreeMap<String, JobSettings>, there: &[JobDetail]) -> Vec<Step> {
     let step = |change, name: &str, details, act| Step {
         change,
@@ -245,7 +279,7 @@ fn job_steps(function: &str, wanted: &BTreeMap<String, JobSettings>, there: &[Jo
             Some(_) => {}
         }
     }
-    let mut kept = std::collections::BTreeSet::new();
+    let mut kept = BTreeSet::new();
     for known in there {
         // A second one of the same name is one too many.
         if !wanted.contains_key(&known.job.name) || !kept.insert(&known.job.name) {

@@ -101,6 +101,34 @@ fn what_differs_is_named_with_what_it_was() {
 }
 
 #[test]
+fn secrets_are_sent_as_such_when_they_differ_and_are_named_only() {
+    let mut function = wanted(DeploySettings::default());
+    function.env.set_secret("NEW", "1".to_owned(), "x".to_owned());
+    function.env.set_secret("OTHER", "2".to_owned(), "x".to_owned());
+    function.env.set_secret("SAME", "3".to_owned(), "x".to_owned());
+    function.env.set("SHOWN", "4".to_owned(), "x".to_owned());
+    let mut there = there();
+    let view = there.function.as_mut().expect("there");
+    view.latest.env.insert("SHOWN".to_owned(), "4".to_owned());
+    view.latest.secrets = ["BY_HAND", "OTHER", "SAME", "SHOWN"].map(str::to_owned).into();
+    there.same_secrets.insert("SAME".to_owned());
+    let all = steps(&function, Some("digest"), &there);
+    let expect = "~ function hello: +secret NEW, ~secret OTHER, -secret SHOWN";
+    assert_eq!(all.iter().map(Step::line).collect::<Vec<_>>(), [expect]);
+    let Act::Deploy(settings, false) = &all[0].act else {
+        panic!("settings only: {all:?}")
+    };
+    let sent = settings.secrets.as_ref().expect("secrets");
+    let value = |name: &str| sent.0.get(name).cloned();
+    assert_eq!(value("NEW"), Some(Some("1".to_owned())));
+    assert_eq!(
+        (value("SHOWN"), value("SAME"), value("BY_HAND")),
+        (Some(None), None, None)
+    );
+    assert!(!settings.env.as_ref().expect("env").contains_key("NEW"));
+}
+
+#[test]
 fn a_new_function_is_added_and_a_failed_one_is_tried_again() {
     let settings = DeploySettings {
         runtime: Some("some".to_owned()),

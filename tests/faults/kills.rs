@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-const KILLS: u64 = 8;
+const KILLS: u64 = 6;
 /// A daemon under load lives so long at most.
 const LIFE: Duration = Duration::from_millis(1500);
 /// One that is killed while it starts.

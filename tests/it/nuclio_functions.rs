@@ -1,6 +1,6 @@
 //! Functions of the Nuclio API where a recorded session cannot look: ports, restarts, the clock, calls at the same time.
 
-use crate::support::{Answer, Hob, eventually, fake_engine};
+use crate::support::{Answer, Hob, eventually, fake_engine, root, zip};
 use base64::Engine as _;
 use bytes::Bytes;
 use hob::engine::Engine;
@@ -160,4 +160,76 @@ async fn a_call_that_finds_all_workers_busy_waits_as_long_as_its_trigger_says() 
     assert_eq!(statuses, [200, 503]);
     let refused = if one.status == 503 { one } else { other };
     assert_eq!(refused.text(), "");
+}
+
+/// A server that has the archive of one repository, as those that host repositories do.
+struct Repositories {
+    url: String,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Repositories {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Repositories {
+    async fn start(archive: Vec<u8>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let answer = move || std::future::ready(archive.clone());
+        let router = axum::Router::new().route("/team/tools/archive/v2.zip", axum::routing::get(answer));
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") });
+        Self { url, task }
+    }
+}
+
+/// Puts a function as it is, waits for the end, and answers its view.
+async fn put(hob: &Hob, name: &str, spec: Value) -> Value {
+    let wait = [("x-nuclio-wait-function-action", "true")];
+    let body = json!({"metadata": {"name": name}, "spec": spec}).to_string();
+    let answer = hob
+        .send(Method::PUT, &format!("/api/functions/{name}"), &wait, body.into())
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    view(hob, name).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_comes_out_of_a_folder_of_a_repository() {
+    let (hob, _engine) = Hob::start(&[("HOB_SOURCES_ALLOW_PRIVATE_URLS", "true")]).await;
+    let hob = hob.warm().await;
+    let code = "def handler(context, event):\n    return 'of the repository'\n";
+    let archive = zip(&[("tools-v2/README", "not this"), ("tools-v2/greet/main.py", code)]);
+    let server = Repositories::start(archive).await;
+    for (kind, named) in [
+        ("git", json!({"tag": "refs/tags/v2"})),
+        ("github", json!({"branch": "v2"})),
+    ] {
+        let mut attributes = named;
+        attributes["workDir"] = json!("/greet");
+        let build = json!({
+            "codeEntryType": kind, "path": format!("{}/team/tools", server.url), "codeEntryAttributes": attributes,
+        });
+        let spec = json!({"runtime": "python", "handler": "main:handler", "build": build});
+        let view = put(&hob, kind, spec).await;
+        assert_eq!(view["status"]["state"], "ready", "{view:#}");
+        assert_eq!(on_port(&hob, port(&view), "/").await.text(), "of the repository");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_is_there_serves_without_a_build() {
+    let fake = fake_engine();
+    let server = root().join("tests/support/server.py").display().to_string();
+    fake.add_program("registry.lan/server:1", vec!["python3".to_owned(), server]);
+    let hob = Hob::start_on(Arc::clone(&fake) as Arc<dyn Engine>, &[]).await;
+    let spec = json!({"image": "registry.lan/server:1", "runtime": "golang", "handler": "main:Handler"});
+    let view = put(&hob, "served", spec).await;
+    assert_eq!(view["status"]["state"], "ready", "{view:#}");
+    let answer = on_port(&hob, port(&view), "/echo").await;
+    assert_eq!(answer.json()["method"], "POST", "{}", answer.text());
+    let built: Vec<_> = fake.builds().into_iter().map(|build| build.tag).collect();
+    assert!(built.iter().all(|tag| tag.starts_with("hob-runtime/")), "{built:?}");
 }

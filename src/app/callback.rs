@@ -3,6 +3,7 @@
 //! What is told is `callback_message.rs`; when it is told again is the domain's rule. A receiver may be told twice: after a
 //! crash nobody knows whether it had heard.
 
+use super::queue::{AGAIN, QUIET};
 use super::{App, callback_message};
 use crate::domain::{
     Callback, CallbackState, CallbackUrl, Error, ExecutionId, SecretText, Timestamp, Try, Verdict, after_try,
@@ -21,10 +22,6 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// After this time a try of which nothing is heard counts as lost.
 const LOST: Duration = Duration::from_secs(60);
-/// The store is looked at again after this time, should a wake-up have been missed.
-const AGAIN: Duration = Duration::from_secs(5);
-/// Ends of calls that come so close together are looked for once.
-const QUIET: Duration = Duration::from_millis(20);
 
 /// How callbacks are sent.
 #[derive(Debug, Clone)]
@@ -63,7 +60,8 @@ impl App {
     pub async fn send_callbacks(self, shutdown: Shutdown) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
-            let due = self.claim_callbacks(places.available_permits()).await;
+            let asked_at = self.0.clock.now();
+            let due = self.claim_callbacks(places.available_permits(), asked_at).await;
             let more = !due.is_empty();
             for callback in due {
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
@@ -81,30 +79,15 @@ impl App {
             }
             tokio::select! {
                 () = shutdown.requested() => return,
-                () = self.next_callback() => {}
+                () = self.until_due(asked_at, self.0.store.next_callback_at()) => {}
+                () = async { self.0.ended.notified().await; tokio::time::sleep(QUIET).await } => {}
+                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }
 
-    /// Waits until a callback may be due, or for a while.
-    async fn next_callback(&self) {
-        let due = async {
-            tokio::time::sleep(QUIET).await;
-            match self.0.store.next_callback_at().await {
-                // One that is due was left for want of a place: a place that comes free wakes us.
-                Ok(Some(at)) if at > self.0.clock.now() => self.0.clock.until(at).await,
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = async { self.0.ended.notified().await; tokio::time::sleep(QUIET).await } => {}
-            () = tokio::time::sleep(AGAIN) => {}
-        }
-    }
-
-    async fn claim_callbacks(&self, places: usize) -> Vec<DueCallback> {
-        let (limit, now) = (u32::try_from(places).unwrap_or(u32::MAX), self.0.clock.now());
+    async fn claim_callbacks(&self, places: usize, now: Timestamp) -> Vec<DueCallback> {
+        let limit = u32::try_from(places).unwrap_or(u32::MAX);
         if limit == 0 {
             return Vec::new();
         }

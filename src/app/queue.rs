@@ -2,10 +2,10 @@
 
 use super::App;
 use super::call::{Callee, Incoming, InvokeOptions};
-use crate::domain::{Ending, Error, Execution, ExecutionId, Outcome, Timings};
+use crate::domain::{Ending, Error, Execution, ExecutionId, Outcome, Timestamp, Timings};
 use crate::invoker::{Body, Call, KeepResult, Note, RESULT_LIMIT, Reply};
 use crate::pool::Target;
-use crate::store::{Acceptance, AsyncInput};
+use crate::store::{self, Acceptance, AsyncInput};
 use crate::task::{Shutdown, TaskKind};
 use crate::traces::Trigger;
 use futures_util::StreamExt;
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
-/// The queue is looked at again after this time, should a wake-up have been missed.
-const AGAIN: Duration = Duration::from_secs(5);
-/// So long after the last wake-up, waiting tries are looked for.
-const QUIET: Duration = Duration::from_millis(10);
+/// The store is looked at again after this time, should a wake-up have been missed.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
+/// So long after the last wake-up, what is due later is looked for; ends of calls that come so close are looked for once.
+pub(super) const QUIET: Duration = Duration::from_millis(10);
 
 /// Calls that run, and the way to stop each.
 #[derive(Debug, Default)]
@@ -96,10 +96,10 @@ impl App {
     pub async fn dispatch(self, shutdown: Shutdown) {
         let places = Arc::new(Semaphore::new(self.0.options.async_concurrency));
         loop {
-            let free = places.available_permits();
+            let (free, asked_at) = (places.available_permits(), self.0.clock.now());
             let claimed = match free {
                 0 => Vec::new(),
-                _ => self.claim(free).await,
+                _ => self.claim(free, asked_at).await,
             };
             let more = !claimed.is_empty();
             for (execution, input) in claimed {
@@ -120,25 +120,24 @@ impl App {
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = self.0.queued.notified() => {}
-                () = self.next_try() => {}
+                () = self.until_due(asked_at, self.0.store.next_retry_at()) => {}
+                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }
 
-    /// Waits until a try is due that waits, or for a while.
-    async fn next_try(&self) {
-        let due = async {
-            // While calls come and go, their ends wake the dispatcher: the store is only asked when it is quiet.
-            tokio::time::sleep(QUIET).await;
-            match self.0.store.next_retry_at().await {
-                // One that is due was left for want of a place: a place that comes free wakes us.
-                Ok(Some(at)) if at > self.0.clock.now() => self.0.clock.until(at).await,
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = tokio::time::sleep(AGAIN) => {}
+    /// Waits until the time that `next` says. Never when that had come at `asked_at`: what was due then was left for want
+    /// of a place, and a place that comes free wakes us.
+    pub(super) async fn until_due(
+        &self,
+        asked_at: Timestamp,
+        next: impl Future<Output = Result<Option<Timestamp>, store::Error>>,
+    ) {
+        // While calls come and go, their ends wake the dispatcher: the store is only asked when it is quiet.
+        tokio::time::sleep(QUIET).await;
+        match next.await {
+            Ok(Some(at)) if at > asked_at => self.0.clock.until(at).await,
+            _ => std::future::pending().await,
         }
     }
 
@@ -156,12 +155,12 @@ impl App {
         Ok(waited || self.0.running.stop(id))
     }
 
-    async fn claim(&self, free: usize) -> Vec<(Execution, AsyncInput)> {
+    async fn claim(&self, free: usize, now: Timestamp) -> Vec<(Execution, AsyncInput)> {
         if !self.engine_answers() {
             return Vec::new();
         }
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        match self.0.store.claim_queued(limit, self.0.clock.now()).await {
+        match self.0.store.claim_queued(limit, now).await {
             Ok(claimed) => claimed,
             Err(e) => {
                 tracing::error!("Could not claim queued calls: {}", crate::telemetry::chain(&e));

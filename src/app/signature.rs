@@ -34,7 +34,7 @@ pub(super) fn sign(secret: &SecretText, body: &[u8], now: Timestamp) -> String {
     [seconds.as_bytes(), b".", body]
         .iter()
         .for_each(|part| mac.update(part));
-    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let hex = hex::encode(mac.finalize().into_bytes());
     format!("t={seconds},v1={hex}")
 }
 
@@ -56,22 +56,11 @@ fn is_recent(seconds: &str, now: Timestamp) -> bool {
 }
 
 fn is_mac(secret: &[u8], parts: &[&[u8]], hex: &str) -> bool {
-    let (Ok(mut mac), Some(given)) = (Hmac::<Sha256>::new_from_slice(secret), from_hex(hex)) else {
+    let (Ok(mut mac), Ok(given)) = (Hmac::<Sha256>::new_from_slice(secret), hex::decode(hex)) else {
         return false;
     };
     parts.iter().for_each(|part| mac.update(part));
     mac.verify_slice(&given).is_ok()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        })
-        .collect()
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -93,7 +82,7 @@ mod tests {
     fn signed(secret: &str, parts: &[&[u8]]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
         parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+        hex::encode(mac.finalize().into_bytes())
     }
 
     fn check(signing: &Signing, name: &str, value: &str, body: &str, expect: bool) {

@@ -82,7 +82,7 @@ impl Package {
             }
         }
         self.file.rewind().map_err(failed)?;
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hash.finalize()))
     }
 
     fn directory(path: &Path, name: String) -> Result<Self, Failure> {

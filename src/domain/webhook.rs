@@ -103,7 +103,7 @@ impl Secret {
     pub fn generate() -> Result<Self, Error> {
         let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes).map_err(|e| Error::internal("the system gives no random bytes", e))?;
-        Ok(Self(bytes.iter().map(|b| format!("{b:02x}")).collect()))
+        Ok(Self(hex::encode(bytes)))
     }
 
     /// The secret itself: for signing, for the store, and once for its owner.

@@ -313,7 +313,7 @@ impl Check {
 }
 
 fn same(kind: &'static str, expected: Option<String>, found: &[u8]) -> Result<(), FetchError> {
-    let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex::encode(found);
     match expected {
         Some(expected) if !expected.eq_ignore_ascii_case(&found) => Err(FetchError::Checksum { kind, expected, found }),
         _ => Ok(()),

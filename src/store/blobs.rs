@@ -329,13 +329,7 @@ fn place(temp: &TempFile, target: &Path) -> Result<(), Error> {
 }
 
 fn digest(hash: Sha256) -> Result<Digest, Error> {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Digest::parse(&text).map_err(|e| Error::io("name a package", std::io::Error::other(e)))
+    Digest::parse(&hex::encode(hash.finalize())).map_err(|e| Error::io("name a package", std::io::Error::other(e)))
 }
 
 fn is_live(name: &OsStr, live: &HashSet<Digest>) -> bool {

@@ -3,7 +3,6 @@
 //! Source: W3C Trace Context, <https://www.w3.org/TR/trace-context/>.
 
 use crate::domain::ExecutionId;
-use std::fmt::Write;
 
 /// The header that says which span caused a call.
 const TRACEPARENT: &str = "traceparent";
@@ -58,7 +57,12 @@ impl Context {
     pub fn pass_on(&self, headers: &mut Vec<(String, String)>) {
         let goes = |name: &str| name == TRACEPARENT || (name == "tracestate" && self.parent.is_none());
         headers.retain(|(name, _)| !goes(name));
-        let value = format!("00-{}-{}-{:02x}", hex(&self.trace), hex(&self.span), self.flags);
+        let value = format!(
+            "00-{}-{}-{:02x}",
+            hex::encode(self.trace),
+            hex::encode(self.span),
+            self.flags
+        );
         headers.push((TRACEPARENT.to_owned(), value));
     }
 
@@ -69,13 +73,6 @@ impl Context {
         span[0] = n & 0x3f;
         span
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Trace, span and flags. A version to come may say more behind them.
@@ -90,18 +87,9 @@ fn parse(value: &str) -> Option<([u8; 16], [u8; 8], u8)> {
 
 /// As many bytes, in lower-case hexadecimal.
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
+    let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
     let mut all = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in all.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
+    hex::decode_to_slice(text, &mut all).ok().filter(|()| lower)?;
     Some(all)
 }
 
@@ -120,10 +108,10 @@ mod tests {
         let id = ExecutionId::generate();
         let mut said = headers(&[("traceparent", GIVEN), ("tracestate", "a=1"), ("x", "y")]);
         let context = Context::of(id, &said);
-        assert_eq!(hex(&context.trace), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(context.parent.map(|p| hex(&p)).as_deref(), Some("00f067aa0ba902b7"));
+        assert_eq!(hex::encode(context.trace), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(context.parent.map(hex::encode).as_deref(), Some("00f067aa0ba902b7"));
         context.pass_on(&mut said);
-        let expect = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{}-01", hex(&context.span));
+        let expect = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{}-01", hex::encode(context.span));
         assert_eq!(
             said,
             headers(&[("tracestate", "a=1"), ("x", "y"), ("traceparent", &expect)])
@@ -147,7 +135,7 @@ mod tests {
         ] {
             let mut said = headers(&[("traceparent", bad), ("tracestate", "a=1")]);
             let context = Context::of(id, &said);
-            assert_eq!(hex(&context.trace), id.to_string().replace('-', ""), "{bad}");
+            assert_eq!(hex::encode(context.trace), id.to_string().replace('-', ""), "{bad}");
             assert!(context.parent.is_none() && context.is_sampled(), "{bad}");
             context.pass_on(&mut said);
             assert_eq!(said.len(), 1, "{said:?}");

@@ -3,7 +3,6 @@
 //! Source: the OpenTelemetry protocol, <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>: ids are
 //! hexadecimal, numbers of 64 bits are strings.
 
-use super::context::hex;
 use super::span::{Span, Value};
 use serde_json::{Value as Json, json};
 
@@ -35,8 +34,8 @@ fn span(span: &Span) -> Json {
         .map(|(key, value)| json!({"key": key, "value": attribute(value)}))
         .collect();
     let mut json = json!({
-        "traceId": hex(&span.trace),
-        "spanId": hex(&span.span),
+        "traceId": hex::encode(span.trace),
+        "spanId": hex::encode(span.span),
         "name": span.name,
         "kind": if span.is_server { SERVER } else { INTERNAL },
         "startTimeUnixNano": span.begins.to_string(),
@@ -44,7 +43,7 @@ fn span(span: &Span) -> Json {
         "attributes": attributes,
     });
     if let Some(parent) = &span.parent {
-        json["parentSpanId"] = json!(hex(parent));
+        json["parentSpanId"] = json!(hex::encode(parent));
     }
     if let Some(message) = &span.error {
         json["status"] = json!({"code": ERROR, "message": message});

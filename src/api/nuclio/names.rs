@@ -5,7 +5,6 @@
 use super::fault::Fault;
 use crate::domain::{Error, FunctionName};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// Names that upstream keeps for its own services.
 const RESERVED: [&str; 4] = ["dashboard", "controller", "dlx", "scaler"];
@@ -91,10 +90,7 @@ pub(super) fn in_core(name: &str) -> Result<FunctionName, Error> {
         return FunctionName::parse(name);
     }
     let sum = Sha256::digest(name.as_bytes());
-    let hex = sum.iter().take(4).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let hex = hex::encode(&sum[..4]);
     let readable: String = name.chars().take(LONGEST - 9).collect();
     FunctionName::parse(&format!("{}-{hex}", readable.replace('.', "-")))
 }

@@ -10,7 +10,6 @@ use http::header;
 use md5::{Digest as _, Md5};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// Fields other than the package, all together. Unit: bytes.
 const FIELDS_LIMIT: usize = 1024 * 1024;
@@ -155,15 +154,8 @@ async fn store(app: &App, mut field: Field<'_>) -> Result<Package, Fault> {
     let digest = writer.finish().await.map_err(crate::domain::Error::from)?;
     Ok(Package {
         upload: Upload { digest, file_name },
-        md5sum: hex(&md5.finalize()),
+        md5sum: hex::encode(md5.finalize()),
         is_zip: ZIP_BEGINS.iter().any(|begin| head.starts_with(*begin)),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 
@@ -198,6 +190,6 @@ mod tests {
 
     #[test]
     fn a_checksum_is_32_hexadecimal_digits() {
-        assert_eq!(hex(&Md5::digest(b"")), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(hex::encode(Md5::digest(b"")), "d41d8cd98f00b204e9800998ecf8427e");
     }
 }

@@ -109,6 +109,6 @@ async fn let_go(body: Body) -> Result<(u64, String), Fault> {
         size += piece.len() as u64;
         sum.update(&piece);
     }
-    let hex: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(sum.finalize());
     Ok((size, format!("sha256:{hex}")))
 }

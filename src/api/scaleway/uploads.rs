@@ -154,7 +154,7 @@ async fn forget_expired(app: &App) -> Result<(), Fault> {
 
 fn key(secret: &str) -> DocumentKey {
     let sum = Sha256::digest(secret);
-    hashed(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+    hashed(hex::encode(sum))
 }
 
 fn hashed(hash: String) -> DocumentKey {

@@ -152,10 +152,7 @@ impl Hash {
     }
 
     fn short(self) -> String {
-        self.0.finalize().iter().take(6).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(&self.0.finalize()[..6])
     }
 }
 

@@ -4,22 +4,17 @@
 
 use super::signature;
 use crate::domain::{Execution, ExecutionState, SecretText, Timestamp};
+use crate::invoker::is_hop_by_hop;
 use crate::store::DueCallback;
 use bytes::Bytes;
+use http::HeaderName;
 
-/// Headers of the answer that are about the connection, or that only we may say.
-const NOT_PASSED_ON: [&str; 14] = [
-    "connection",
-    "content-length",
+/// Headers of the answer that are about its way, or that only we may say.
+const NOT_PASSED_ON: [&str; 7] = [
     "date",
     "host",
-    "keep-alive",
     "proxy-authenticate",
     "server",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
     "x-call-id",
     "x-error-source",
     "x-start-time",
@@ -66,8 +61,11 @@ fn header(name: &str, value: &str) -> (String, String) {
 }
 
 fn is_passed_on(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    !NOT_PASSED_ON.contains(&name.as_str()) && !OURS.iter().any(|ours| name.starts_with(ours))
+    // In lower case.
+    HeaderName::try_from(name).is_ok_and(|name| {
+        let ours = OURS.iter().any(|ours| name.as_str().starts_with(ours));
+        !ours && !NOT_PASSED_ON.contains(&name.as_str()) && !is_hop_by_hop(&name)
+    })
 }
 
 /// The HTTP status a call is answered with whose function failed in this way: as a failed upstream is, and input that does
@@ -79,6 +77,15 @@ pub fn failure_status(kind: &str) -> u16 {
         "timeout" => 504,
         "exit" | "signal" | "out_of_memory" | "cancelled" => 502,
         _ => 500,
+    }
+}
+
+/// Whose fault it is that a function failed in this way.
+#[must_use]
+pub fn failure_source(kind: &str) -> &'static str {
+    match kind {
+        "bad_input" => "caller",
+        _ => "function",
     }
 }
 
@@ -95,7 +102,7 @@ fn status(execution: &Execution) -> u16 {
 fn source(execution: &Execution) -> Option<&'static str> {
     match execution.state {
         ExecutionState::Succeeded => None,
-        ExecutionState::Failed => Some("function"),
+        ExecutionState::Failed => Some(failure_source(execution.failure.as_deref().unwrap_or_default())),
         _ => Some("platform"),
     }
 }
@@ -186,6 +193,7 @@ mod tests {
         for (state, kind, status, source) in [
             (ExecutionState::Failed, Some("raised"), "500", "function"),
             (ExecutionState::Failed, Some("timeout"), "504", "function"),
+            (ExecutionState::Failed, Some("bad_input"), "400", "caller"),
             (ExecutionState::Error, None, "503", "platform"),
             (ExecutionState::Cancelled, None, "502", "platform"),
         ] {

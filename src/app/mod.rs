@@ -40,7 +40,7 @@ pub use alias::AliasSpec;
 pub use backup::restore;
 pub use call::{Callee, Incoming, InvokeOptions, Keep};
 pub use callback::CallbackOptions;
-pub use callback_message::failure_status;
+pub use callback_message::{failure_source, failure_status};
 pub use code::PackageBytes;
 pub use deploy::{Deploy, Deployed, NewCode, Redeploy, Settings, Upload};
 pub use engine::EngineStatus;

@@ -1,6 +1,6 @@
 //! Telling somebody at a URL how an asynchronous call ended: where to, how it stands, and what follows a try. Pure.
 
-use super::{Error, Timestamp};
+use super::{Error, Timestamp, backoff};
 use std::time::Duration;
 
 /// Longer URLs are nobody's. Unit: bytes.
@@ -149,8 +149,8 @@ pub fn after_try(came_to: Try, number: u32, most: u32) -> Verdict {
     if number >= most {
         return Verdict::GiveUp;
     }
-    let doubled = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
-    Verdict::Again(doubled.max(asked_for.unwrap_or_default()).min(LONGEST_WAIT))
+    let wait = backoff(FIRST_WAIT, number, LONGEST_WAIT);
+    Verdict::Again(wait.max(asked_for.unwrap_or_default()).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]

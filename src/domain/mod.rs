@@ -37,7 +37,7 @@ pub use job::{Job, JobChange, JobCommand, JobEvent, JobState, Missed, Overlap};
 pub use limits::{Concurrency, Cpu, Intake, Limits, Memory, Network, Scale, Timeout};
 pub use name::{AliasName, FunctionName, Namespace, TokenName};
 pub use port::{FunctionPort, Port, PortRange};
-pub use retry::{Next, Retries};
+pub use retry::{Next, Retries, backoff};
 pub use revision::{Code, Convention, Digest, Revision, RevisionState, RuntimeRef, Start};
 pub use schedule::{Cron, Every, Schedule, local_time, moment};
 pub use secret::{

@@ -10,6 +10,13 @@ const MOST: u32 = 20;
 /// Nobody waits longer between two tries.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
+/// The wait after the try of that number, counted from 1: `first`, then each time twice as long, up to `longest`.
+#[must_use]
+pub fn backoff(first: Duration, number: u32, longest: Duration) -> Duration {
+    let doublings = number.saturating_sub(1);
+    first.saturating_mul(2_u32.saturating_pow(doublings)).min(longest)
+}
+
 /// What follows a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {

@@ -7,6 +7,8 @@
 
 use super::address::FUNCTIONS;
 use super::split_namespace;
+use crate::api::kit::browser::opens_a_page;
+use crate::domain::Namespace;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
@@ -21,8 +23,6 @@ const FAR_REACHING: [HeaderName; 5] = [
     header::STRICT_TRANSPORT_SECURITY,
     header::ALT_SVC,
 ];
-const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Host names of this machine; those below `localhost` are this machine too, for a browser that knows it.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
@@ -41,17 +41,14 @@ pub(super) fn confine(headers: &mut HeaderMap) {
 /// Where a browser that opens a function's page by its path finds it at the function's own host name; `None` when nobody
 /// opens a page, or that name cannot be relied on to lead here.
 pub(super) fn own_place(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
-    let opened = is(&MODE, "navigate") && is(&DESTINATION, "document");
-    let looks = matches!(*method, Method::GET | Method::HEAD);
-    if !looks || !opened || !resolves_names(text(headers, &header::USER_AGENT)?) {
+    if !opens_a_page(method, headers) || !resolves_names(text(headers, &header::USER_AGENT)?) {
         return None;
     }
     let (host, port) = text(headers, &header::HOST)?.rsplit_once(':')?;
     let below = uri.path().strip_prefix(FUNCTIONS)?;
     let (segment, rest) = below.split_once('/').unwrap_or((below, ""));
     let (name, namespace) = split_namespace(segment);
-    let namespace = namespace.unwrap_or("default");
+    let namespace = namespace.unwrap_or(Namespace::DEFAULT);
     let fits = LOOPBACK.contains(&host) && is_label(name) && is_label(namespace);
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     fits.then(|| format!("http://{name}.{namespace}.localhost:{port}/{rest}{query}"))
@@ -97,8 +94,8 @@ mod tests {
         let pairs = [
             (header::HOST, host),
             (header::USER_AGENT, agent),
-            (MODE, mode),
-            (DESTINATION, destination),
+            (HeaderName::from_static("sec-fetch-mode"), mode),
+            (HeaderName::from_static("sec-fetch-dest"), destination),
         ];
         let headers = pairs.map(|(name, value)| (name, HeaderValue::from_str(value).expect("text")));
         own_place(&Method::GET, &Uri::from_static(uri), &headers.into_iter().collect())

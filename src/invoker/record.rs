@@ -277,8 +277,8 @@ async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous:
 /// Again and again while the disk or the database refuses: the call would be running for ever. Ends with the store at
 /// the latest; the next start ends the call then.
 async fn end_accepted(store: Store, id: ExecutionId, ending: Ending) {
-    let mut told = false;
-    while let Err(error) = store.end_async(id, ending.clone()).await {
+    let (mut told, ending) = (false, Arc::new(ending));
+    while let Err(error) = store.end_async(id, Arc::clone(&ending)).await {
         if !told {
             tracing::error!(execution.id = %id, "Could not record the end of a call: {}", crate::telemetry::chain(&error));
         }

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a row of an execution is read from.
 pub(super) const COLUMNS: &str = "id, function, revision, selector, description, state, asynchronous, created_at_ms,
@@ -143,7 +144,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn end_async(&self, id: ExecutionId, ending: Ending) -> Result<bool, Error> {
+    pub async fn end_async(&self, id: ExecutionId, ending: impl Into<Arc<Ending>>) -> Result<bool, Error> {
+        let ending = ending.into();
         self.write("end an execution", move |c| {
             let ended = end(c, id, &ending)?;
             if ended {

@@ -3,6 +3,7 @@
 //! The only file that calls `tokio::spawn`. A panic is caught inside the task itself, so that one task is one task.
 
 use super::{OnFailure, OnShutdown, Shutdown, TaskKind};
+use crate::domain::backoff;
 use crate::telemetry::chain;
 use futures_util::FutureExt;
 use std::any::Any;
@@ -295,8 +296,7 @@ impl Backoff {
     }
 
     fn delay(self, n_restarts: u32) -> Duration {
-        let doublings = n_restarts.saturating_sub(1).min(20);
-        self.first.saturating_mul(1 << doublings).min(self.most)
+        backoff(self.first, n_restarts, self.most)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::span::Span;
 use super::{Tracer, encode, metrics};
+use crate::domain::backoff;
 use crate::task::Shutdown;
 use crate::telemetry::chain;
 use crate::web::{self, Answered, Message, Web};
@@ -193,8 +194,8 @@ fn after(answer: Option<Answered>, number: u32) -> Verdict {
     if number >= TRIES {
         return Verdict::Refused;
     }
-    let doubled = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(number - 1));
-    Verdict::Again(doubled.max(asked_for.unwrap_or_default()).min(LONGEST_WAIT))
+    let wait = backoff(FIRST_WAIT, number, LONGEST_WAIT);
+    Verdict::Again(wait.max(asked_for.unwrap_or_default()).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]

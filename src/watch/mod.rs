@@ -48,9 +48,17 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Looks at the roots, folders or files, and watches them from now on. One that is not there may come. Blocks.
-    #[must_use]
-    pub fn new(roots: Vec<PathBuf>) -> Self {
+    /// Looks at the roots, folders or files, and watches them from now on. One that is not there may come.
+    pub async fn open(roots: Vec<PathBuf>) -> Self {
+        match tokio::task::spawn_blocking(move || Self::new(roots)).await {
+            Ok(watch) => watch,
+            Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
+            // The runtime ends, and who waits here with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn new(roots: Vec<PathBuf>) -> Self {
         let stirred = Arc::new(Notify::new());
         let started = Instant::now();
         let mut watch = Self {

@@ -80,11 +80,15 @@ impl House<'_> {
 
     /// A page that is opened as itself, not within another: its answer cannot be read by whoever led to it.
     fn is_link(&self, method: &Method, headers: &HeaderMap) -> bool {
-        let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
-        let opened = is(&MODE, "navigate") && is(&DESTINATION, "document");
-        let may_lead = self.linkable || leads_from_the_daemon(headers);
-        may_lead && opened && matches!(*method, Method::GET | Method::HEAD)
+        (self.linkable || leads_from_the_daemon(headers)) && opens_a_page(method, headers)
     }
+}
+
+/// Whether somebody opens a page in a browser, as itself and not within another.
+#[must_use]
+pub fn opens_a_page(method: &Method, headers: &HeaderMap) -> bool {
+    let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
+    matches!(*method, Method::GET | Method::HEAD) && is(&MODE, "navigate") && is(&DESTINATION, "document")
 }
 
 /// From a page of the daemon's own to a function's host name, on the same port: no other page can claim that origin.

@@ -220,8 +220,7 @@ fn respond(answer: Answer, manner: Manner) -> Response {
 fn source(reply: &Reply) -> Option<&'static str> {
     match reply {
         Reply::Success { .. } => None,
-        Reply::Failure(failure) if failure.kind == "bad_input" => Some("caller"),
-        Reply::Failure(_) => Some("function"),
+        Reply::Failure(failure) => Some(app::failure_source(failure.kind)),
     }
 }
 

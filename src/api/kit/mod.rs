@@ -1,7 +1,7 @@
 //! Tools any dialect may use. Knows no dialect.
 
 mod attempts;
-mod browser;
+pub mod browser;
 pub mod credentials;
 pub mod event_answer;
 pub mod function_log;

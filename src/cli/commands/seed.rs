@@ -69,9 +69,7 @@ impl Wrong {
 impl Seeds {
     /// Goes on until everything in the directory is deployed and serves.
     async fn deploy_all(self) {
-        let roots = vec![self.directory.clone()];
-        let opening = tokio::task::spawn_blocking(move || Watch::new(roots));
-        let Ok(mut watch) = opening.await else { return };
+        let mut watch = Watch::open(vec![self.directory.clone()]).await;
         let mut said = Vec::new();
         loop {
             let wrong = self.try_all().await;

@@ -23,7 +23,7 @@ pub(super) async fn develop(kit: Kit, place: PathBuf, mut news: watch::Receiver<
     let mut context = kit.context(&mut output);
     let mut function = news.borrow_and_update().clone();
     let mut roots = roots_of(&function);
-    let mut watch = watching(roots.clone()).await;
+    let mut watch = Watch::open(roots.clone()).await;
     let mut change: Option<Change> = None;
     context.output.note(&format!("{}: deploying", function.name));
     loop {
@@ -41,18 +41,10 @@ pub(super) async fn develop(kit: Kit, place: PathBuf, mut news: watch::Receiver<
         change = Some(next(&mut context, &mut watch, &mut news, &mut function, &place).await);
         let now = roots_of(&function);
         if now != roots {
-            watch = watching(now.clone()).await;
+            watch = Watch::open(now.clone()).await;
             roots = now;
         }
     }
-}
-
-/// Watches folders and files, which are looked at apart from everything else.
-pub(super) async fn watching(roots: Vec<PathBuf>) -> Watch {
-    let watched = roots.clone();
-    let opening = tokio::task::spawn_blocking(move || Watch::new(watched));
-    // Only a panic could be in the way of it.
-    opening.await.unwrap_or_else(|_| Watch::new(roots))
 }
 
 /// The code; what its project says of it comes as news.

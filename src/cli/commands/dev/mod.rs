@@ -163,7 +163,7 @@ impl Stage {
         let roots: Vec<_> = [watched].into_iter().chain(env_files).collect();
         let place = place.to_owned();
         let following = async move {
-            let watch = function::watching(roots).await;
+            let watch = Watch::open(roots).await;
             next_change(Followed { place, file, watch }).await
         };
         self.projects.push(following.boxed());

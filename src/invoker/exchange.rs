@@ -21,15 +21,37 @@ enum Broken {
     Deadline,
 }
 
+/// How long a call may take.
+#[derive(Clone, Copy)]
+struct Allowance {
+    /// The function's own time.
+    limit: Duration,
+    /// What its worker gets beyond that to say so.
+    grace: Duration,
+    /// When both are over.
+    deadline: Instant,
+}
+
+impl Allowance {
+    fn from_now(limit: Duration, grace: Duration) -> Self {
+        let deadline = Instant::now() + limit + grace;
+        Self { limit, grace, deadline }
+    }
+
+    /// Whether the function's own time is over.
+    fn is_overdue(self) -> bool {
+        Instant::now() + self.grace >= self.deadline
+    }
+}
+
 pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace: Duration) -> Result<Answer, Error> {
-    let limit = call.target.demand.limits.timeout.duration();
-    let deadline = Instant::now() + limit + grace;
+    let allowance = Allowance::from_now(call.target.demand.limits.timeout.duration(), grace);
     let (id, version) = (call.id, call.target.version);
-    let result = converse(call, &mut lease, &mut record, deadline).await;
+    let result = converse(call, &mut lease, &mut record, allowance.deadline).await;
     let reply = match result {
         Ok(reply) => reply,
         Err(broken) => {
-            let failure = broken_call(broken, &mut lease, deadline, limit, grace).await;
+            let failure = broken_call(broken, &mut lease, allowance).await;
             drop(lease);
             return settle(failure, id, version, record).await;
         }
@@ -51,9 +73,7 @@ pub(super) async fn run(call: Call, mut lease: Lease, mut record: Record, grace:
                 record: Some(record),
                 status,
                 over: false,
-                deadline,
-                limit,
-                grace,
+                allowance,
             },
             first,
         ))
@@ -197,17 +217,11 @@ fn unexpected(kind: Kind) -> io::Error {
 }
 
 /// Finds out why a call broke: the function's failure, or ours.
-async fn broken_call(
-    broken: Broken,
-    lease: &mut Lease,
-    deadline: Instant,
-    limit: Duration,
-    grace: Duration,
-) -> Result<Failure, Error> {
-    let overdue = Instant::now() + grace >= deadline;
+async fn broken_call(broken: Broken, lease: &mut Lease, allowance: Allowance) -> Result<Failure, Error> {
+    let (limit, overdue) = (allowance.limit, allowance.is_overdue());
     match broken {
         Broken::Deadline => {
-            lease.kill(grace).await;
+            lease.kill(allowance.grace).await;
             Ok(failure("timeout", timeout_message(limit)))
         }
         Broken::Input(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge(e.to_string())),
@@ -218,7 +232,7 @@ async fn broken_call(
                 "the worker broke its contract ({e}) and was removed: try again"
             )))
         }
-        Broken::Wire(_) => died(lease.cause_of_death(grace).await, overdue, limit),
+        Broken::Wire(_) => died(lease.cause_of_death(allowance.grace).await, overdue, limit),
     }
 }
 
@@ -281,9 +295,7 @@ struct Streaming {
     status: u16,
     /// The last body frame has come.
     over: bool,
-    deadline: Instant,
-    limit: Duration,
-    grace: Duration,
+    allowance: Allowance,
 }
 
 fn stream_reply(streaming: Streaming, first: Bytes) -> BoxStream<'static, io::Result<Bytes>> {
@@ -313,7 +325,7 @@ impl Streaming {
         };
         let shim = self.lease.shim().map_err(Broken::Wire)?;
         let frame = next_frame(&mut shim.incoming, record);
-        let frame = timeout_at(self.deadline, frame)
+        let frame = timeout_at(self.allowance.deadline, frame)
             .await
             .map_err(|_| Broken::Deadline)?
             .map_err(Broken::Wire)?;
@@ -334,7 +346,7 @@ impl Streaming {
     }
 
     async fn abandon(mut self, broken: Broken) -> String {
-        let found = broken_call(broken, &mut self.lease, self.deadline, self.limit, self.grace).await;
+        let found = broken_call(broken, &mut self.lease, self.allowance).await;
         let Some(record) = self.record.take() else {
             return String::new();
         };

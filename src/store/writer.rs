@@ -1,7 +1,8 @@
 //! The one thread that writes. It commits whatever has queued up in one transaction (group commit).
 //!
-//! Two kinds of work: commands, answered after the commit they were in, for which it never waits; and
-//! execution records, answered by nobody, for which it lingers a little so that start and end meet.
+//! Two kinds of work: commands, answered after the commit they were in; and execution records, answered by nobody, for
+//! which it lingers a little so that start and end meet. A lone command is never kept waiting: but those who were
+//! answered together, and come back together, are given the moment they need to share the next commit too.
 //! It knows no SQL: records are `execution.rs`'s, commands bring their own.
 
 use super::execution::{Record, write_records};
@@ -15,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 /// How long records wait for company. Nobody waits for them: who reads records writes what is queued first.
 const LINGER: Duration = Duration::from_millis(25);
+/// How long the first of many commands waits for the others: less than a flush of the disk takes, which they share then.
+const GATHER: Duration = Duration::from_micros(100);
 /// How long records wait after a commit that failed.
 const RETRY: Duration = Duration::from_millis(250);
 /// How often a failing disk is worth a line.
@@ -58,6 +61,8 @@ enum Sleep {
     Idle,
     /// Records are waiting for company: a command, or enough records, wake it.
     Lingering,
+    /// Commands are waiting for company: so many of them wake it.
+    Gathering(usize),
 }
 
 impl Writer {
@@ -191,7 +196,11 @@ impl Shared {
             return Err(Error::Closed);
         }
         queue.jobs.push(job);
-        self.wake_if(queue, |sleep, _| sleep != Sleep::Awake);
+        self.wake_if(queue, |queue| match queue.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle | Sleep::Lingering => true,
+            Sleep::Gathering(enough) => queue.jobs.len() >= enough,
+        });
         Ok(())
     }
 
@@ -202,17 +211,17 @@ impl Shared {
         }
         queue.records.push(record);
         let enough = self.enough;
-        self.wake_if(queue, |sleep, records| match sleep {
-            Sleep::Awake => false,
+        self.wake_if(queue, |queue| match queue.sleep {
+            Sleep::Awake | Sleep::Gathering(_) => false,
             Sleep::Idle => true,
-            Sleep::Lingering => records == enough,
+            Sleep::Lingering => queue.records.len() == enough,
         });
         Ok(())
     }
 
     /// Wakes the thread outside the lock, so that it does not wake into it.
-    fn wake_if(&self, mut queue: MutexGuard<'_, Queue>, due: impl FnOnce(Sleep, usize) -> bool) {
-        if !due(queue.sleep, queue.records.len()) {
+    fn wake_if(&self, mut queue: MutexGuard<'_, Queue>, due: impl FnOnce(&Queue) -> bool) {
+        if !due(&queue) {
             return;
         }
         queue.sleep = Sleep::Awake;
@@ -226,7 +235,7 @@ impl Shared {
         queue.closed = true;
         self.records.close();
         self.commands.close();
-        self.wake_if(queue, |_, _| true);
+        self.wake_if(queue, |_| true);
     }
 }
 
@@ -280,6 +289,8 @@ struct Worker {
     _lock: Lock,
     /// Taken from the queue, not yet committed. Order: oldest first.
     records: Vec<Record>,
+    /// Commands of the last commit, and when all of them had been answered.
+    answered: (usize, Instant),
     failing: bool,
     logged: Option<Instant>,
 }
@@ -302,6 +313,7 @@ impl Worker {
             gone: Gone(shared),
             _lock: lock,
             records: Vec::new(),
+            answered: (0, Instant::now()),
             failing: false,
             logged: None,
         }
@@ -335,7 +347,8 @@ impl Worker {
             queue.sleep = Sleep::Idle;
             queue = wait(&shared, queue, None);
         }
-        let mut queue = self.linger(&shared, queue);
+        let queue = self.linger(&shared, queue);
+        let mut queue = self.gather(&shared, queue);
         queue.sleep = Sleep::Awake;
         if queue.is_killed() || (queue.closed && self.gave_up(&queue)) {
             return None;
@@ -355,6 +368,20 @@ impl Worker {
                 break;
             }
             queue.sleep = Sleep::Lingering;
+            queue = wait(shared, queue, Some(left));
+        }
+        queue
+    }
+
+    /// Gives commands time for company, where there was some in the last commit.
+    fn gather<'a>(&self, shared: &'a Shared, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let (company, at) = self.answered;
+        while (1..company).contains(&queue.jobs.len()) && !queue.closed {
+            let left = (at + GATHER).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue.sleep = Sleep::Gathering(company);
             queue = wait(shared, queue, Some(left));
         }
         queue
@@ -381,9 +408,11 @@ impl Worker {
             Ok(()) => self.committed(with_records),
             Err(error) => self.failed(error),
         }
+        let n_jobs = jobs.len();
         for job in jobs {
             job.answer(done.clone());
         }
+        self.answered = (n_jobs, Instant::now());
     }
 
     fn committed(&mut self, with_records: bool) {

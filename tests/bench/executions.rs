@@ -13,6 +13,7 @@ use hob::domain::{
 use hob::store::{Acceptance, Annotation, AsyncInput, Durability, Options, Store};
 use r2d2_sqlite::SqliteConnectionManager;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,7 +38,12 @@ pub(crate) fn accepted(bench: &Bench) -> Result<Vec<Line>> {
 fn written(bench: &Bench, table: &Table) -> Result<Line> {
     let runtime = tokio::runtime::Runtime::new()?;
     let (store, function) = runtime.block_on(open_store(bench.folder.join("async-store")))?;
-    let ours = |_| runtime.block_on(accept_for(&store, function, bench.load_time));
+    let (accepted, commits) = (Cell::new(0), store.commits());
+    let ours = |_| {
+        let (n, per_second) = runtime.block_on(accept_for(&store, function, bench.load_time))?;
+        accepted.set(accepted.get() + u64::from(n));
+        Ok(per_second)
+    };
     let (ours, theirs) = take_turns(bench.rounds, ours, |_| table.fill(bench.load_time))?;
     Ok(Line {
         what: format!(
@@ -48,7 +54,10 @@ fn written(bench: &Bench, table: &Table) -> Result<Line> {
         ours,
         theirs: Some(theirs),
         bar: Bar::AtLeast(10.0),
-        notes: vec!["both sides in process; ours is a record and its input".to_owned()],
+        notes: vec![format!(
+            "both sides in process; ours is a record and its input, {} of them in a commit",
+            accepted.get() / (store.commits() - commits).max(1)
+        )],
     })
 }
 
@@ -76,8 +85,8 @@ async fn open_store(directory: std::path::PathBuf) -> Result<(Store, FunctionId)
     Ok((store, function.id))
 }
 
-/// Acceptances per second.
-async fn accept_for(store: &Store, function: FunctionId, time: Duration) -> Result<f64> {
+/// Acceptances, and how many in a second.
+async fn accept_for(store: &Store, function: FunctionId, time: Duration) -> Result<(u32, f64)> {
     let started = Instant::now();
     let until = started + time;
     let clients: Vec<_> = (0..CLIENTS)
@@ -87,7 +96,7 @@ async fn accept_for(store: &Store, function: FunctionId, time: Duration) -> Resu
     for client in clients {
         accepted += client.await??;
     }
-    Ok(f64::from(accepted) / started.elapsed().as_secs_f64())
+    Ok((accepted, f64::from(accepted) / started.elapsed().as_secs_f64()))
 }
 
 async fn accept_until(store: Store, function: FunctionId, until: Instant) -> Result<u32> {

@@ -57,6 +57,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use writer::Writer;
 
 /// When a commit counts as done.
@@ -191,8 +192,11 @@ impl Store {
 
 /// Runs blocking work beside the runtime. It cannot be cancelled half-way.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    let (reply, answer) = oneshot::channel();
+    // Its type forgotten, so that tokio's code for a task is there once and not for each query.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || drop(reply.send(work())));
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
+        Ok(()) => answer.await.map_err(|_| Error::Closed)?,
         Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
         Err(_) => Err(Error::Closed),
     }

@@ -6,6 +6,7 @@ use super::{OnFailure, OnShutdown, Shutdown, TaskKind};
 use crate::domain::backoff;
 use crate::telemetry::chain;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::collections::HashMap;
 use std::error::Error;
@@ -91,13 +92,16 @@ impl Supervisor {
         F::Output: Ending,
     {
         let inner = self.0.clone();
-        self.start(kind, async move {
-            match inner.failure_of(kind, future).await {
-                Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
-                Some(failure) => report(kind, &failure),
-                None => {}
-            }
-        })
+        self.start(
+            kind,
+            Box::pin(async move {
+                match inner.failure_of(kind, future).await {
+                    Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
+                    Some(failure) => report(kind, &failure),
+                    None => {}
+                }
+            }),
+        )
     }
 
     /// Starts a task that is made anew by `factory` whenever it ends before shutdown, whatever its kind says: at once
@@ -112,27 +116,30 @@ impl Supervisor {
         F::Output: Ending,
     {
         let inner = self.0.clone();
-        self.start(kind, async move {
-            let mut n_restarts = 0;
-            while !inner.shutdown.is_requested() {
-                let started = Instant::now();
-                let future = std::panic::catch_unwind(AssertUnwindSafe(&mut factory));
-                let failure = match future {
-                    Ok(future) => inner.failure_of(kind, future).await,
-                    Err(panic) => Some(panic_text(&*panic)),
-                };
-                if inner.shutdown.is_requested() {
-                    return;
+        self.start(
+            kind,
+            Box::pin(async move {
+                let mut n_restarts = 0;
+                while !inner.shutdown.is_requested() {
+                    let started = Instant::now();
+                    let future = std::panic::catch_unwind(AssertUnwindSafe(&mut factory));
+                    let failure = match future {
+                        Ok(future) => inner.failure_of(kind, future).await,
+                        Err(panic) => Some(panic_text(&*panic)),
+                    };
+                    if inner.shutdown.is_requested() {
+                        return;
+                    }
+                    n_restarts = inner.backoff.n_restarts(n_restarts, started.elapsed());
+                    let delay = inner.backoff.delay(n_restarts);
+                    report_restart(kind, failure.as_deref().unwrap_or(ENDED_EARLY), delay);
+                    tokio::select! {
+                        () = sleep(delay) => {}
+                        () = inner.shutdown.requested() => return,
+                    }
                 }
-                n_restarts = inner.backoff.n_restarts(n_restarts, started.elapsed());
-                let delay = inner.backoff.delay(n_restarts);
-                report_restart(kind, failure.as_deref().unwrap_or(ENDED_EARLY), delay);
-                tokio::select! {
-                    () = sleep(delay) => {}
-                    () = inner.shutdown.requested() => return,
-                }
-            }
-        })
+            }),
+        )
     }
 
     /// Gives the shutdown signal, cuts off the tasks that may be, waits for the others for at most `deadline`, then
@@ -161,11 +168,12 @@ impl Supervisor {
     }
 
     /// Listed before it starts and filled in after, because a runtime that is closing drops the future inside `spawn`.
+    /// Boxed, so that tokio's code for a task is there once and not for each kind of future.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the supervisor that others are told to use"
     )]
-    fn start(&self, kind: TaskKind, future: impl Future<Output = ()> + Send + 'static) -> Task {
+    fn start(&self, kind: TaskKind, future: BoxFuture<'static, ()>) -> Task {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         self.0.tasks().insert(id, Entry { kind, abort: None });
         let listed = Listed {

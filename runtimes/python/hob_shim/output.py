@@ -49,9 +49,12 @@ class Output:
         _thread.start_new_thread(self._pump, ())
 
     def begin(self, limit):
-        """From here on output belongs to a call, at most `limit` bytes of it."""
+        """From here on output belongs to a call, at most `limit` bytes of it.
+
+        The pipes are not looked at: what came while no call ran, the pump has read. What a process that outlived its
+        call prints in this very moment counts as this call's, as it would a moment later.
+        """
         with self.lock:
-            self._drain()
             self._active = True
             self._room = self._limit = limit
             self._dropped = 0

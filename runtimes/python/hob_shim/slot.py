@@ -3,10 +3,12 @@
 Never returns: it ends with the connection, with its deadline (the kernel's SIGALRM), or by what
 user code does to it. It does not restart itself and does not report its own death; the supervisor
 does both.
+
+`_signal` and not `signal`: the latter makes enums of numbers, twice for each call.
 """
 
+import _signal
 import os
-import signal
 from time import perf_counter_ns
 
 from . import bodies, failures, frames
@@ -202,11 +204,15 @@ def _number(header, key):
     return value
 
 
+_SIGALRM, _DEFAULT, _REAL = int(_signal.SIGALRM), int(_signal.SIG_DFL), _signal.ITIMER_REAL
+
+
 def _arm(header):
     """The kernel ends this process at the deadline, whatever it is doing then."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, _number(header, "timeout_ms") / 1000)
+    if _signal.getsignal(_SIGALRM) != _DEFAULT:  # the function wanted it for itself
+        _signal.signal(_SIGALRM, _DEFAULT)
+    _signal.setitimer(_REAL, _number(header, "timeout_ms") / 1000)
 
 
 def _disarm():
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _signal.setitimer(_REAL, 0)

@@ -12,7 +12,7 @@ use crate::builder::Builder;
 use crate::config::{Config, Durability, Environment, IngressAccess, Prewarm, PrivateUrls, Pull};
 use crate::domain::{InstanceId, Intake, Limits, Network, SecretText, Timestamp};
 use crate::engine::{self, Docker, Engine};
-use crate::ingress::{self, Ingress};
+use crate::ingress::{self, Entrance, Ingress};
 use crate::invoker::Invoker;
 use crate::listener;
 use crate::listener::tls::{self, Certificate, Speaker};
@@ -27,7 +27,6 @@ use crate::traces::{self, Exporter, Tracer};
 use crate::web;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
@@ -97,7 +96,7 @@ pub struct Daemon {
     tls: Option<Speaker>,
     address: SocketAddr,
     grace: Duration,
-    router: Router,
+    entrance: Entrance,
     purge: Arc<AtomicBool>,
     exporter: Option<Exporter>,
 }
@@ -184,7 +183,7 @@ impl Daemon {
             tls: tls.as_ref().map(tls_view),
             tls_port: tls.as_ref().map(|speaker| speaker.address().port()),
         };
-        let router = router(&config, &app, &store, reach, &shutdown, &purge);
+        let entrance = entrance(&config, &app, &store, reach, &shutdown, &purge);
         let grace = config.server.shutdown_grace;
         Ok(Self {
             app,
@@ -198,7 +197,7 @@ impl Daemon {
             tls,
             address,
             grace,
-            router,
+            entrance,
             purge,
             exporter,
         })
@@ -234,14 +233,14 @@ impl Daemon {
         for listener in std::iter::once(self.listener).chain(self.extra) {
             let served = listener::serve(
                 listener,
-                self.router.clone(),
+                self.entrance.clone(),
                 self.supervisor.clone(),
                 self.shutdown.clone(),
             );
             self.supervisor.spawn(TaskKind::Listener, served);
         }
         if let Some(tls) = self.tls {
-            let (served, handshakes) = tls.serve(self.router, self.supervisor.clone(), self.shutdown);
+            let (served, handshakes) = tls.serve(self.entrance, self.supervisor.clone(), self.shutdown);
             self.supervisor.spawn(TaskKind::Listener, handshakes);
             self.supervisor.spawn(TaskKind::Listener, served);
         }
@@ -276,10 +275,10 @@ impl Daemon {
             let (app, stop) = app();
             supervisor.spawn_restarting(kind, move || run(app.clone(), stop.clone()));
         };
-        let (router, tasks) = (self.router.clone(), supervisor.clone());
+        let (entrance, tasks) = (self.entrance.clone(), supervisor.clone());
         let (app, stop) = app();
         supervisor.spawn_restarting(TaskKind::Ports, move || {
-            ingress::serve_ports(app.clone(), router.clone(), tasks.clone(), stop.clone())
+            ingress::serve_ports(app.clone(), entrance.clone(), tasks.clone(), stop.clone())
         });
         start(TaskKind::EngineWatch, |app, stop| Box::pin(app.watch_engine(stop)));
         start(TaskKind::Reconciler, |app, stop| Box::pin(app.reconcile(stop)));
@@ -618,14 +617,14 @@ fn half_of_memory() -> u64 {
     total.map_or(MEMORY_BUDGET, |kib| kib * 1024 / 2)
 }
 
-fn router(
+fn entrance(
     config: &Config,
     app: &App,
     store: &Store,
     reach: Reach,
     shutdown: &Shutdown,
     purge: &Arc<AtomicBool>,
-) -> Router {
+) -> Entrance {
     let (stop, purge) = (shutdown.clone(), Arc::clone(purge));
     let state = NativeState {
         app: app.clone(),
@@ -643,7 +642,6 @@ fn router(
         }),
         shutdown: shutdown.clone(),
     };
-    let guard = Arc::new(guard(config, app.keys().clone()));
     let dialect = api::Dialect {
         app: app.clone(),
         base_url: state.base_url.as_str().into(),
@@ -656,18 +654,15 @@ fn router(
         app: app.clone(),
         body_limit: config.server.body_limit,
     };
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(app.clone()))
         .route("/metrics", get(metrics).with_state(app.clone()))
         .merge(api::dialects(&dialect))
         .merge(native::router(state))
         .merge(ingress::router(ingress.clone()))
-        .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(ingress.clone(), ingress::dispatch))
-        .layer(middleware::from_fn(ingress::border))
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .layer(middleware::from_fn_with_state(ingress, ingress::address))
+        .fallback(nothing_here);
+    Entrance::new(ingress, guard(config, app.keys().clone()), routes)
 }
 
 fn guard(config: &Config, keys: Keys) -> Guard {

@@ -45,6 +45,14 @@ pub enum Callee<'a> {
     Id(FunctionId),
 }
 
+impl<'a> Callee<'a> {
+    /// By its name.
+    #[must_use]
+    pub fn named(namespace: &'a str, name: &'a str) -> Self {
+        Self::Named { namespace, name }
+    }
+}
+
 /// What is kept of a call beside its record. Of an asynchronous call both are kept always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Keep {

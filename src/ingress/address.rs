@@ -2,12 +2,9 @@
 //!
 //! Path-based addresses (`/function/…`, `/gateway/…`, `/hook/…`) are routes and not told here.
 
-use super::Ingress;
 use crate::app::App;
 use crate::domain::{FunctionId, Gateway, Namespace, Route};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use http::header;
 use std::sync::Arc;
 
@@ -15,10 +12,6 @@ use std::sync::Arc;
 pub(super) const FUNCTIONS: &str = "/function/";
 pub(super) const GATEWAYS: &str = "/gateway/";
 pub(super) const HOOKS: &str = "/hook/";
-
-/// On a request that came in on a function's own port.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CameInOn(pub(super) FunctionId);
 
 /// Whom a request is addressed to. Stands in its extensions.
 #[derive(Debug, Clone)]
@@ -43,16 +36,15 @@ pub(super) enum Address {
     NoPath,
 }
 
-/// The middleware, outside of all others: notes on the request whom it is addressed to.
-pub async fn address(State(ingress): State<Ingress>, mut request: Request, next: Next) -> Response {
-    if let Some(address) = of(&ingress.app, &request) {
+/// Notes on the request whom it is addressed to. `port`: whose own port it came in on.
+pub(super) fn note(app: &App, port: Option<FunctionId>, request: &mut Request) {
+    if let Some(address) = of(app, port, request) {
         request.extensions_mut().insert(address);
     }
-    next.run(request).await
 }
 
-fn of(app: &App, request: &Request) -> Option<Address> {
-    if let Some(CameInOn(function)) = request.extensions().get::<CameInOn>().copied() {
+fn of(app: &App, port: Option<FunctionId>, request: &Request) -> Option<Address> {
+    if let Some(function) = port {
         let namespace = app.serving_namespace(function);
         return Some(Address::Port { function, namespace });
     }
@@ -67,7 +59,7 @@ fn of(app: &App, request: &Request) -> Option<Address> {
     }
 }
 
-/// Whom a request is addressed to, once [`address`] has seen it.
+/// Whom a request is addressed to, once [`note`] has seen it.
 pub(super) fn address_of(request: &Request) -> Option<&Address> {
     request.extensions().get()
 }

@@ -4,13 +4,12 @@
 //! script of one may reach any of these. A function with a host name of its own keeps them there. Streams stay as they are.
 
 use super::address::{Address, FUNCTIONS, GATEWAYS, HOOKS, address_of, is_addressed};
+use super::entry::Refusal;
 use super::{pages, split_namespace};
 use crate::api::kit::problem;
 use crate::domain::{Error, Namespace, Principal};
 use crate::listener::tls::Secure;
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-hob-namespace");
@@ -25,28 +24,36 @@ enum Cookies {
     OfHost,
 }
 
-/// The middleware.
-pub async fn border(mut request: Request, next: Next) -> Response {
-    let (cookies, is_shared) = (cookies_of(&request), shares_the_origin(&request));
+/// Where a request has come in, for when its answer goes out.
+pub(super) struct Border {
+    cookies: Cookies,
+    is_shared: bool,
+}
+
+/// Lets a request in, or answers it.
+pub(super) fn enter(request: &mut Request) -> Result<Border, Refusal> {
+    let (cookies, is_shared) = (cookies_of(request), shares_the_origin(request));
     if is_shared
         && request.extensions().get::<Secure>().is_none()
         && let Some(place) = pages::own_place(request.method(), request.uri(), request.headers())
     {
-        return pages::send_to(&place);
+        return Err(Box::new(pages::send_to(&place)));
     }
-    if is_addressed(&request)
-        && let Err(error) = scope(&mut request)
-    {
-        return problem::answer(&error, None);
+    if is_addressed(request) {
+        scope(request).map_err(|error| Box::new(problem::answer(&error, None)))?;
     }
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    confine(headers, &cookies);
-    pages::confine(headers);
-    if is_shared {
-        pages::sandbox(headers);
+    Ok(Border { cookies, is_shared })
+}
+
+impl Border {
+    /// Takes from an answer what may not go out.
+    pub(super) fn leave(&self, headers: &mut HeaderMap) {
+        confine(headers, &self.cookies);
+        pages::confine(headers);
+        if self.is_shared {
+            pages::sandbox(headers);
+        }
     }
-    response
 }
 
 /// Whether what a function answers comes from the origin of the APIs, as a page of its own.

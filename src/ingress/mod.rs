@@ -5,12 +5,13 @@
 
 mod address;
 mod border;
+mod entrance;
 mod entry;
 mod pages;
 mod ports;
 
-pub use address::{address, is_addressed, names_registered_host};
-pub use border::border;
+pub use address::{is_addressed, names_registered_host};
+pub use entrance::Entrance;
 pub use ports::serve_ports;
 
 use crate::api::kit::invoke::{CallParts, call_webhook, invoke_as_its_server};
@@ -20,11 +21,9 @@ use crate::domain::{
     AliasName, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
 };
 use crate::listener::tls::Secure;
-use address::Address;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -39,12 +38,9 @@ pub struct Ingress {
     pub body_limit: u64,
 }
 
-/// The routes below `/function`, `/gateway` and `/hook`.
+/// The routes below `/gateway` and `/hook`; what is below `/function` goes a shorter way, through the [`Entrance`].
 pub fn router(ingress: Ingress) -> Router {
     Router::new()
-        .route("/function/{name}", any(by_path))
-        .route("/function/{name}/", any(by_path))
-        .route("/function/{name}/{*rest}", any(by_path))
         .route("/gateway/{namespace}/{name}", any(by_gateway))
         .route("/gateway/{namespace}/{name}/", any(by_gateway))
         .route("/gateway/{namespace}/{name}/{*rest}", any(by_gateway))
@@ -52,27 +48,6 @@ pub fn router(ingress: Ingress) -> Router {
         .route("/hook/{id}/", any(by_webhook))
         .route("/hook/{id}/{*rest}", any(by_webhook))
         .with_state(ingress)
-}
-
-/// The middleware that sends a request which is addressed by port or host to its function, before paths are looked at.
-pub async fn dispatch(State(ingress): State<Ingress>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    match address::address_of(&request).cloned() {
-        None => next.run(request).await,
-        Some(Address::Host { namespace, name }) => {
-            let callee = Callee::Named {
-                namespace: &namespace,
-                name: &name,
-            };
-            ingress.call(callee, path, request).await
-        }
-        Some(Address::Port { function, .. }) => ingress.call(Callee::Id(function), path, request).await,
-        Some(Address::Gateway(gateway)) => ingress.through(&gateway, path, request).await,
-        Some(Address::NoPath) => {
-            let message = format!("no gateway of this host has the path {path}");
-            problem::answer(&Error::not_found(message), None)
-        }
-    }
 }
 
 impl Ingress {
@@ -83,10 +58,7 @@ impl Ingress {
         }
         let spec = &gateway.spec;
         let upstream = self.app.draw_upstream(gateway);
-        let callee = Callee::Named {
-            namespace: spec.namespace.as_str(),
-            name: upstream.function.as_str(),
-        };
+        let callee = Callee::named(spec.namespace.as_str(), upstream.function.as_str());
         if self.app.gate(callee).is_err() {
             return problem::answer(&leads_nowhere(gateway, upstream), None);
         }
@@ -97,6 +69,16 @@ impl Ingress {
         }
         let path = upstream.rewrite.clone().unwrap_or(path);
         self.call(callee, path, request).await
+    }
+
+    /// Calls the function that the path names.
+    async fn by_path(&self, request: Request) -> Response {
+        let (name, path) = split(address::FUNCTIONS, request.uri().path());
+        let (name, namespace) = split_namespace(&name);
+        // `x-hob-namespace` chooses another namespace than the default one, where the path does not.
+        let header = || request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
+        let namespace = namespace.or_else(header).unwrap_or(Namespace::DEFAULT).to_owned();
+        self.call(Callee::named(&namespace, name), path, request).await
     }
 
     async fn call(&self, callee: Callee<'_>, path: String, mut request: Request) -> Response {
@@ -158,20 +140,6 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static s
         headers.entry(HOST).or_insert(host);
     }
     headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));
-}
-
-async fn by_path(State(ingress): State<Ingress>, request: Request) -> Response {
-    let (name, path) = split(address::FUNCTIONS, request.uri().path());
-    let (name, namespace) = split_namespace(&name);
-    // `x-hob-namespace` chooses another namespace than the default one, where the path does not.
-    let header = || request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
-    let namespace = namespace.or_else(header).map(str::to_owned);
-    let namespace = namespace.unwrap_or_else(|| Namespace::default_namespace().to_string());
-    let callee = Callee::Named {
-        namespace: &namespace,
-        name,
-    };
-    ingress.call(callee, path, request).await
 }
 
 /// `<name>.<namespace>`, or a name alone: neither of them has a dot in it.

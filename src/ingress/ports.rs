@@ -1,30 +1,27 @@
-//! Serves functions' own ports: the daemon's whole router on each, with a note whose port it is.
+//! Serves functions' own ports: the daemon's own entrance on each, which is told whose port it is.
 
-use super::address::CameInOn;
+use super::Entrance;
 use crate::app::{App, OpenPort};
 use crate::task::{Shutdown, Supervisor, TaskKind};
-use axum::Router;
-use axum::extract::Extension;
 use std::time::Duration;
 
 /// A port that another program has is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Serves each port that functions own, until shutdown.
-pub async fn serve_ports(app: App, router: Router, supervisor: Supervisor, shutdown: Shutdown) {
+pub async fn serve_ports(app: App, entrance: Entrance, supervisor: Supervisor, shutdown: Shutdown) {
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
             port = app.next_open_port() => {
-                supervisor.spawn(TaskKind::FunctionPort, serve(port, router.clone(), supervisor.clone()));
+                supervisor.spawn(TaskKind::FunctionPort, serve(port, entrance.clone(), supervisor.clone()));
             }
             () = tokio::time::sleep(AGAIN) => app.retry_ports().await,
         }
     }
 }
 
-async fn serve(port: OpenPort, router: Router, supervisor: Supervisor) {
+async fn serve(port: OpenPort, entrance: Entrance, supervisor: Supervisor) {
     let OpenPort { own, listener, closed } = port;
-    let router = router.layer(Extension(CameInOn(own.function)));
-    crate::listener::serve(listener, router, supervisor, closed).await;
+    crate::listener::serve(listener, entrance.at_port_of(own.function), supervisor, closed).await;
 }

@@ -6,8 +6,9 @@
 mod serve;
 pub mod tls;
 
+pub use serve::Answer;
+
 use crate::task::{Shutdown, Supervisor};
-use axum::Router;
 use axum::serve::ListenerExt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -61,11 +62,11 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Serves a router until `stop`; connections that are open then finish the request they are at.
-pub async fn serve(listener: TcpListener, router: Router, supervisor: Supervisor, stop: Shutdown) {
+/// Serves a listener until `stop`; connections that are open then finish the request they are at.
+pub async fn serve(listener: TcpListener, answer: impl Answer, supervisor: Supervisor, stop: Shutdown) {
     // Small answers must not wait for more.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    serve::serve(listener, router, supervisor, stop).await;
+    serve::serve(listener, |_| {}, answer, supervisor, stop).await;
 }
 
 /// `: PROGRAM (pid N) holds it`, where the system lets us see that.

@@ -9,12 +9,10 @@ use super::credentials::{self, Shown};
 use super::problem;
 use crate::app::Keys;
 use crate::domain::{Principal, Role};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -74,21 +72,6 @@ impl std::fmt::Debug for Guard {
     }
 }
 
-/// The middleware.
-pub async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    let door = (guard.doors)(&request);
-    if let Some(refusal) = guard.foreign(&request, door) {
-        return refusal.answer();
-    }
-    match guard.admit(&mut request, door, Instant::now()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => {
-            tokio::time::sleep(refusal.wait()).await;
-            refusal.answer()
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Host,
@@ -118,6 +101,17 @@ impl Guard {
             registered: |_| false,
             attempts: Attempts::default(),
         }
+    }
+
+    /// Lets a request in, or says how it is answered: after a while, where a token was wrong.
+    pub async fn refuse(&self, request: &mut Request) -> Option<Response> {
+        let door = (self.doors)(request);
+        if let Some(refusal) = self.foreign(request, door) {
+            return Some(refusal.answer());
+        }
+        let refusal = self.admit(request, door, Instant::now()).err()?;
+        tokio::time::sleep(refusal.wait()).await;
+        Some(refusal.answer())
     }
 
     fn foreign(&self, request: &Request, door: Door) -> Option<Refusal> {

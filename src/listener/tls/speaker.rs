@@ -1,15 +1,12 @@
-//! A listener that speaks TLS and serves a router. Several handshakes at once: nobody waits for one who is slow.
+//! A listener that speaks TLS. Several handshakes at once: nobody waits for one who is slow.
 
 use super::{Certificate, Error};
-use crate::listener;
+use crate::listener::{self, Answer};
 use crate::task::{Shutdown, Supervisor};
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
-use axum::response::Response;
 use axum::serve::Listener;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use http::Extensions;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,27 +72,26 @@ impl Speaker {
     }
 
     /// Serves until `stop`, then lets what is open finish. Both futures have to run.
-    pub fn serve(
+    pub fn serve<A: Answer>(
         self,
-        router: Router,
+        answer: A,
         supervisor: Supervisor,
         stop: Shutdown,
-    ) -> (impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
+    ) -> (impl Future<Output = ()> + use<A>, impl Future<Output = ()> + use<A>) {
         let (done, accepted) = mpsc::channel(WAITING);
         let handshakes = shake_hands(self.listener, self.acceptor, done);
         let greeted = Greeted {
             accepted,
             address: self.address,
         };
-        let served = listener::serve::serve(greeted, router.layer(middleware::from_fn(secure)), supervisor, stop);
+        let served = listener::serve::serve(greeted, secure, answer, supervisor, stop);
         (served, handshakes)
     }
 }
 
 /// Notes on a request that it came in through TLS.
-async fn secure(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Secure);
-    next.run(request).await
+fn secure(notes: &mut Extensions) {
+    notes.insert(Secure);
 }
 
 type Greeting = (TlsStream<TcpStream>, SocketAddr);

@@ -1,0 +1,120 @@
+//! The way in: what is done with every request before and after whoever serves it.
+//!
+//! It is noted whom it is addressed to, the guard lets it in, the border takes what may not cross; then its function is
+//! called, or the routes of all the rest answer. Plain calls and no layers: every warm call comes through here, and each
+//! layer would copy the request and allocate four times.
+
+use super::address::{self, Address, FUNCTIONS};
+use super::{Ingress, border};
+use crate::api::kit::guard::Guard;
+use crate::api::kit::problem;
+use crate::app::Callee;
+use crate::domain::{Error, FunctionId};
+use crate::listener::Answer;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use std::sync::Arc;
+use tower::Service;
+
+/// The way in.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    ingress: Ingress,
+    guard: Arc<Guard>,
+    routes: Router,
+    /// Whose own port this is the entrance of.
+    port: Option<FunctionId>,
+}
+
+impl Entrance {
+    /// To functions, and by `routes` to everything else.
+    #[must_use]
+    pub fn new(ingress: Ingress, guard: Guard, routes: Router) -> Self {
+        Self {
+            ingress,
+            guard: Arc::new(guard),
+            routes,
+            port: None,
+        }
+    }
+
+    /// The same at a function's own port: whatever comes in there is the function's.
+    #[must_use]
+    pub(super) fn at_port_of(self, function: FunctionId) -> Self {
+        Self {
+            port: Some(function),
+            ..self
+        }
+    }
+
+    /// What is addressed by port or host goes to its function before paths are looked at.
+    async fn serve(mut self, request: Request) -> Response {
+        let path = request.uri().path();
+        match address::address_of(&request).cloned() {
+            None if names_a_function(path) => self.ingress.by_path(request).await,
+            None => match self.routes.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Some(Address::Host { namespace, name }) => {
+                let (path, callee) = (path.to_owned(), Callee::named(&namespace, &name));
+                self.ingress.call(callee, path, request).await
+            }
+            Some(Address::Port { function, .. }) => {
+                let path = path.to_owned();
+                self.ingress.call(Callee::Id(function), path, request).await
+            }
+            Some(Address::Gateway(gateway)) => {
+                let path = path.to_owned();
+                self.ingress.through(&gateway, path, request).await
+            }
+            Some(Address::NoPath) => {
+                let message = format!("no gateway of this host has the path {path}");
+                problem::answer(&Error::not_found(message), None)
+            }
+        }
+    }
+}
+
+impl Answer for Entrance {
+    async fn answer(self, mut request: Request) -> Response {
+        address::note(&self.ingress.app, self.port, &mut request);
+        if let Some(refusal) = self.guard.refuse(&mut request).await {
+            return refusal;
+        }
+        let border = match border::enter(&mut request) {
+            Ok(border) => border,
+            Err(answer) => return *answer,
+        };
+        let mut response = self.serve(request).await;
+        border.leave(response.headers_mut());
+        response
+    }
+}
+
+/// `/function/<name>`, whatever follows.
+fn names_a_function(path: &str) -> bool {
+    let below = path.strip_prefix(FUNCTIONS);
+    below.is_some_and(|below| !below.is_empty() && !below.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_without_a_name_is_no_functions() {
+        for (path, is) in [
+            ("/function/a", true),
+            ("/function/a/", true),
+            ("/function/a/b", true),
+            ("/function/", false),
+            ("/function//b", false),
+            ("/function", false),
+            ("/functions/a", false),
+        ] {
+            assert_eq!(names_a_function(path), is, "{path}");
+        }
+    }
+}

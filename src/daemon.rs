@@ -444,7 +444,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
     let (host, request_timeout) = (config.engine.host.clone(), config.engine.request_timeout);
     let network_holders = usize::from(config.pool.network_holders);
     let join_networks = config.engine.join_networks.clone();
-    let directory = config.server.data_dir.clone();
+    let (hide_metadata, directory) = (config.engine.hide_metadata, config.server.data_dir.clone());
     let environment = environment.clone();
     move |instance| engine::Options {
         host,
@@ -456,6 +456,7 @@ fn docker_options(config: &Config, environment: &Environment) -> impl FnOnce(Ins
         request_timeout,
         network_holders,
         join_networks,
+        hide_metadata,
         directory,
     }
 }

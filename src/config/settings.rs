@@ -143,6 +143,8 @@ pub struct Engine {
     pub pull: Pull,
     /// Networks that workers join; `auto`: those of the daemon's own container.
     pub join_networks: Vec<String>,
+    /// Whether functions are kept from the machine's metadata; `None`: where that is known to do no harm.
+    pub hide_metadata: Option<bool>,
 }
 
 /// What to do about an image that is not here.
@@ -471,6 +473,7 @@ fn lowered(texts: Vec<String>) -> Vec<String> {
 
 fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
     let pulls = [("missing", Pull::Missing), ("never", Pull::Never)];
+    let hiding = [("auto", None), ("always", Some(true)), ("never", Some(false))];
     let (offline, pull) = (from.boolean("engine.offline"), from.choice("engine.pull", &pulls)?);
     Ok(Engine {
         host: from.some_text("engine.host").map(str::to_owned),
@@ -479,6 +482,7 @@ fn engine(from: &mut Reader<'_>) -> Result<Engine, Error> {
         offline,
         pull: if offline { Pull::Never } else { pull },
         join_networks: join_networks(from)?,
+        hide_metadata: from.choice("engine.hide_metadata", &hiding)?,
     })
 }
 

@@ -1,11 +1,12 @@
-//! The engine behind the Docker API: with its parts `docker_guest.rs`, `docker_sandbox.rs` and `docker_stack.rs`, all that
-//! knows bollard.
+//! The engine behind the Docker API: with its parts `docker_guest.rs`, `docker_sandbox.rs`, `docker_stack.rs` and
+//! `docker_wall.rs`, all that knows bollard.
 //!
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
 use super::docker_sandbox::{INSIDE, holder_body, labels, network_body, signed, worker_body};
 use super::docker_stack::{self, Stack};
+use super::docker_wall;
 use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
@@ -57,6 +58,8 @@ pub struct Options {
     pub network_holders: usize,
     /// Networks that workers join in place of one of their own; `auto`: those of the container that this process is in.
     pub join_networks: Vec<String>,
+    /// Whether workers with a network are kept from the machine's metadata; `None`: where that is known to do no harm.
+    pub hide_metadata: Option<bool>,
     /// Below it workers' directories will be: where this process is in a container, workers must reach it too.
     pub directory: PathBuf,
 }
@@ -68,6 +71,7 @@ pub struct Docker {
     instance: InstanceId,
     request_timeout: Duration,
     join_networks: Vec<String>,
+    hide_metadata: Option<bool>,
     directory: PathBuf,
     /// Held for a few lines, never across an await.
     link: Mutex<Option<Link>>,
@@ -78,6 +82,8 @@ pub struct Docker {
     network: tokio::sync::Mutex<Option<String>>,
     /// The same for the network without an outside.
     inside: tokio::sync::Mutex<Option<String>>,
+    /// The network that hides the machine's metadata once it is known whether there is one.
+    wall: tokio::sync::Mutex<Option<Option<String>>>,
     /// Held for a few lines, never across an await.
     holders: Mutex<Shelf>,
     /// Held while holders are made or cleared away: of two who look, the second sees what the first has done.
@@ -133,11 +139,13 @@ impl Docker {
             instance: options.instance,
             request_timeout: options.request_timeout,
             join_networks: options.join_networks,
+            hide_metadata: options.hide_metadata,
             directory: options.directory,
             link: Mutex::default(),
             stack: tokio::sync::Mutex::default(),
             network: tokio::sync::Mutex::default(),
             inside: tokio::sync::Mutex::default(),
+            wall: tokio::sync::Mutex::default(),
             holders: Mutex::new(Shelf::new(options.network_holders)),
             tending: tokio::sync::Mutex::default(),
         }
@@ -364,13 +372,35 @@ impl Docker {
 
     /// Where those are put who may reach the outside: on the networks that workers join, or on one of our own.
     pub(super) async fn outbound(&self) -> Result<Place, Error> {
-        match self.stack().await?.networks.split_first() {
-            Some((first, others)) => Ok(Place {
+        let mut place = match self.stack().await?.networks.split_first() {
+            Some((first, others)) => Place {
                 mode: first.clone(),
                 also: others.to_vec(),
-            }),
-            None => self.network_id(NetworkKind::Outbound).await.map(Place::only),
+            },
+            None => self.network_id(NetworkKind::Outbound).await.map(Place::only)?,
+        };
+        place.also.extend(self.wall().await?);
+        Ok(place)
+    }
+
+    /// The network that keeps workers from the machine's metadata, if there is one.
+    async fn wall(&self) -> Result<Option<String>, Error> {
+        let mut known = self.wall.lock().await;
+        if let Some(wall) = known.as_ref() {
+            return Ok(wall.clone());
         }
+        let wall = docker_wall::wall(self).await?;
+        *known = Some(wall.clone());
+        Ok(wall)
+    }
+
+    pub(super) fn hide_metadata(&self) -> Option<bool> {
+        self.hide_metadata
+    }
+
+    /// Whether the engine listens on a socket of this machine.
+    pub(super) async fn is_on_this_machine(&self) -> Result<bool, Error> {
+        Ok(self.link().await?.host.starts_with("unix:"))
     }
 
     /// What is around us: looked for once, and again when something of it has gone.
@@ -404,9 +434,24 @@ impl Docker {
         }
     }
 
+    /// Does what needs networks that we know; when one of them has gone, again with those that are there then.
+    pub(super) async fn on_networks<T, F>(&self, work: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        for _ in 1..NETWORK_TRIES {
+            match work().await {
+                Err(Error::NotFound { what }) if what == NETWORK => self.forget_networks().await,
+                other => return other,
+            }
+        }
+        work().await
+    }
+
     /// Somebody may have removed them: they are looked for anew.
     pub(super) async fn forget_networks(&self) {
         *self.stack.lock().await = None;
+        *self.wall.lock().await = None;
         for kind in NetworkKind::ALL {
             *self.cache_of(kind).lock().await = None;
         }
@@ -474,13 +519,7 @@ impl Engine for Docker {
         if let Some(answer) = self.start_in_holder(spec).await {
             return answer;
         }
-        match self.start_alone(spec).await {
-            Err(Error::NotFound { what }) if what == NETWORK => {
-                self.forget_networks().await;
-                self.start_alone(spec).await
-            }
-            other => other,
-        }
+        self.on_networks(|| self.start_alone(spec)).await
     }
 
     async fn start_guest(&self, spec: &GuestSpec) -> Result<Guest, Error> {
@@ -641,7 +680,7 @@ impl Engine for Docker {
         self.review_holders().await?;
         let missing = locked(&self.holders).missing();
         for _ in 0..missing {
-            self.make_holder(image).await?;
+            self.on_networks(|| self.make_holder(image)).await?;
         }
         Ok(())
     }
@@ -667,7 +706,7 @@ impl Engine for Docker {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        docker_wall::remove(self).await
     }
 
     async fn images(&self) -> Result<Vec<OwnedImage>, Error> {
@@ -1025,7 +1064,9 @@ fn is_cut_short(error: &bollard::errors::Error) -> bool {
     error.to_string().contains("bytes remaining on stream")
 }
 
-/// What a lost network is called, so that `start_worker` knows it.
+/// So often networks are looked for that somebody removes: another instance may do so with the one we share.
+const NETWORK_TRIES: u32 = 3;
+/// What a lost network is called, so that it is known for one.
 pub(super) const NETWORK: &str = "the workers' network";
 
 /// The networks of an instance, each made when it is first needed.
@@ -1371,6 +1412,7 @@ mod tests {
             request_timeout: Duration::from_secs(10),
             network_holders: 1,
             join_networks: vec![],
+            hide_metadata: Some(false),
             directory: "/tmp".into(),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! A part of `docker.rs`, which makes every request. Knows nothing of what is asked of a server or a program inside.
 
-use super::docker::{Docker, NETWORK, NetworkKind, On, Place, check_image_name, not_found};
+use super::docker::{Docker, NetworkKind, On, Place, check_image_name, not_found};
 use super::docker_sandbox::{sandbox, worker_body};
 use super::{ContainerId, ContainerStatus, Engine, Error, Guest, GuestSpec, Printed};
 use crate::domain::{Cpu, InstanceId, Network};
@@ -24,13 +24,7 @@ const NO_NAMES: &str = "127.0.0.1";
 /// See [`Engine::start_guest`].
 pub(super) async fn start(docker: &Docker, spec: &GuestSpec) -> Result<Guest, Error> {
     check_image_name(&spec.base.image)?;
-    match create_and_start(docker, spec).await {
-        Err(Error::NotFound { what }) if what == NETWORK => {
-            docker.forget_networks().await;
-            create_and_start(docker, spec).await
-        }
-        other => other,
-    }
+    docker.on_networks(|| create_and_start(docker, spec)).await
 }
 
 /// See [`Engine::wait`].

@@ -2,13 +2,15 @@
 //!
 //! Knows nothing of functions, revisions or builds as a plan: it starts, stops and lists what it is told.
 //!
-//! Invariants: every object made here carries the labels below, and no object without our instance's label is touched;
+//! Invariants: every object made here carries the labels below, and no object without our instance's label is touched, but
+//! for the one network that all instances share (`docker_wall.rs`);
 //! the sandbox of a worker is not an option; nothing waits longer than its deadline.
 
 mod docker;
 mod docker_guest;
 mod docker_sandbox;
 mod docker_stack;
+mod docker_wall;
 mod error;
 pub mod fake;
 mod holders;
@@ -31,7 +33,7 @@ use std::time::Duration;
 pub const LABEL_INSTANCE: &str = "hob.instance";
 /// The label that says which worker a container is: the worker's id.
 pub const LABEL_WORKER: &str = "hob.worker";
-/// The label that says what an object is: `worker`, `holder`, `image`, `network` or `network-inside`.
+/// The label that says what an object is: `worker`, `holder`, `image`, `network`, `network-inside` or `network-metadata`.
 pub const LABEL_KIND: &str = "hob.kind";
 
 /// The label that holds the name we gave an image: what else it is called is the user's affair.

@@ -160,6 +160,7 @@ fn docker(instance: InstanceId) -> Docker {
         request_timeout: Duration::from_secs(60),
         network_holders: HOLDERS,
         join_networks: vec![],
+        hide_metadata: Some(true),
         directory: std::env::temp_dir(),
     })
 }
@@ -297,6 +298,36 @@ async fn workers_on_the_outbound_network_cannot_reach_each_other() {
     let dial = format!("socket.create_connection(({address}, 9999), timeout=2)");
     first.run(&dial).await.expect("it reaches itself");
     second.run(&dial).await.expect_err("it must not be reached");
+    bench.clear().await;
+}
+
+/// The way of each destination, as `/proc/net/route` has it: destination, gateway and mask in hexadecimal.
+const ROUTES: &str =
+    "r = ' '.join(':'.join(l.split()[n] for n in (1, 2, 7)) for l in list(open('/proc/net/route'))[1:])";
+
+#[tokio::test]
+async fn workers_with_a_network_cannot_ask_for_the_machines_metadata_and_the_machine_can() {
+    let bench = Bench::new().await;
+    let before = std::fs::read_to_string("/proc/net/route").expect("read");
+    let alone = bench.start(Network::Outbound).await;
+    bench.keep_holders().await;
+    let in_holder = bench.start(Network::Outbound).await;
+    assert!(!holder_of(&in_holder).is_empty());
+    for mut worker in [alone, in_holder] {
+        let routes = worker.run(ROUTES).await.expect("read").to_string();
+        assert!(
+            routes.contains("0000FEA9:00000000:0000FFFF"),
+            "169.254.0.0/16 ends here: {routes}"
+        );
+        assert!(routes.contains("00000000:"), "and the rest goes out: {routes}");
+        for address in ["169.254.169.254", "169.254.170.2"] {
+            let dial = format!("socket.create_connection(('{address}', 80), timeout=2)");
+            worker.run(&dial).await.expect_err("nobody is there");
+        }
+    }
+    let after = std::fs::read_to_string("/proc/net/route").expect("read");
+    let way = |routes: &str| routes.lines().filter(|line| line.contains("FEA9")).count();
+    assert_eq!(way(&after), way(&before), "{after}");
     bench.clear().await;
 }
 

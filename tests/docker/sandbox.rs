@@ -37,6 +37,7 @@ pub(crate) fn engine(instance: hob::domain::InstanceId) -> Arc<dyn hob::engine::
         request_timeout: Duration::from_secs(60),
         network_holders: HOLDERS,
         join_networks: vec![],
+        hide_metadata: Some(true),
         directory: std::env::temp_dir(),
     }))
 }

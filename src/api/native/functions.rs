@@ -174,7 +174,11 @@ pub(super) async fn revisions(
 }
 
 /// Calls a function with the request's headers and body; answers what the function answers.
-#[utoipa::path(post, path = "/hob/v1/functions/{name}/invoke", params(("name" = String, Path), InvokeQuery),
+#[utoipa::path(post, path = "/hob/v1/functions/{name}/invoke", params(("name" = String, Path), InvokeQuery,
+    ("Idempotency-Key" = Option<String>, Header, description = "With async=true: a call that came with it before is \
+        answered and not made again. 1 to 255 visible ASCII characters.", min_length = 1, max_length = 255),
+    ("X-Callback-Url" = Option<String>, Header, description = "With async=true: where the call's end is told. A URL of at \
+        most 2048 bytes, with http or https.", max_length = 2048)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 200, description = "What the function answered; it may also choose another status"),
     (status = 202, body = ExecutionView, description = "Accepted, with async=true"),

@@ -87,7 +87,8 @@ impl Answer for Entrance {
             Ok(border) => border,
             Err(answer) => return *answer,
         };
-        let mut response = self.serve(request).await;
+        // Boxed: the connection keeps room for this whole future, while it waits for a request too.
+        let mut response = Box::pin(self.serve(request)).await;
         border.leave(response.headers_mut());
         response
     }

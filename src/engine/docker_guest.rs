@@ -125,7 +125,9 @@ async fn address(docker: &Docker, id: &ContainerId) -> Result<IpAddr, Error> {
     let networks = found.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let mut addresses = networks
         .into_values()
-        .filter_map(|network| network.ip_address?.parse().ok());
+        .filter_map(|network| network.ip_address?.parse().ok())
+        // That of the wall, where nobody can dial it.
+        .filter(|address| !matches!(address, IpAddr::V4(v4) if v4.is_link_local()));
     addresses.next().ok_or_else(|| Error::Refused {
         status: 0,
         message: "the container has no address: it ended at once, or its network has none left".to_owned(),

@@ -1,7 +1,8 @@
 //! The data plane: plain HTTP to a function, by path, by host or by port, streamed both ways.
 //!
 //! `/function/<name>/…`, `/function/<name>.<namespace>/…`, `<name>.<namespace>.localhost`, a function's own port; hosts of
-//! gateways and `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. Knows nothing of how functions are managed.
+//! gateways and `/gateway/<namespace>/<name>/…`; `/hook/<id>` for webhooks. And the entrance, by which every request comes
+//! in, those for the APIs too. Knows nothing of how functions are managed.
 
 mod address;
 mod border;

@@ -86,6 +86,8 @@ pub(crate) fn remove_all(instance: &str) {
             docker(&[remove, &[&id]].concat());
         }
     }
+    // The one that all instances share, unless somebody is on it.
+    drop(Command::new("docker").args(["network", "rm", "hob-metadata"]).output());
 }
 
 /// A copy of the runtimes whose image has a name of its own, so that no test removes the image another one uses.

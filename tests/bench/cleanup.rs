@@ -100,6 +100,8 @@ fn remove_labelled(label: &str) {
             let _ = docker_always(remove.iter().copied().chain([id]));
         }
     }
+    // The one that all instances share, unless somebody is on it.
+    let _ = docker_always(["network", "rm", "hob-metadata"]);
 }
 
 fn signal(pid: u32, signal: Signal) {

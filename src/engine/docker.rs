@@ -421,7 +421,7 @@ impl Docker {
         }
         let id = match self.own_networks(kind).await?.pop() {
             Some(id) => id,
-            None => self.create_network(kind).await?,
+            None => self.make_network(network_body(self.instance, kind)).await?,
         };
         *known = Some(id.clone());
         Ok(id)
@@ -458,9 +458,12 @@ impl Docker {
     }
 
     async fn own_networks(&self, kind: NetworkKind) -> Result<Vec<String>, Error> {
-        let options = query::ListNetworksOptions {
-            filters: Some(ours(self.instance, kind.label())),
-        };
+        self.networks(ours(self.instance, kind.label())).await
+    }
+
+    /// The ids of the networks that pass these filters.
+    pub(super) async fn networks(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<String>, Error> {
+        let options = query::ListNetworksOptions { filters: Some(filters) };
         let on = On::engine("listing networks");
         let networks = self
             .ask(&on, |c| async move { c.list_networks(Some(options)).await })
@@ -468,13 +471,21 @@ impl Docker {
         Ok(networks.into_iter().filter_map(|n| n.id).collect())
     }
 
-    async fn create_network(&self, kind: NetworkKind) -> Result<String, Error> {
-        let body = network_body(self.instance, kind);
+    /// Makes a network and tells its id.
+    pub(super) async fn make_network(&self, body: models::NetworkCreateRequest) -> Result<String, Error> {
         let on = On::network("making the network", &body.name);
         let request = body.clone();
         self.ask(&on, |c| async move { c.create_network(request).await })
             .await
             .map(|made| made.id)
+    }
+
+    pub(super) async fn remove_network(&self, id: &str) -> Result<(), Error> {
+        let on = On::network("removing a network", id);
+        match self.ask(&on, |c| async move { c.remove_network(on.name).await }).await {
+            Err(Error::NotFound { .. }) => Ok(()),
+            answer => answer,
+        }
     }
 
     async fn build_once(
@@ -699,12 +710,7 @@ impl Engine for Docker {
             networks.extend(self.own_networks(kind).await?);
         }
         for id in networks {
-            let on = On::network("removing a network", &id);
-            let answer = self.ask(&on, |c| async move { c.remove_network(on.name).await }).await;
-            match answer {
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.remove_network(&id).await?;
         }
         docker_wall::remove(self).await
     }

@@ -7,11 +7,10 @@
 //!
 //! A part of `docker.rs`, which makes every request.
 
-use super::docker::{Docker, On};
+use super::docker::Docker;
 use super::{Error, LABEL_KIND};
 use crate::telemetry::chain;
 use bollard::models;
-use bollard::query_parameters as query;
 use std::collections::HashMap;
 
 const NAME: &str = "hob-metadata";
@@ -56,12 +55,8 @@ pub(super) async fn remove(docker: &Docker) -> Result<(), Error> {
     let Some(id) = found(docker).await? else {
         return Ok(());
     };
-    let on = On::network("removing a network", &id);
-    match docker
-        .ask(&on, |c| async move { c.remove_network(on.name()).await })
-        .await
-    {
-        Ok(()) | Err(Error::NotFound { .. } | Error::Refused { .. } | Error::Conflict { .. }) => Ok(()),
+    match docker.remove_network(&id).await {
+        Ok(()) | Err(Error::Refused { .. } | Error::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -70,7 +65,7 @@ pub(super) async fn remove(docker: &Docker) -> Result<(), Error> {
 async fn why_not(docker: &Docker) -> Result<Option<&'static str>, Error> {
     if !docker.is_on_this_machine().await? || docker.stack().await?.is_inside() {
         return Ok(Some(
-            "the engine is on another machine, of which it is not known whom it asks for names",
+            "Hob is in a container, or the engine on another machine, and it is not known whom that asks for names",
         ));
     }
     let asks_there = RESOLVERS.map(|path| std::fs::read_to_string(path).is_ok_and(|text| asks_link_local(&text)));
@@ -83,17 +78,15 @@ fn asks_link_local(resolvers: &str) -> bool {
     let servers = resolvers
         .lines()
         .filter_map(|line| line.trim().strip_prefix("nameserver"));
-    servers.into_iter().any(|server| server.trim().starts_with("169.254."))
+    servers.map(str::trim).any(|server| server.starts_with("169.254."))
 }
 
 async fn built(docker: &Docker) -> Result<String, Error> {
     if let Some(id) = found(docker).await? {
         return Ok(id);
     }
-    let on = On::network("making the network", NAME);
-    let made = docker.ask(&on, |c| async move { c.create_network(body()).await }).await;
-    match made {
-        Ok(made) => Ok(made.id),
+    match docker.make_network(body()).await {
+        Ok(id) => Ok(id),
         // Another instance was quicker.
         Err(error) => found(docker).await?.ok_or(error),
     }
@@ -101,14 +94,8 @@ async fn built(docker: &Docker) -> Result<String, Error> {
 
 async fn found(docker: &Docker) -> Result<Option<String>, Error> {
     let label = format!("{LABEL_KIND}={KIND}");
-    let options = query::ListNetworksOptions {
-        filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
-    };
-    let on = On::network("listing networks", NAME);
-    let networks = docker
-        .ask(&on, |c| async move { c.list_networks(Some(options)).await })
-        .await?;
-    Ok(networks.into_iter().find_map(|network| network.id))
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    Ok(docker.networks(filters).await?.pop())
 }
 
 /// It leads nowhere (`internal`), its containers do not see each other, and the machine has no address on it.

@@ -51,25 +51,24 @@ impl Entrance {
     /// What is addressed by port or host goes to its function before paths are looked at.
     async fn serve(mut self, request: Request) -> Response {
         let path = request.uri().path();
-        match address::address_of(&request).cloned() {
-            None if names_a_function(path) => self.ingress.by_path(request).await,
-            None => match self.routes.call(request).await {
+        let Some(address) = address::address_of(&request).cloned() else {
+            if names_a_function(path) {
+                return self.ingress.by_path(request).await;
+            }
+            return match self.routes.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
-            },
-            Some(Address::Host { namespace, name }) => {
-                let (path, callee) = (path.to_owned(), Callee::named(&namespace, &name));
+            };
+        };
+        let path = path.to_owned();
+        match address {
+            Address::Host { namespace, name } => {
+                let callee = Callee::named(&namespace, &name);
                 self.ingress.call(callee, path, request).await
             }
-            Some(Address::Port { function, .. }) => {
-                let path = path.to_owned();
-                self.ingress.call(Callee::Id(function), path, request).await
-            }
-            Some(Address::Gateway(gateway)) => {
-                let path = path.to_owned();
-                self.ingress.through(&gateway, path, request).await
-            }
-            Some(Address::NoPath) => {
+            Address::Port { function, .. } => self.ingress.call(Callee::Id(function), path, request).await,
+            Address::Gateway(gateway) => self.ingress.through(&gateway, path, request).await,
+            Address::NoPath => {
                 let message = format!("no gateway of this host has the path {path}");
                 problem::answer(&Error::not_found(message), None)
             }

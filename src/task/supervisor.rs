@@ -92,16 +92,14 @@ impl Supervisor {
         F::Output: Ending,
     {
         let inner = self.0.clone();
-        self.start(
-            kind,
-            Box::pin(async move {
-                match inner.failure_of(kind, future).await {
-                    Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
-                    Some(failure) => report(kind, &failure),
-                    None => {}
-                }
-            }),
-        )
+        let task = async move {
+            match inner.failure_of(kind, future).await {
+                Some(failure) if kind.on_failure() == OnFailure::ShutDown => inner.stop(kind, &failure),
+                Some(failure) => report(kind, &failure),
+                None => {}
+            }
+        };
+        self.start(kind, Box::pin(task))
     }
 
     /// Starts a task that is made anew by `factory` whenever it ends before shutdown, whatever its kind says: at once
@@ -116,30 +114,28 @@ impl Supervisor {
         F::Output: Ending,
     {
         let inner = self.0.clone();
-        self.start(
-            kind,
-            Box::pin(async move {
-                let mut n_restarts = 0;
-                while !inner.shutdown.is_requested() {
-                    let started = Instant::now();
-                    let future = std::panic::catch_unwind(AssertUnwindSafe(&mut factory));
-                    let failure = match future {
-                        Ok(future) => inner.failure_of(kind, future).await,
-                        Err(panic) => Some(panic_text(&*panic)),
-                    };
-                    if inner.shutdown.is_requested() {
-                        return;
-                    }
-                    n_restarts = inner.backoff.n_restarts(n_restarts, started.elapsed());
-                    let delay = inner.backoff.delay(n_restarts);
-                    report_restart(kind, failure.as_deref().unwrap_or(ENDED_EARLY), delay);
-                    tokio::select! {
-                        () = sleep(delay) => {}
-                        () = inner.shutdown.requested() => return,
-                    }
+        let task = async move {
+            let mut n_restarts = 0;
+            while !inner.shutdown.is_requested() {
+                let started = Instant::now();
+                let future = std::panic::catch_unwind(AssertUnwindSafe(&mut factory));
+                let failure = match future {
+                    Ok(future) => inner.failure_of(kind, future).await,
+                    Err(panic) => Some(panic_text(&*panic)),
+                };
+                if inner.shutdown.is_requested() {
+                    return;
                 }
-            }),
-        )
+                n_restarts = inner.backoff.n_restarts(n_restarts, started.elapsed());
+                let delay = inner.backoff.delay(n_restarts);
+                report_restart(kind, failure.as_deref().unwrap_or(ENDED_EARLY), delay);
+                tokio::select! {
+                    () = sleep(delay) => {}
+                    () = inner.shutdown.requested() => return,
+                }
+            }
+        };
+        self.start(kind, Box::pin(task))
     }
 
     /// Gives the shutdown signal, cuts off the tasks that may be, waits for the others for at most `deadline`, then

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -281,6 +281,7 @@ impl FakeEngine {
             .args(arguments)
             .envs(spec.env.iter().cloned())
             .env(MARK, spec.worker.to_string())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(second)
@@ -649,9 +650,12 @@ fn end_processes(worker: &mut Worker) -> i64 {
     let Some(child) = worker.child.as_mut() else {
         return SIGKILLED;
     };
-    // A process that has ended already keeps the status it ended with.
-    let _ = child.kill();
-    sweep(worker.spec.worker);
+    // The group goes in one step, so that nothing forked meanwhile is left; who has left the group carries the mark.
+    // Nobody may be there any more: a process that has ended already keeps the status it ended with.
+    if let Some(pid) = pid_of(child) {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+    while sweep(worker.spec.worker) {}
     child.wait().map_or(SIGKILLED, exit_code)
 }
 
@@ -660,23 +664,25 @@ fn exit_code(status: ExitStatus) -> i64 {
     i64::from(status.code().unwrap_or_else(signal))
 }
 
-/// Ends every process that carries the worker's mark. Where there is no `/proc` only the first process is ended.
-fn sweep(worker: WorkerId) {
+/// Ends every process that carries the worker's mark, and tells whether there was one: it may have forked while we
+/// looked. Where there is no `/proc` only the group of the first process is ended.
+fn sweep(worker: WorkerId) -> bool {
     let mark = format!("{MARK}={worker}");
     let marked = |entry: &std::fs::DirEntry| {
         let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         environ.split(|b| *b == 0).any(|v| v == mark.as_bytes())
     };
     let Ok(entries) = std::fs::read_dir("/proc") else {
-        return;
+        return false;
     };
+    let mut was_there = false;
     for entry in entries.flatten().filter(marked) {
         let number = entry.file_name().to_str().and_then(|n| n.parse().ok());
-        if let Some(pid) = number.and_then(Pid::from_raw) {
-            // It may have ended by itself.
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
+        let pid = number.and_then(Pid::from_raw);
+        // An error: it has ended by itself.
+        was_there |= pid.is_some_and(|pid| rustix::process::kill_process(pid, Signal::KILL).is_ok());
     }
+    was_there
 }
 
 fn spawn_program(spec: &GuestSpec, program: &[String], address: Option<SocketAddr>) -> Result<Child, Error> {
@@ -688,6 +694,7 @@ fn spawn_program(spec: &GuestSpec, program: &[String], address: Option<SocketAdd
         .envs(spec.base.env.iter().cloned())
         .envs(address.map(|a| ("PORT", a.port().to_string())))
         .env(MARK, spec.base.worker.to_string())
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -903,8 +910,12 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary directory");
         let fifo = home.path().join("fifo");
         assert!(Command::new("mkfifo").arg(&fifo).status().expect("runs").success());
-        // A grandchild in the background holds the pipe open; when all are gone, reading it ends.
-        let script = format!("(exec >{}; echo up; sleep 600) & wait", fifo.display());
+        // Descendants that keep forking hold the pipe open; when all are gone, reading it ends.
+        let hop = r#"[ "$1" -gt 0 ] && sh -c "$HOP" hop $(($1 - 1)) &"#;
+        let script = format!(
+            "export HOP='{hop}'; (exec >{}; echo up; exec sh -c \"$HOP\" hop 30000) & wait",
+            fifo.display()
+        );
         let engine = shell(&script);
         engine.start_worker(&spec(home.path())).await.expect("runs");
         let file = tokio::task::spawn_blocking(move || std::fs::File::open(fifo));

@@ -183,7 +183,7 @@ impl App {
             updated_at: now,
         };
         self.0.store.declare_function(&function, annotation).await?;
-        self.0.directory.put(function.clone(), None);
+        self.0.directory.add(&function);
         Ok(function)
     }
 
@@ -230,10 +230,7 @@ impl App {
             self.drafts().remove(&id);
         }
         let (function, revision) = written?;
-        let (namespace, name) = (function.namespace.as_str(), function.name.as_str());
-        if self.0.directory.find(namespace, name).is_none() {
-            self.0.directory.put(function.clone(), None);
-        }
+        self.0.directory.add(&function);
         self.changed();
         self.0.pending.notify_one();
         Ok(Deployed { function, revision })

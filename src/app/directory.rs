@@ -8,6 +8,7 @@ use crate::pool::Target;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A function and what serves it.
 #[derive(Debug, Clone)]
@@ -40,7 +41,10 @@ impl Route {
 
 /// Everything that can be called.
 #[derive(Debug, Default)]
-pub(super) struct Directory(RwLock<Known>);
+pub(super) struct Directory {
+    known: RwLock<Known>,
+    changing: Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -52,8 +56,25 @@ struct Known {
 }
 
 impl Directory {
+    /// Held by whoever changes a function in the store and here: one at a time, so that both say the same in the end.
+    pub(super) async fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Takes in a function that is new. Should it be there already, it may serve by now and stays.
+    pub(super) fn add(&self, function: &Function) {
+        let mut known = self.write();
+        if !known.by_id.contains_key(&function.id) {
+            known.put(Served {
+                function: function.clone(),
+                target: None,
+                trouble: None,
+            });
+        }
+    }
+
     pub(super) fn put(&self, function: Function, target: Option<Arc<Target>>) {
-        self.put_served(Served {
+        self.write().put(Served {
             function,
             target,
             trouble: None,
@@ -62,23 +83,19 @@ impl Directory {
 
     /// Takes a function in that cannot serve until its owner does something.
     pub(super) fn put_broken(&self, function: Function, why: String) {
-        self.put_served(Served {
+        self.write().put(Served {
             function,
             target: None,
             trouble: Some(why),
         });
     }
 
-    fn put_served(&self, served: Served) {
-        let function = &served.function;
-        let mut known = self.write();
-        if let Some(old) = known.by_id.get(&function.id).cloned() {
-            known.forget_name(&old.function);
+    /// Takes a change back: what was there `before` it is there again.
+    pub(super) fn put_back(&self, function: &Function, before: Option<Arc<Served>>) {
+        match before {
+            Some(served) => self.write().put(served),
+            None => self.remove(function),
         }
-        let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
-        let served = Arc::new(served);
-        known.by_id.insert(served.function.id, Arc::clone(&served));
-        known.by_name.entry(namespace).or_default().insert(name, served);
     }
 
     pub(super) fn remove(&self, function: &Function) {
@@ -150,15 +167,25 @@ impl Directory {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Known> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Known {
+    fn put(&mut self, served: impl Into<Arc<Served>>) {
+        let served = served.into();
+        let function = &served.function;
+        if let Some(old) = self.by_id.insert(function.id, Arc::clone(&served)) {
+            self.forget_name(&old.function);
+        }
+        let (namespace, name) = (function.namespace.to_string(), function.name.to_string());
+        self.by_name.entry(namespace).or_default().insert(name, served);
+    }
+
     /// The name may be another function's by now: only what stands for this one goes.
     fn forget_name(&mut self, function: &Function) {
         let Some(names) = self.by_name.get_mut(function.namespace.as_str()) else {
@@ -218,6 +245,25 @@ mod tests {
         directory.put(Function { name, ..old.clone() }, None);
         assert!(directory.find("default", "old").is_none());
         assert!(directory.find("default", "new").is_some() && directory.find_id(old.id).is_some());
+    }
+
+    #[test]
+    fn a_function_is_new_once_and_a_change_can_be_taken_back() {
+        let directory = Directory::default();
+        let new = function("f");
+        let before = directory.find_id(new.id);
+        let current = Some(RevisionId::generate());
+        let serving = Function { current, ..new.clone() };
+        directory.put(serving.clone(), None);
+        directory.add(&new);
+        assert_eq!(directory.find("default", "f").expect("known").function.current, current);
+        directory.put_back(&serving, before);
+        assert!(directory.find("default", "f").is_none() && directory.find_id(new.id).is_none());
+        directory.add(&new);
+        let before = directory.find_id(new.id);
+        directory.put(serving.clone(), None);
+        directory.put_back(&serving, before);
+        assert_eq!(directory.find("default", "f").expect("known").function.current, None);
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl App {
 
     async fn restore(&self, function: Function, revision: Revision) -> Result<(), Error> {
         if let Built::Done = self.build_needs(&revision).await? {
+            let _change = self.0.directory.change().await;
             let served = self.0.store.function(function.id).await?;
             if let Some(function) = served.filter(|f| f.current == Some(revision.id)) {
                 self.remember(function).await?;

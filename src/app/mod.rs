@@ -319,6 +319,7 @@ impl App {
     /// # Errors
     /// `NotFound` when there is none, `Conflict` when the name is taken.
     pub async fn rename_function(&self, id: FunctionId, name: &FunctionName) -> Result<Function, Error> {
+        let _change = self.0.directory.change().await;
         if !self.0.store.rename_function(id, name, self.0.clock.now()).await? {
             return Err(no_such_function_id(id));
         }
@@ -373,6 +374,7 @@ impl App {
         let revisions = self.0.store.list_revisions(function.id).await?;
         // Nobody gives it a port while it goes.
         let _ports = self.0.ports.hold().await;
+        let _change = self.0.directory.change().await;
         self.0.store.delete_function(function.id).await?;
         self.0.directory.remove(&function);
         self.0.ports.close(id);

@@ -2,7 +2,7 @@
 
 use super::builds::Built;
 use super::{App, EngineStatus};
-use crate::domain::{Error, Function, Revision, RevisionId, RevisionState, RuntimeRef};
+use crate::domain::{Error, Function, FunctionId, Revision, RevisionId, RevisionState, RuntimeRef};
 use crate::pool::{self, Target};
 use crate::task::{Shutdown, TaskKind};
 use futures_util::StreamExt;
@@ -69,7 +69,7 @@ impl App {
                 super::metrics::deployed(false);
                 self.0.pool.retire(id);
             }
-            Attempt::Ready(target) => self.switch(function, &revision, target).await?,
+            Attempt::Ready(target) => self.switch(function.id, &revision, target).await?,
             Attempt::Gone => {}
         }
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -157,22 +157,42 @@ impl App {
         self.0.lazy.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
-    /// Lets the revision serve, then the one before go: no call is lost.
-    async fn switch(&self, function: Function, revision: &Revision, target: Arc<Target>) -> Result<(), Error> {
-        let now = self.0.clock.now();
-        let previous = self.0.store.mark_ready(revision.id, now).await?;
-        super::metrics::deployed(true);
-        let Some(function) = self.0.store.function(function.id).await? else {
+    /// Lets the revision serve, then the one before go: no call is lost. Calls find it before it is written down, so that
+    /// whoever reads that it is ready can call it.
+    async fn switch(&self, function: FunctionId, revision: &Revision, target: Arc<Target>) -> Result<(), Error> {
+        let change = self.0.directory.change().await;
+        let Some(function) = self.0.store.function(function).await? else {
             self.0.pool.retire(revision.id);
             return Ok(());
         };
-        let serves = function.current == Some(revision.id);
+        let current = match function.current {
+            Some(id) => self.0.store.revision(id).await?,
+            None => None,
+        };
+        let serves = current.is_none_or(|current| current.number <= revision.number);
+        let now = self.0.clock.now();
+        let before = self.0.directory.find_id(function.id);
+        if serves {
+            let (current, updated_at) = (Some(revision.id), now);
+            let function = Function {
+                current,
+                updated_at,
+                ..function.clone()
+            };
+            self.0.directory.put(function, Some(target));
+        }
+        let written = self.0.store.mark_ready(revision.id, now).await;
+        if written.is_err() {
+            self.0.directory.put_back(&function, before);
+        }
+        let previous = written?;
+        drop(change);
+        super::metrics::deployed(true);
         tracing::info!(function.name = %function.name, revision.number = revision.number, "Revision {} of `{}` is ready", revision.number, function.name);
         if !serves {
             self.0.pool.retire(revision.id);
             return Ok(());
         }
-        self.0.directory.put(function, Some(target));
         if let Some(previous) = previous.filter(|p| *p != revision.id) {
             self.let_go(previous).await?;
         }

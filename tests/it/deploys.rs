@@ -51,6 +51,32 @@ async fn a_redeploy_under_load_loses_no_call_and_never_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revision_can_be_called_before_anybody_reads_that_it_is_ready() {
+    let hob = warm().await;
+    hob.ready("f", &answering("old"), json!({})).await;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let gate = home.path().join("gate");
+    let waits = format!("import os, time\nwhile not os.path.exists({gate:?}):\n    time.sleep(0.01)\n");
+    let source = format!("{waits}{}", answering("new"));
+    assert!(hob.deploy_later("f", &source).await.status.is_success());
+    let other = rusqlite::Connection::open(hob.data().path().join("hob.db")).expect("there");
+    other.busy_timeout(std::time::Duration::from_secs(5)).expect("ours");
+    // From here on nothing can be written down.
+    other.execute_batch("begin immediate").expect("ours for a while");
+    std::fs::write(&gate, "").expect("written");
+    eventually("the new revision to answer", || async {
+        (hob.call("f", json!({})).await.json() == json!("new")).then_some(())
+    })
+    .await;
+    assert_eq!(hob.view("f").await["latest"]["state"], "pending");
+    other.execute_batch("rollback").expect("given back");
+    eventually("it to be written down", || async {
+        (hob.view("f").await["latest"]["state"] == "ready").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revisions_count_up_and_the_newest_comes_first() {
     let hob = warm().await;
     for what in ["a", "b", "c"] {

@@ -696,6 +696,10 @@ impl Engine for Docker {
         Ok(())
     }
 
+    async fn why_metadata_is_open(&self) -> Result<Option<String>, Error> {
+        docker_wall::why_open(self).await
+    }
+
     async fn remove_holders(&self) -> Result<(), Error> {
         let _turn = self.tending.lock().await;
         locked(&self.holders).clear();

@@ -19,6 +19,7 @@ const KIND: &str = "network-metadata";
 const SUBNET: &str = "169.254.0.0/16";
 /// Those that containers get: far from the ones that are asked for.
 const RANGE: &str = "169.254.128.0/17";
+const OPEN: &str = "Functions with a network can ask for the machine's metadata (engine.hide_metadata)";
 /// Where this machine says whom it asks for names; in the second, if the first names itself.
 const RESOLVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
@@ -27,23 +28,29 @@ const RESOLVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.c
 /// # Errors
 /// When the engine cannot be asked.
 pub(super) async fn wall(docker: &Docker) -> Result<Option<String>, Error> {
-    let why_not = match docker.hide_metadata() {
-        Some(false) => return Ok(None),
-        Some(true) => None,
-        None => why_not(docker).await?,
-    };
-    if let Some(why) = why_not {
-        tracing::info!("Functions with a network can ask for the machine's metadata (engine.hide_metadata): {why}");
+    if let Some(why) = why_open(docker).await? {
+        tracing::info!("{OPEN}: {why}");
         return Ok(None);
     }
     match built(docker).await {
         Ok(id) => Ok(Some(id)),
         Err(error @ (Error::Refused { .. } | Error::Conflict { .. })) => {
-            let why = chain(&error);
-            tracing::warn!("Functions with a network can ask for the machine's metadata (engine.hide_metadata): {why}");
+            tracing::warn!("{OPEN}: {}", chain(&error));
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Why there is to be none; `None` where there is to be one.
+///
+/// # Errors
+/// When the engine cannot be asked.
+pub(super) async fn why_open(docker: &Docker) -> Result<Option<String>, Error> {
+    match docker.hide_metadata() {
+        Some(false) => Ok(Some("the settings say so".to_owned())),
+        Some(true) => Ok(None),
+        None => Ok(harm(docker).await?.map(str::to_owned)),
     }
 }
 
@@ -61,8 +68,8 @@ pub(super) async fn remove(docker: &Docker) -> Result<(), Error> {
     }
 }
 
-/// Why it would do harm: some machines ask for names where they ask for metadata, and so do their containers.
-async fn why_not(docker: &Docker) -> Result<Option<&'static str>, Error> {
+/// What harm it would do: some machines ask for names where they ask for metadata, and so do their containers.
+async fn harm(docker: &Docker) -> Result<Option<&'static str>, Error> {
     if !docker.is_on_this_machine().await? || docker.stack().await?.is_inside() {
         return Ok(Some(
             "Hob is in a container, or the engine on another machine, and it is not known whom that asks for names",

@@ -98,10 +98,17 @@ struct State {
 #[derive(Debug)]
 struct Worker {
     spec: WorkerSpec,
-    child: Option<Child>,
+    process: Option<Process>,
     memory_bytes: u64,
     cpu: Option<Cpu>,
     exit: Option<i64>,
+}
+
+/// The first process of a worker, and the threads that hear what it and its descendants print.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    hearers: Vec<JoinHandle<()>>,
 }
 
 impl FakeEngine {
@@ -297,21 +304,22 @@ impl FakeEngine {
             return Err(error);
         }
         let child = self.spawn(spec)?;
-        Ok(self.keep(state, spec, child, None))
+        let process = child.map(|child| Process { child, hearers: vec![] });
+        Ok(self.keep(state, spec, process, None))
     }
 
     /// Takes a worker in; its process, if it has one, is waited for.
-    fn keep(&self, state: &mut State, spec: &WorkerSpec, child: Option<Child>, cpu: Option<Cpu>) -> ContainerId {
+    fn keep(&self, state: &mut State, spec: &WorkerSpec, process: Option<Process>, cpu: Option<Cpu>) -> ContainerId {
         state.n_started += 1;
         let id = ContainerId::ours(format!("fake-{}", state.n_started));
-        if let Some(child) = &child {
-            let (shared, id, pid) = (Arc::clone(&self.shared), id.clone(), pid_of(child));
+        if let Some(process) = &process {
+            let (shared, id, pid) = (Arc::clone(&self.shared), id.clone(), pid_of(&process.child));
             let reaper = std::thread::spawn(move || shared.reap(&id, pid));
             state.reapers.push(reaper);
         }
         let worker = Worker {
             spec: spec.clone(),
-            child,
+            process,
             memory_bytes: spec.memory.bytes(),
             cpu,
             exit: None,
@@ -332,9 +340,10 @@ impl FakeEngine {
         let program = program.ok_or(Error::ImageMissing { image })?;
         let address = spec.port.map(|_| free_address()).transpose()?;
         let mut child = spawn_program(spec, &program, address)?;
-        let output = output_of(&mut child, &log_path(&spec.base.directory));
+        let (output, hearers) = output_of(&mut child, &log_path(&spec.base.directory));
+        let process = Process { child, hearers };
         Ok(Guest {
-            id: self.keep(state, &spec.base, Some(child), spec.cpu),
+            id: self.keep(state, &spec.base, Some(process), spec.cpu),
             address,
             output,
         })
@@ -541,6 +550,12 @@ impl Engine for FakeEngine {
         self.ready().await.map(drop)
     }
 
+    /// Its workers are processes of this machine, with its network.
+    async fn why_metadata_is_open(&self) -> Result<Option<String>, Error> {
+        drop(self.ready().await?);
+        Ok(Some("the fake engine hides nothing".to_owned()))
+    }
+
     async fn keep_holders(&self, _image: &str) -> Result<(), Error> {
         self.ready().await?.counts.holder_rounds += 1;
         Ok(())
@@ -645,18 +660,23 @@ async fn next_exit(state: ExitsState) -> Option<(Result<ContainerId, Error>, Exi
     }
 }
 
-/// The exit code as a container engine tells it. Process 1 of a container takes all others with it; so here.
+/// The exit code as a container engine tells it: when all that was printed is in the log. Process 1 of a container takes
+/// all others with it; so here.
 fn end_processes(worker: &mut Worker) -> i64 {
-    let Some(child) = worker.child.as_mut() else {
+    let Some(process) = worker.process.as_mut() else {
         return SIGKILLED;
     };
     // The group goes in one step, so that nothing forked meanwhile is left; who has left the group carries the mark.
     // Nobody may be there any more: a process that has ended already keeps the status it ended with.
-    if let Some(pid) = pid_of(child) {
+    if let Some(pid) = pid_of(&process.child) {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
     while sweep(worker.spec.worker) {}
-    child.wait().map_or(SIGKILLED, exit_code)
+    for hearer in process.hearers.drain(..) {
+        // One that panicked hears no more.
+        let _ = hearer.join();
+    }
+    process.child.wait().map_or(SIGKILLED, exit_code)
 }
 
 fn exit_code(status: ExitStatus) -> i64 {
@@ -709,24 +729,28 @@ fn free_address() -> Result<SocketAddr, Error> {
         .map_err(|e| refused(&e.to_string()))
 }
 
-/// Both streams of a process as they come, kept in its log too.
-fn output_of(child: &mut Child, log: &Path) -> BoxStream<'static, Result<Printed, Error>> {
+type PrintedStream = BoxStream<'static, Result<Printed, Error>>;
+
+/// Both streams of a process as they come, kept in its log too, and who hears them.
+fn output_of(child: &mut Child, log: &Path) -> (PrintedStream, Vec<JoinHandle<()>>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    if let Some(stdout) = child.stdout.take() {
-        tell(stdout, true, log, sender.clone());
-    }
-    if let Some(stderr) = child.stderr.take() {
-        tell(stderr, false, log, sender);
-    }
+    let stdout = child.stdout.take().map(|s| tell(s, true, log, sender.clone()));
+    let stderr = child.stderr.take().map(|s| tell(s, false, log, sender));
     let next = |mut pieces: mpsc::UnboundedReceiver<Printed>| async move {
         let piece = pieces.recv().await?;
         Some((Ok(piece), pieces))
     };
-    stream::unfold(receiver, next).boxed()
+    let output = stream::unfold(receiver, next).boxed();
+    (output, stdout.into_iter().chain(stderr).collect())
 }
 
 /// Reads a stream to its end, in a thread of its own.
-fn tell(mut stream: impl Read + Send + 'static, is_stdout: bool, log: &Path, to: mpsc::UnboundedSender<Printed>) {
+fn tell(
+    mut stream: impl Read + Send + 'static,
+    is_stdout: bool,
+    log: &Path,
+    to: mpsc::UnboundedSender<Printed>,
+) -> JoinHandle<()> {
     let log = log.to_owned();
     std::thread::spawn(move || {
         let mut log = std::fs::OpenOptions::new().create(true).append(true).open(log).ok();
@@ -737,7 +761,7 @@ fn tell(mut stream: impl Read + Send + 'static, is_stdout: bool, log: &Path, to:
             let _ = log.as_mut().map(|log| log.write_all(&bytes));
             let _ = to.send(Printed { is_stdout, bytes });
         }
-    });
+    })
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {

@@ -50,6 +50,12 @@ pub trait Engine: Send + Sync + 'static {
     /// `Unreachable`, `Unusable`, `Timeout`.
     async fn probe(&self) -> Result<EngineInfo, Error>;
 
+    /// Why functions with a network can ask for this machine's metadata; `None`: they cannot.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Timeout`, `Refused`.
+    async fn why_metadata_is_open(&self) -> Result<Option<String>, Error>;
+
     /// Creates and starts a worker. When the start fails, nothing of it is left.
     ///
     /// Dropping the future may leave a container behind; `list` tells of it.

@@ -79,7 +79,7 @@ async fn without_a_daemon_it_looks_at_the_machine_and_the_engine() {
         assert_eq!(level(&report, check), "ok", "{check} in {report:#}");
     }
     assert_eq!(level(&report, "daemon"), "warning", "{report:#}");
-    for check in ["disk", "file events"] {
+    for check in ["disk", "file events", "metadata"] {
         assert_ne!(level(&report, check), "missing", "{check} in {report:#}");
     }
     assert!(!data.path().join("new").exists(), "it makes nothing");

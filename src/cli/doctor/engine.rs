@@ -19,7 +19,10 @@ pub(super) async fn look(config: &Config, environment: &Environment) -> (Option<
     let asked = tokio::time::timeout(PATIENCE, engine.probe()).await;
     match asked.unwrap_or_else(|_| Err(timeout())) {
         Ok(info) => {
-            let findings = vec![found(&info), cgroup(&info), storage(&info)];
+            let open = tokio::time::timeout(PATIENCE, engine.why_metadata_is_open()).await;
+            let mut findings = vec![found(&info), cgroup(&info), storage(&info)];
+            // An engine that has just gone: the next look tells.
+            findings.extend(open.ok().and_then(Result::ok).map(metadata));
             (Some(info), findings)
         }
         Err(error) => (None, vec![missing(error)]),
@@ -63,6 +66,17 @@ fn storage(info: &EngineInfo) -> Finding {
             "set \"storage-driver\": \"overlay2\" in /etc/docker/daemon.json",
         ),
         driver => Finding::ok("storage", driver),
+    }
+}
+
+fn metadata(why_open: Option<String>) -> Finding {
+    match why_open {
+        None => Finding::ok("metadata", "functions cannot ask for this machine's metadata"),
+        Some(why) => Finding::warning(
+            "metadata",
+            format!("functions with a network can ask for the machine's metadata, where it has any: {why}"),
+            "on a rented machine: HOB_ENGINE_HIDE_METADATA=always hob serve, or deploy with --network none",
+        ),
     }
 }
 
@@ -124,6 +138,14 @@ mod tests {
             let info = info("linux", cgroup_version, driver);
             assert_eq!([cgroup(&info).level, storage(&info).level], expect, "{driver}");
         }
+    }
+
+    #[test]
+    fn metadata_that_can_be_asked_for_is_a_warning_with_its_reason() {
+        let open = metadata(Some("names come from there".to_owned()));
+        assert_eq!(open.level, Level::Warning);
+        assert!(open.message.ends_with("names come from there") && open.mend.is_some_and(|m| m.contains("always")));
+        assert_eq!(metadata(None).level, Level::Ok);
     }
 
     #[test]

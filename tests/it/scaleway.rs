@@ -2,7 +2,7 @@
 
 use crate::support::{Hob, PATIENCE, eventually, fake_engine, root, zip};
 use futures_util::future::join_all;
-use hob::domain::Timestamp;
+use hob::domain::{FunctionId, Timestamp};
 use hob::engine::Engine;
 use hob::task::Clock;
 use http::{Method, StatusCode};
@@ -114,6 +114,60 @@ async fn the_address_of_an_upload_is_good_for_an_hour() {
         hob.send(Method::PUT, &path, &[], code()).await.status,
         StatusCode::FORBIDDEN
     );
+}
+
+/// Where the function is called, without scheme and host.
+async fn call_path(hob: &Hob, function: &str) -> String {
+    let seen = ask(hob, Method::GET, &format!("/functions/{function}"), Value::Null).await;
+    let host = format!("http://{}", hob.address);
+    text(&seen, "endpoint").strip_prefix(&host).expect("ours").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_namespace_says_reaches_its_functions_at_once_and_what_waits_goes_on_waiting() {
+    let hob = hob_by(&Clock::system()).await;
+    let namespace = namespace(&hob).await;
+    let code = "import os\ndef handle(event, context):\n    return os.environ.get('A', 'none') + os.environ['B']\n";
+    let function = declare(&hob, &namespace, json!({"environment_variables": {"B": " own"}})).await;
+    let waiting = declare(&hob, &namespace, json!({"name": "waiting"})).await;
+    deploy(&hob, &function, code).await;
+    let path = call_path(&hob, &function).await;
+    assert_eq!(hob.get(&path).await.text(), "none own");
+    let (of_function, of_namespace) = (format!("/functions/{function}"), format!("/namespaces/{namespace}"));
+    let later = json!({"environment_variables": {"B": " later"}, "redeploy": false});
+    ask(&hob, Method::PATCH, &of_function, later).await;
+    let given = json!({"environment_variables": {"A": "given"}});
+    ask(&hob, Method::PATCH, &of_namespace, given.clone()).await;
+    eventually("the namespace's environment", || async {
+        (hob.get(&path).await.text() == "given own").then_some(())
+    })
+    .await;
+    let id = FunctionId::parse(&function).expect("an id");
+    let revisions = || hob.ask(move |app| async move { app.list_revisions(id).await.expect("read").len() });
+    let before = revisions().await;
+    ask(&hob, Method::PATCH, &of_namespace, given).await;
+    assert_eq!(revisions().await, before, "nothing has changed");
+    ask(&hob, Method::PATCH, &of_function, json!({"redeploy": true})).await;
+    eventually("what waited", || async {
+        (hob.get(&path).await.text() == "given later").then_some(())
+    })
+    .await;
+    let seen = ask(&hob, Method::GET, &format!("/functions/{waiting}"), Value::Null).await;
+    assert_eq!(seen["status"], "created");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_takes_the_largest_body_that_it_is_told_and_no_more() {
+    let hob = hob_by(&Clock::system()).await;
+    let function = declare(&hob, &namespace(&hob).await, json!({})).await;
+    let code = "import os\ndef handle(event, context):\n    return os.environ['SCW_PAYLOAD_MAX_SIZE']\n";
+    deploy(&hob, &function, code).await;
+    let path = call_path(&hob, &function).await;
+    let most: usize = hob.post(&path, "").await.text().parse().expect("a number");
+    assert_eq!(hob.post(&path, vec![b'a'; most]).await.status, StatusCode::OK);
+    let over = hob.post(&path, vec![b'a'; most + 1]).await;
+    assert_eq!(over.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", over.text());
+    assert!(over.text().contains(&most.to_string()), "{}", over.text());
 }
 
 /// As the plugin does: the same package once for each function, all at once.

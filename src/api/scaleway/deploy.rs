@@ -5,10 +5,12 @@
 use super::State;
 use super::fault::Fault;
 use super::look::Look;
-use super::note::{Application, Kind, Waiting};
-use super::{privacy, surroundings};
+use super::note::{self, Application, Kind, Waiting};
+use super::privacy;
+use super::space::Space;
+use super::surroundings::{self, PAYLOAD_MAX};
 use crate::app::{App, NewCode, Redeploy, Settings, Upload};
-use crate::domain::{Concurrency, Convention, Cpu, Error, Fault as Who, Memory, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, Error, Fault as Who, Intake, Memory, Timeout};
 use std::time::Duration;
 
 /// How long an answer waits until what was deployed serves, so that the first look at it finds it ready. What takes
@@ -40,8 +42,41 @@ pub(super) async fn deploy(state: &State, application: Application) -> Result<Lo
     }
 }
 
+/// Gives what is deployed in a namespace the environment that it says now. Nothing else changes: what waits for a deploy
+/// goes on waiting. Answers when they serve, or have taken too long.
+///
+/// # Errors
+/// Only what is our own fault.
+pub(super) async fn reload(app: &App, space: &Space) -> Result<(), Fault> {
+    let mut deployed = Vec::new();
+    for application in note::of_spaces(app, vec![space.clone()]).await? {
+        if !Look::at(app, application.clone()).await?.is_deployed() {
+            continue;
+        }
+        match app.redeploy(application.id(), Redeploy::default()).await {
+            Ok(new) => deployed.push(new.revision.id),
+            // It is gone meanwhile, or what it says itself leaves no room: its next deploy tells.
+            Err(error) if error.fault() == Who::Caller => {
+                tracing::warn!(function.id = %application.id(), "Could not give a function its namespace's environment: {error}");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let serve = async {
+        for revision in deployed {
+            app.wait_for(revision, SETTLE).await?;
+        }
+        Ok::<_, Fault>(())
+    };
+    if app.engine_answers() {
+        // What takes longer goes on in the background.
+        tokio::time::timeout(SETTLE, serve).await.unwrap_or(Ok(()))?;
+    }
+    Ok(())
+}
+
 async fn look_again(app: &App, old: Application) -> Result<Look, Fault> {
-    let found = super::note::by_id(app, old.id()).await?;
+    let found = note::by_id(app, old.id()).await?;
     let kind = old.note.kind.label();
     Look::at(app, found.ok_or_else(|| Fault::missing(kind))?).await
 }
@@ -116,6 +151,7 @@ async fn code(app: &App, look: &Look) -> Result<NewCode, Refused> {
 
 fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
     let (min, max) = look.scale();
+    let kind = look.application.note.kind;
     let cpu = state
         .cpu_follows_memory
         .then(|| Cpu::from_millis(look.cpu()))
@@ -126,6 +162,10 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         min_workers: Some(min),
         max_workers: Some(max),
         cpu: Some(cpu),
+        intake: (kind == Kind::Function).then(|| Intake {
+            body: Some(PAYLOAD_MAX.into()),
+            ..Intake::default()
+        }),
         ..Settings::default()
     };
     match look.application.note.kind {

@@ -2,6 +2,7 @@
 
 use super::applications::{Answer, delete_with_belongings, listed};
 use super::asked::{Asked, Root, without_scheme};
+use super::deploy::reload;
 use super::fault::Fault;
 use super::note;
 use super::page::Query;
@@ -146,7 +147,7 @@ async fn show(Shared(state): Shared<State>, asked: Asked, Path((_, id)): Path<(S
     Ok(Json(view(&state.app, &asked, &space).await?))
 }
 
-/// Functions find another environment with their next deploy.
+/// What is deployed in it finds another environment at once; calls go on meanwhile.
 async fn update(
     Shared(state): Shared<State>,
     asked: Asked,
@@ -156,10 +157,14 @@ async fn update(
     let app = &state.app;
     let _changing = state.locks.hold(&id).await;
     let mut space = space::find(app, &asked, &id).await?;
-    app.change_namespace_variables(&space.core, given.variables()?).await?;
+    let before = app.namespace_variables(&space.core).await?;
+    let after = app.change_namespace_variables(&space.core, given.variables()?).await?;
     given.apply(&mut space.note);
     space.note.updated_at_ms = app.now().as_millis();
     space.save(app).await?;
+    if after != before {
+        reload(app, &space).await?;
+    }
     Ok(Json(view(app, &asked, &space).await?))
 }
 

@@ -6,8 +6,8 @@ use super::look::Look;
 use super::note::{Application, Kind};
 use std::collections::BTreeMap;
 
-/// Unit: bytes; told to functions that look, and bounded by the daemon's own limit of bodies.
-const PAYLOAD_MAX: u32 = 6_291_456;
+/// The largest body that a function takes, and is told. Unit: bytes.
+pub(super) const PAYLOAD_MAX: u32 = 6_291_456;
 /// Said by the platform, and by nobody else.
 const KEPT: [&str; 9] = [
     "SCW_APPLICATION_ID",

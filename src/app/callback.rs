@@ -14,7 +14,7 @@ use crate::telemetry::chain;
 use crate::web::{self, Message, Web};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// So many receivers are told at once.
 const AT_ONCE: usize = 8;
@@ -59,6 +59,7 @@ impl App {
     /// Tells what is due until shutdown, to a bounded number of receivers at once.
     pub async fn send_callbacks(self, shutdown: Shutdown) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut follow_ups = self.0.invoker.follow_ups();
         loop {
             let asked_at = self.0.clock.now();
             let due = self.claim_callbacks(places.available_permits(), asked_at).await;
@@ -80,9 +81,17 @@ impl App {
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = self.until_due(asked_at, self.0.store.next_callback_at()) => {}
-                () = async { self.0.ended.notified().await; tokio::time::sleep(QUIET).await } => {}
+                () = async { self.woken(&mut follow_ups).await; tokio::time::sleep(QUIET).await } => {}
                 () = tokio::time::sleep(AGAIN) => {}
             }
+        }
+    }
+
+    async fn woken(&self, follow_ups: &mut watch::Receiver<()>) {
+        tokio::select! {
+            () = self.0.ended.notified() => {}
+            // The sender lives as long as we do.
+            _ = follow_ups.changed() => {}
         }
     }
 

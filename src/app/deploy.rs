@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 
 /// All environment variables of a function together. Unit: bytes.
 const ENV_LIMIT: usize = 64 * 1024;
@@ -132,6 +133,7 @@ impl App {
     /// # Errors
     /// `Invalid` for settings or code that cannot work; nothing has changed then.
     pub async fn deploy(&self, deploy: Deploy) -> Result<Deployed, Error> {
+        let _turn = self.turn_of(&deploy.namespace, &deploy.name).await;
         let previous = self.latest(&deploy.namespace, &deploy.name).await?;
         let new = self.new_revision(&deploy, previous.as_ref()).await?;
         let id = self.expect(new.id, &deploy.settings);
@@ -140,7 +142,12 @@ impl App {
             .0
             .store
             .deploy(&deploy.namespace, &deploy.name, now, new, deploy.annotation);
-        self.written_down(id, written.await)
+        self.written_down(id, written.await).await
+    }
+
+    /// A deploy keeps what it does not say of the revision before it: one at a time, or two that meet forget one another.
+    async fn turn_of(&self, namespace: &Namespace, name: &FunctionName) -> OwnedMutexGuard<()> {
+        self.0.deploys.take(format!("{namespace}/{name}")).await
     }
 
     /// Deploys a function that must not be there yet.
@@ -160,7 +167,7 @@ impl App {
             updated_at: now,
         };
         let written = self.0.store.create_deployed(function, new, deploy.annotation);
-        self.written_down(id, written.await)
+        self.written_down(id, written.await).await
     }
 
     /// Makes a function that has no code yet: [`App::redeploy`] brings it. Until then calls are told that it cannot serve.
@@ -183,7 +190,7 @@ impl App {
             updated_at: now,
         };
         self.0.store.declare_function(&function, annotation).await?;
-        self.0.directory.add(&function);
+        self.make_known(&function).await?;
         Ok(function)
     }
 
@@ -193,6 +200,7 @@ impl App {
     /// `NotFound` when it is gone, `Invalid` as in [`App::deploy`]; nothing has changed then.
     pub async fn redeploy(&self, function: FunctionId, change: Redeploy) -> Result<Deployed, Error> {
         let Function { namespace, name, .. } = self.function_by_id(function).await?;
+        let _turn = self.turn_of(&namespace, &name).await;
         let previous = self.list_revisions(function).await?.into_iter().next();
         let deploy = Deploy {
             namespace,
@@ -205,7 +213,7 @@ impl App {
         let id = self.expect(new.id, &deploy.settings);
         let now = self.0.clock.now();
         let written = self.0.store.redeploy(function, now, new, change.annotation);
-        self.written_down(id, written.await)
+        self.written_down(id, written.await).await
     }
 
     /// Keeps in mind what a revision's row does not say, before anybody can see the row.
@@ -220,7 +228,7 @@ impl App {
     }
 
     /// Tells those who wait for work.
-    fn written_down(
+    async fn written_down(
         &self,
         id: RevisionId,
         written: Result<(Function, Revision), store::Error>,
@@ -230,10 +238,22 @@ impl App {
             self.drafts().remove(&id);
         }
         let (function, revision) = written?;
-        self.0.directory.add(&function);
+        self.make_known(&function).await?;
         self.changed();
         self.0.pending.notify_one();
         Ok(Deployed { function, revision })
+    }
+
+    /// Takes a function into memory that was just written down, unless somebody has deleted it meanwhile.
+    async fn make_known(&self, function: &Function) -> Result<(), Error> {
+        if self.0.directory.find_id(function.id).is_some() {
+            return Ok(());
+        }
+        let _change = self.0.directory.change().await;
+        if let Some(function) = self.0.store.function(function.id).await? {
+            self.0.directory.add(&function);
+        }
+        Ok(())
     }
 
     fn lazy(&self) -> MutexGuard<'_, HashSet<RevisionId>> {

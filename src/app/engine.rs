@@ -122,6 +122,12 @@ impl App {
             .into_iter()
             .filter(|t| t.demand.limits.scale.min() > 0)
         {
+            // Another revision may serve by now, while those before it came up.
+            let served = self.0.directory.find(&target.namespace, &target.function);
+            let now = served.and_then(|s| s.target.as_ref().map(|t| t.demand.revision));
+            if now != Some(target.demand.revision) {
+                continue;
+            }
             match self.0.pool.acquire(&target).await {
                 Ok(lease) => lease.give_back(),
                 Err(e) => tracing::warn!("Could not bring up `{}`: {e}", target.function),

@@ -32,6 +32,7 @@ mod scale;
 mod secret;
 mod select;
 mod signature;
+mod turns;
 mod version;
 mod webhook;
 
@@ -71,6 +72,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use turns::Turns;
 
 /// What a function gets when nothing is said.
 #[derive(Debug, Clone)]
@@ -138,8 +140,10 @@ struct Inner {
     pending: Notify,
     /// Something was accepted that the dispatcher should run.
     queued: Notify,
-    /// An asynchronous call has ended, or a callback was told: there may be something to tell.
+    /// A call that waited was cancelled, or a callback was told: there may be something to tell.
     ended: Notify,
+    /// Held from the moment calls are claimed until each of them can be stopped.
+    claiming: tokio::sync::Mutex<()>,
     /// A job was made or changed: the scheduler should look again.
     jobs_changed: Notify,
     /// Counts changes of revisions, for those who wait for one.
@@ -148,6 +152,7 @@ struct Inner {
     lazy: Mutex<HashSet<RevisionId>>,
     /// Revisions of somebody at work: loaded beside what they replace, and removed once they are replaced themselves.
     drafts: Mutex<HashSet<RevisionId>>,
+    deploys: Turns,
     running: queue::Running,
     /// How often inputs and answers are kept unasked.
     keeping: budget::Budget,
@@ -224,10 +229,12 @@ impl App {
             pending: Notify::new(),
             queued: Notify::new(),
             ended: Notify::new(),
+            claiming: tokio::sync::Mutex::default(),
             jobs_changed: Notify::new(),
             changes: watch::channel(0).0,
             lazy: Mutex::default(),
             drafts: Mutex::default(),
+            deploys: Turns::default(),
             running: queue::Running::default(),
             keeping,
             sources: Sources::new(parts.sources),

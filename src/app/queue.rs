@@ -95,7 +95,9 @@ impl App {
     /// Runs accepted calls until shutdown, a bounded number at once.
     pub async fn dispatch(self, shutdown: Shutdown) {
         let places = Arc::new(Semaphore::new(self.0.options.async_concurrency));
+        let mut follow_ups = self.0.invoker.follow_ups();
         loop {
+            let claiming = self.0.claiming.lock().await;
             let (free, asked_at) = (places.available_permits(), self.0.clock.now());
             let claimed = match free {
                 0 => Vec::new(),
@@ -106,20 +108,21 @@ impl App {
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                     break;
                 };
-                let app = self.clone();
+                let (app, stop) = (self.clone(), self.0.running.begin(execution.id));
                 self.0.supervisor.spawn(TaskKind::Execution, async move {
-                    app.run_queued(execution, input).await;
+                    app.run_queued(execution, input, stop).await;
                     drop(place);
-                    app.0.ended.notify_one();
                     app.0.queued.notify_one();
                 });
             }
+            drop(claiming);
             if more {
                 continue;
             }
             tokio::select! {
                 () = shutdown.requested() => return,
                 () = self.0.queued.notified() => {}
+                Ok(()) = follow_ups.changed() => {}
                 () = self.until_due(asked_at, self.0.store.next_retry_at()) => {}
                 () = tokio::time::sleep(AGAIN) => {}
             }
@@ -152,6 +155,8 @@ impl App {
         }
         let waited = execution.asynchronous && self.0.store.cancel_queued(id, self.0.clock.now()).await?;
         self.0.ended.notify_one();
+        // One that was claimed just now is let begin, so that it can be stopped.
+        drop(self.0.claiming.lock().await);
         Ok(waited || self.0.running.stop(id))
     }
 
@@ -169,8 +174,7 @@ impl App {
         }
     }
 
-    async fn run_queued(&self, execution: Execution, input: AsyncInput) {
-        let stop = self.0.running.begin(execution.id);
+    async fn run_queued(&self, execution: Execution, input: AsyncInput, stop: Stop) {
         tokio::select! {
             () = self.make_queued_call(&execution, input) => {}
             // The call's record ends as cancelled when it is dropped.

@@ -187,6 +187,7 @@ impl App {
         }
         let previous = written?;
         drop(change);
+        self.changed();
         super::metrics::deployed(true);
         tracing::info!(function.name = %function.name, revision.number = revision.number, "Revision {} of `{}` is ready", revision.number, function.name);
         if !serves {
@@ -212,7 +213,7 @@ impl App {
     async fn drop_drafts(&self, latest: &Revision) -> Result<(), Error> {
         for earlier in self.0.store.list_revisions(latest.function).await? {
             let is_draft = self.drafts().contains(&earlier.id);
-            let is_over = earlier.id != latest.id && earlier.state != RevisionState::Pending;
+            let is_over = earlier.number < latest.number && earlier.state != RevisionState::Pending;
             if !is_draft || !is_over || self.0.store.is_published(earlier.id).await? {
                 continue;
             }

@@ -28,6 +28,7 @@ use record::Record;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The most of an asynchronous call's answer that is kept. Unit: bytes.
 pub const RESULT_LIMIT: usize = 6 * 1024 * 1024;
@@ -171,6 +172,7 @@ pub struct Invoker {
     logs: LogHub,
     tracer: Tracer,
     recorded: bool,
+    follow_ups: watch::Sender<()>,
 }
 
 impl Invoker {
@@ -185,7 +187,14 @@ impl Invoker {
             logs: LogHub::default(),
             tracer,
             recorded,
+            follow_ups: watch::Sender::default(),
         }
+    }
+
+    /// Changes whenever it has been written down that an accepted call ended and what follows it: a retry, a callback.
+    #[must_use]
+    pub fn follow_ups(&self) -> watch::Receiver<()> {
+        self.follow_ups.subscribe()
     }
 
     /// What running calls print.

@@ -4,7 +4,7 @@ use super::kept::{Kept, LateInput};
 use super::{Call, Failure, Invoker, KeepResult, LogChunk, Note, micros};
 use crate::domain::{Ending, Error, ExecutionId, FunctionId, Outcome, RevisionId, Temperature, Timestamp, Timings};
 use crate::pool::Target;
-use crate::store::{Started, Store};
+use crate::store::{Ended, Started, Store};
 use crate::task::TaskKind;
 use crate::traces::{self, Context};
 use bytes::Bytes;
@@ -205,7 +205,10 @@ impl Record {
     }
 
     fn ending(&mut self, outcome: Outcome) -> Ending {
-        self.invoker.logs.over(self.id);
+        // The log of an accepted call is shown from here until it is written down.
+        if !self.asynchronous {
+            self.invoker.logs.over(self.id);
+        }
         if self.dropped > 0 {
             let note = format!(
                 "\n[log cut here: {} more bytes were printed; the limit is {}]\n",
@@ -253,9 +256,12 @@ impl Drop for Record {
 impl Invoker {
     /// Writes down how an accepted call ended, in a task of its own: nobody who hangs up meanwhile cuts it off.
     pub async fn end_accepted(&self, id: ExecutionId, ending: Ending) {
-        let (store, (done, written)) = (self.store.clone(), oneshot::channel::<()>());
+        let (invoker, (done, written)) = (self.clone(), oneshot::channel::<()>());
         self.supervisor.spawn(TaskKind::Record, async move {
-            end_accepted(store, id, ending).await;
+            if end_accepted(&invoker.store, id, ending).await == Some(Ended::Now { is_followed: true }) {
+                invoker.follow_ups.send_replace(());
+            }
+            invoker.logs.over(id);
             drop(done);
         });
         // Its end is the answer.
@@ -276,14 +282,18 @@ async fn write(invoker: &Invoker, id: ExecutionId, ending: Ending, asynchronous:
 
 /// Again and again while the disk or the database refuses: the call would be running for ever. Ends with the store at
 /// the latest; the next start ends the call then.
-async fn end_accepted(store: Store, id: ExecutionId, ending: Ending) {
+async fn end_accepted(store: &Store, id: ExecutionId, ending: Ending) -> Option<Ended> {
     let (mut told, ending) = (false, Arc::new(ending));
-    while let Err(error) = store.end_async(id, Arc::clone(&ending)).await {
+    loop {
+        let error = match store.end_async(id, Arc::clone(&ending)).await {
+            Ok(ended) => return Some(ended),
+            Err(error) => error,
+        };
         if !told {
             tracing::error!(execution.id = %id, "Could not record the end of a call: {}", crate::telemetry::chain(&error));
         }
         if !error.may_pass() {
-            return;
+            return None;
         }
         told = true;
         tokio::time::sleep(AGAIN).await;

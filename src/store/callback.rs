@@ -123,13 +123,13 @@ pub(super) fn follow(c: &Connection, id: ExecutionId, next: ExecutionId) -> rusq
     row::change(c, sql, named_params! {":id": id.as_bytes(), ":next": next.as_bytes()}).map(drop)
 }
 
-/// A call has ended, with these headers of its answer: its callback, if it has one, is due.
+/// A call has ended, with these headers of its answer: its callback, if it has one, is due. Whether it has one.
 pub(super) fn ended(
     c: &Connection,
     id: ExecutionId,
     headers: &[(String, String)],
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let sql = "update callback set state = 'due', due_at_ms = :now, headers = :headers
                where execution = :id and state = 'waiting'";
     let params = named_params! {
@@ -137,7 +137,7 @@ pub(super) fn ended(
         ":now": now.as_millis(),
         ":headers": headers_text(headers)?,
     };
-    row::change(c, sql, params).map(drop)
+    Ok(row::change(c, sql, params)? > 0)
 }
 
 fn claim(c: &Connection, limit: u32, now: Timestamp, again: Timestamp) -> rusqlite::Result<Vec<DueCallback>> {
@@ -216,7 +216,8 @@ mod tests {
             headers: vec![("a".into(), "b".into())],
             ..succeeded()
         };
-        assert!(store.end_async(id, ending).await.expect("ended"));
+        let ended = store.end_async(id, ending).await.expect("ended");
+        assert_eq!(ended, crate::store::Ended::Now { is_followed: true });
         id
     }
 

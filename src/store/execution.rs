@@ -18,6 +18,18 @@ use std::sync::Arc;
 pub(super) const COLUMNS: &str = "id, function, revision, selector, description, state, asynchronous, created_at_ms,
     started_at_ms, ended_at_ms, status, failure, message, temperature, queue_us, load_us, run_us, total_us";
 
+/// What came of ending an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It had ended already, or is gone.
+    Before,
+    /// It was running until now.
+    Now {
+        /// By a retry or a callback.
+        is_followed: bool,
+    },
+}
+
 /// An asynchronous execution to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
@@ -140,17 +152,20 @@ impl Store {
         .await
     }
 
-    /// Ends an execution and waits for the commit. `false` when it had ended already, or is gone.
+    /// Ends an execution and waits for the commit.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn end_async(&self, id: ExecutionId, ending: impl Into<Arc<Ending>>) -> Result<bool, Error> {
+    pub async fn end_async(&self, id: ExecutionId, ending: impl Into<Arc<Ending>>) -> Result<Ended, Error> {
         let ending = ending.into();
         self.write("end an execution", move |c| {
-            let ended = end(c, id, &ending)?;
-            if ended {
-                retry::follow(c, id, &ending.outcome, ending.at)?;
-                callback::ended(c, id, &ending.headers, ending.at)?;
+            let mut ended = match end(c, id, &ending)? {
+                true => Ended::Now { is_followed: false },
+                false => Ended::Before,
+            };
+            if let Ended::Now { is_followed } = &mut ended {
+                let again = retry::follow(c, id, &ending.outcome, ending.at)?;
+                *is_followed = callback::ended(c, id, &ending.headers, ending.at)? || again;
             }
             forget_secrets(c, id)?;
             Ok(ended)

@@ -41,7 +41,7 @@ pub use backup::{Restored, Snapshot, restore};
 pub use blobs::{BlobWriter, Blobs, TempDir};
 pub use callback::DueCallback;
 pub use error::Error;
-pub use execution::{Acceptance, Started};
+pub use execution::{Acceptance, Ended, Started};
 pub use executions::{ExecutionFilter, Kept, LogEntry, Order};
 pub use function::FunctionFilter;
 pub use gate::StoredKey;

@@ -45,20 +45,20 @@ pub(super) fn note(c: &Connection, id: ExecutionId, retries: Retries, now: Times
 }
 
 /// What follows a try that has just ended, by the rules of the domain.
-pub(super) fn follow(c: &Connection, id: ExecutionId, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn follow(c: &Connection, id: ExecutionId, outcome: &Outcome, now: Timestamp) -> rusqlite::Result<bool> {
     let Some(ended) = find(c, id)? else {
-        return Ok(());
+        return Ok(false);
     };
     match ended.retries.after(outcome) {
-        Next::Nothing => Ok(()),
-        Next::Dead => bury(c, id),
+        Next::Nothing => Ok(false),
+        Next::Dead => bury(c, id).map(|()| false),
         Next::Again { wait, then } => {
             let next = Try {
                 attempt: ended.attempt + 1,
                 retries: then,
                 ..ended
             };
-            again(c, id, &next, now, now.plus(wait))
+            again(c, id, &next, now, now.plus(wait)).map(|()| true)
         }
     }
 }

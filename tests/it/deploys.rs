@@ -77,6 +77,28 @@ async fn a_revision_can_be_called_before_anybody_reads_that_it_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_meet_do_not_forget_one_another() {
+    let hob = warm().await;
+    hob.ready("f", &answering("f"), json!({})).await;
+    let changes = [
+        json!({"memory_mib": 200}),
+        json!({"timeout_ms": 7000}),
+        json!({"concurrency": 3}),
+        json!({"max_workers": 4}),
+        json!({"secrets": {"A": "a"}}),
+        json!({"secrets": {"B": "b"}}),
+    ];
+    let changed = futures_util::future::join_all(changes.map(|change| hob.change("f", change))).await;
+    for answer in changed {
+        assert!(answer.status.is_success(), "{}", answer.text());
+    }
+    let latest = hob.view("f").await["latest"].clone();
+    let limits = ["memory_mib", "timeout_ms", "concurrency", "max_workers"].map(|name| latest["limits"][name].clone());
+    assert_eq!(limits, [200, 7000, 3, 4], "{latest:#}");
+    assert_eq!(latest["secrets"], json!(["A", "B"]), "{latest:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revisions_count_up_and_the_newest_comes_first() {
     let hob = warm().await;
     for what in ["a", "b", "c"] {

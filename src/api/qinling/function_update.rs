@@ -27,9 +27,11 @@ pub(super) async fn update(
     request: Request,
 ) -> Result<Json<wire::Function>, Fault> {
     let app = &state.app;
-    let mut found = note::function(app, &caller, &id).await?;
+    note::function(app, &caller, &id).await?;
     let token = function_object::token(request.headers());
     let form = Form::read(app, request).await?;
+    // Only now: an upload takes as long as it takes, and others change the function meanwhile.
+    let mut found = note::function(app, &caller, &id).await?;
     let resources = Resources::read(&form)?;
     let mut change = Redeploy::default();
     if form.package.is_some() || form.has_any(&RESOURCES) {

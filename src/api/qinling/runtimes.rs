@@ -20,6 +20,7 @@ use axum::routing::{delete, get, post, put};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use tokio::sync::Mutex;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -31,6 +32,9 @@ pub(super) fn routes() -> Vec<Route> {
         (Method::GET, "/v1/runtimes/{id}/pool", get(pool)),
     ]
 }
+
+/// One at a time: what is changed slowly must not bring back what was removed meanwhile.
+static CHANGING: Mutex<()> = Mutex::const_new(());
 
 const ATTRIBUTES: [Attribute; 10] = [
     writable("id", Kind::Text),
@@ -93,8 +97,9 @@ async fn update(
 ) -> Result<Json<wire::Runtime>, Fault> {
     caller.must_be_operator()?;
     let app = &state.app;
-    let mut runtime = shelf::find(app, &caller, path_uuid("id", &id)?).await?;
     let body = read(body).await?;
+    let _changing = CHANGING.lock().await;
+    let mut runtime = shelf::find(app, &caller, path_uuid("id", &id)?).await?;
     if let Some(image) = body.text("image") {
         change_image(app, &mut runtime, image).await?;
     }
@@ -139,6 +144,7 @@ async fn change_image(app: &App, runtime: &mut Runtime, image: &str) -> Result<(
 
 async fn remove(State(state): State<Dialect>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Fault> {
     caller.must_be_operator()?;
+    let _changing = CHANGING.lock().await;
     let runtime = shelf::find(&state.app, &caller, path_uuid("id", &id)?).await?;
     if !functions_of(&state.app, &runtime.id).await?.is_empty() {
         return Err(Fault::forbidden(format!("Runtime {id} is still in use.")));

@@ -8,7 +8,7 @@ use super::note::{Application, Kind};
 use super::space::Shelf;
 use super::tokens;
 use crate::app::{App, Callee};
-use crate::domain::{ClaimRule, Gate, GateAnswer};
+use crate::domain::{ClaimRule, Error, FunctionId, Gate, GateAnswer};
 
 /// Both spellings, the newer one first; some proxies drop names with an underscore.
 const HEADERS: [&str; 2] = ["scw-functions-token", "scw_functions_token"];
@@ -24,15 +24,22 @@ pub(super) async fn enforce(app: &App, application: &Application) -> Result<(), 
 
 /// Tells the gate which tokens are good no more, where there is one.
 pub(super) async fn revoke(app: &App, application: &Application) -> Result<(), Fault> {
-    let Some((keeper, _)) = app.gate(Callee::Id(application.id()))? else {
+    match close_to(app, application.id(), tokens::revoked(app, application).await?).await {
+        // Deleted meanwhile, and its gate with it.
+        Err(Error::NotFound(_)) => Ok(()),
+        told => Ok(told?),
+    }
+}
+
+async fn close_to(app: &App, function: FunctionId, revoked: Vec<String>) -> Result<(), Error> {
+    let Some((keeper, _)) = app.gate(Callee::Id(function))? else {
         return Ok(());
     };
-    let revoked = tokens::revoked(app, application).await?;
     let gate = Gate {
         revoked,
         ..keeper.gate.clone()
     };
-    Ok(app.set_gate(application.id(), gate).await?)
+    app.set_gate(function, gate).await
 }
 
 fn is_guarded(application: &Application) -> bool {

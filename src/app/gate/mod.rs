@@ -59,6 +59,7 @@ impl App {
     pub async fn set_gate(&self, function: FunctionId, gate: Gate) -> Result<(), Error> {
         let keeper = Gatekeeper::new(gate.clone())?;
         check_rule(&gate)?;
+        let _change = self.0.directory.change().await;
         if self.0.store.function(function).await?.is_none() {
             return Err(no_such_function_id(function));
         }
@@ -72,6 +73,7 @@ impl App {
     /// # Errors
     /// When the store cannot be written.
     pub async fn remove_gate(&self, function: FunctionId) -> Result<bool, Error> {
+        let _change = self.0.directory.change().await;
         let removed = self.0.store.delete_gate(function).await?;
         self.0.gates.remove(function);
         Ok(removed)

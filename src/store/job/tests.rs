@@ -126,7 +126,8 @@ async fn a_job_that_does_not_overlap_waits_for_the_end_of_its_execution() {
         headers: Vec::new(),
         late_input: None,
     };
-    assert!(store.end_async(execution, failed).await.expect("ended"));
+    let ended = store.end_async(execution, failed).await.expect("ended");
+    assert_eq!(ended, crate::store::Ended::Now { is_followed: false });
     assert_eq!(claim_at(&store, 2_500).await.fired.len(), 1);
     assert_eq!(read(&store, job.id).await.failures, 1);
 }

@@ -4,7 +4,7 @@
 //! Connects when something is asked, never before, and again after the engine went away. Keeps no list of containers:
 //! the engine's labels are the list.
 
-use super::docker_sandbox::{INSIDE, holder_body, labels, network_body, signed, worker_body};
+use super::docker_sandbox::{INSIDE, cpu_shares, holder_body, labels, network_body, signed, worker_body};
 use super::docker_stack::{self, Stack};
 use super::docker_wall;
 use super::holders::{Found, Review, Shelf};
@@ -25,6 +25,7 @@ use futures_util::{Stream, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -73,6 +74,8 @@ pub struct Docker {
     join_networks: Vec<String>,
     hide_metadata: Option<bool>,
     directory: PathBuf,
+    /// Whether the engine said that it can: one without rights over processors refuses it.
+    shares_processors: AtomicBool,
     /// Held for a few lines, never across an await.
     link: Mutex<Option<Link>>,
     /// What is around us, once that is known.
@@ -141,6 +144,7 @@ impl Docker {
             join_networks: options.join_networks,
             hide_metadata: options.hide_metadata,
             directory: options.directory,
+            shares_processors: AtomicBool::new(false),
             link: Mutex::default(),
             stack: tokio::sync::Mutex::default(),
             network: tokio::sync::Mutex::default(),
@@ -278,9 +282,12 @@ impl Docker {
         &self,
         name: &str,
         image: &str,
-        body: models::ContainerCreateBody,
+        mut body: models::ContainerCreateBody,
         also: &[String],
     ) -> Result<ContainerId, Error> {
+        if let Some(host) = &mut body.host_config {
+            host.cpu_shares = host.cpu_shares.filter(|_| self.shares_processors());
+        }
         let options = query::CreateContainerOptions {
             name: Some(name.to_owned()),
             ..Default::default()
@@ -392,6 +399,10 @@ impl Docker {
         let wall = docker_wall::wall(self).await?;
         *known = Some(wall.clone());
         Ok(wall)
+    }
+
+    fn shares_processors(&self) -> bool {
+        self.shares_processors.load(Ordering::Relaxed)
     }
 
     pub(super) fn hide_metadata(&self) -> Option<bool> {
@@ -522,6 +533,8 @@ impl Engine for Docker {
         let version = self.ask(&on, |c| async move { c.version().await }).await?;
         let info = self.ask(&on, |c| async move { c.info().await }).await?;
         let link = self.link().await?;
+        let shares_processors = info.cpu_shares == Some(true);
+        self.shares_processors.store(shares_processors, Ordering::Relaxed);
         Ok(engine_info(version, info, &link))
     }
 
@@ -549,6 +562,7 @@ impl Engine for Docker {
         let body = models::ContainerUpdateBody {
             memory: Some(signed(bytes)),
             memory_swap: Some(signed(bytes)),
+            cpu_shares: self.shares_processors().then(|| cpu_shares(bytes)),
             ..Default::default()
         };
         let on = On::container("changing a worker's memory", id.as_str());

@@ -275,14 +275,22 @@ async fn a_worker_has_so_many_processes_and_files_and_no_more() {
 #[tokio::test]
 async fn a_workers_memory_is_limited_and_can_be_changed() {
     let bench = Bench::new().await;
+    bench.docker.probe().await.expect("it says what it can limit");
     let mut worker = bench.start(Network::None).await;
     let limit = "p = '/sys/fs/cgroup/memory/memory.limit_in_bytes'\nr = int(open(p if os.path.exists(p) else '/sys/fs/cgroup/memory.max').read())";
     assert_eq!(worker.number(limit).await, 128 << 20);
+    let shares = "p = '/sys/fs/cgroup/cpu/cpu.shares'\nr = int(open(p if os.path.exists(p) else '/sys/fs/cgroup/cpu.weight').read())";
+    let mut of_processors = vec![worker.number(shares).await];
     for mib in [256, 64] {
         let changed = bench.docker.set_memory(&worker.id, mib << 20).await;
         changed.expect("changed");
         assert_eq!(worker.number(limit).await, mib << 20);
+        of_processors.push(worker.number(shares).await);
     }
+    let [usual, more, less] = of_processors[..] else {
+        panic!("three were read")
+    };
+    assert!(less < usual && usual < more, "{of_processors:?}");
     bench.clear().await;
 }
 

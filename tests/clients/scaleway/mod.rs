@@ -244,6 +244,12 @@ async fn a_newer_plugin_deploys_secrets_and_domains_and_removes() {
     let said = block_in_place(|| project.run("other", &["invoke", "--function", "second"]));
     assert!(said.contains(r#"{"message":"second"}"#), "{said}");
 
+    until("the log", MINUTE, async || {
+        let said = block_in_place(|| project.run("other", &["logs", "--function", "first"]));
+        said.contains("called GET")
+    })
+    .await;
+
     let said = block_in_place(|| project.run("other", &["info"]));
     assert!(
         said.contains("secret_environment_variables") && !said.contains("other\n"),
@@ -267,7 +273,7 @@ async fn the_python_sdk_makes_deploys_and_finds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tutorial_runs_line_by_line_for_a_function_and_a_container() {
+async fn the_tutorial_runs_line_by_line_for_functions_in_each_language_and_a_container() {
     let _alone = MACHINE.lock().await;
     let daemon = Daemon::start(&Home::new()).await;
     let suite = root().join("tests/clients/scaleway");
@@ -293,6 +299,13 @@ async fn the_tutorial_runs_line_by_line_for_a_function_and_a_container() {
     docker(&["rmi", &image]);
     let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{said}\n{}", daemon.log());
-    assert!(said.contains("Login Succeeded"), "{said}");
+    for words in [
+        "node10 answered",
+        "python3 answered",
+        "golang answered",
+        "Login Succeeded",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     daemon.purge().await;
 }

@@ -206,7 +206,7 @@ async fn an_exception_is_answered_with_its_traceback_and_recorded_as_the_functio
 async fn an_endless_loop_ends_at_its_timeout_and_the_next_call_works() {
     let hob = warm().await;
     let source = "def main(loop=False, **_):\n    while loop:\n        pass\n    return 'out'\n";
-    hob.ready("f", source, json!({"timeout_ms": 300})).await;
+    hob.ready("f", source, json!({"timeout_ms": 2000})).await;
     assert_problem(&hob.call("f", json!({"loop": true})).await, 504, "timeout");
     assert_eq!(hob.last_run("f").await["failure"], "timeout");
     assert_eq!(hob.call("f", json!({})).await.json(), json!("out"));

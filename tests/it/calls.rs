@@ -166,11 +166,11 @@ async fn what_a_sub_process_prints_belongs_to_the_call() {
 async fn a_deadline_ends_its_own_call_and_not_its_neighbour() {
     let hob = Arc::new(warm().await);
     let home = tempfile::tempdir().unwrap();
-    // The neighbour begins when the first call has used most of its time, and is let go when that has ended.
+    // The neighbour begins when the first call has used half of its time, and is let go when that has ended.
     hob.ready(
         "f",
         MEETS,
-        json!({"concurrency": 2, "max_workers": 1, "timeout_ms": 2000}),
+        json!({"concurrency": 2, "max_workers": 1, "timeout_ms": 6000}),
     )
     .await;
     let input = |name: &str, gate: &str| json!({"home": home.path(), "name": name, "gate": gate});
@@ -178,7 +178,7 @@ async fn a_deadline_ends_its_own_call_and_not_its_neighbour() {
     there(home.path().join("begun.late")).await;
     let begun = std::time::Instant::now();
     eventually("half of the time to pass", || async {
-        (begun.elapsed().as_millis() > 1000).then_some(())
+        (begun.elapsed().as_millis() > 3000).then_some(())
     })
     .await;
     let neighbour = spawn_call(&hob, "f", input("neighbour", "go"));

@@ -128,8 +128,19 @@ async fn calls_in_a_row_use_one_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_printed_belongs_to_the_call_and_is_seen_while_it_runs() {
     let (hob, _fake) = with_server(json!({})).await;
+    let home = tempfile::tempdir().expect("a directory");
     for (said, other) in [("one", "two"), ("two", "one")] {
-        let answer = post(&hob, "print", said).await;
+        let gate = home.path().join(said);
+        let body = json!({"say": said, "gate": gate}).to_string();
+        let mut live = hob
+            .open(Method::GET, "/hob/v1/functions/f/logs?follow=true&limit=0", "")
+            .await;
+        let seen = async {
+            live.until(&format!("printed {said}")).await;
+            live.until(&format!("complained {said}")).await;
+            std::fs::write(&gate, "").expect("opened");
+        };
+        let (answer, ()) = tokio::join!(post(&hob, "print", body), seen);
         // Its record ends when late output had its time: the next call begins after that.
         let log = hob.log_of(answer.header("x-call-id")).await;
         assert!(log.contains(&format!("printed {said}")), "{log}");
@@ -187,10 +198,10 @@ async fn begun(home: &Path, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_overruns_costs_its_worker() {
-    let (hob, fake) = with_server(json!({"timeout_ms": 1000, "max_workers": 1})).await;
+    let (hob, fake) = with_server(json!({"timeout_ms": 3000, "max_workers": 1})).await;
     let before = pid(&hob).await;
     let hangs = post(&hob, "hang", "").await;
-    failed(&hangs, StatusCode::GATEWAY_TIMEOUT, "timeout", "1000 ms");
+    failed(&hangs, StatusCode::GATEWAY_TIMEOUT, "timeout", "3000 ms");
     let log = hob.log_of(hangs.header("x-call-id")).await;
     assert!(log.contains("hanging"), "{log}");
     assert_ne!(pid(&hob).await, before);
@@ -294,20 +305,30 @@ async fn a_server_scales_to_zero_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_container_that_does_not_serve_fails_the_deploy_and_says_why() {
-    let (hob, fake) = start(&[("HOB_POOL_START_TIMEOUT_SECONDS", "1")]).await;
-    for (image, said) in [
-        ("leaves", &["code 7", "no such table", "$PORT"][..]),
-        ("mute", &["port 8080", "$PORT", "listening to nobody"]),
-        ("missing", &["image `missing`", "missing"]),
-    ] {
-        let view = hob.change("f", json!({"image": image})).await.json();
-        assert_eq!(view["latest"]["state"], "failed", "{view:#}");
-        let error = view["latest"]["error"].as_str().expect("a reason").to_owned();
-        for words in said {
-            assert!(error.contains(words), "{image}: {error}");
-        }
+async fn a_container_that_ends_or_is_not_there_fails_the_deploy_and_says_why() {
+    let (hob, fake) = start(&[]).await;
+    does_not_serve(&hob, "leaves", &["code 7", "no such table", "$PORT"]).await;
+    does_not_serve(&hob, "missing", &["image `missing`", "missing"]).await;
+    no_server(&fake).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_does_not_serve_in_time_fails_the_deploy_and_says_why() {
+    let (hob, fake) = start(&[("HOB_POOL_START_TIMEOUT_SECONDS", "5")]).await;
+    does_not_serve(&hob, "mute", &["port 8080", "$PORT", "listening to nobody"]).await;
+    no_server(&fake).await;
+}
+
+async fn does_not_serve(hob: &Hob, image: &str, said: &[&str]) {
+    let view = hob.change("f", json!({"image": image})).await.json();
+    assert_eq!(view["latest"]["state"], "failed", "{view:#}");
+    let error = view["latest"]["error"].as_str().expect("a reason").to_owned();
+    for words in said {
+        assert!(error.contains(words), "{image}: {error}");
     }
+}
+
+async fn no_server(fake: &FakeEngine) {
     eventually("no container", || async {
         let servers: Vec<_> = fake.guests().iter().map(|g| g.base.worker).collect();
         let left = fake.list().await.ok()?;

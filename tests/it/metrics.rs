@@ -18,7 +18,8 @@ async fn number(hob: &Hob, series: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_are_counted_under_the_names_of_opentelemetry() {
     let hob = Hob::start(&[]).await.0.warm().await;
-    hob.ready("f", SOMETIMES, json!({"timeout_ms": 300})).await;
+    hob.ready("f", SOMETIMES, json!({})).await;
+    hob.ready("hangs", SOMETIMES, json!({"timeout_ms": 300})).await;
     let http = "{faas_trigger=\"http\"}";
     let series = [
         (format!("faas_invocations_total{http}"), json!({})),
@@ -30,7 +31,8 @@ async fn calls_are_counted_under_the_names_of_opentelemetry() {
     ];
     for (series, input) in series {
         let before = number(&hob, &series).await;
-        let id = hob.call("f", input).await.header("x-call-id").to_owned();
+        let function = if input["do"] == "hang" { "hangs" } else { "f" };
+        let id = hob.call(function, input).await.header("x-call-id").to_owned();
         hob.execution_in(&id, &["succeeded", "failed"]).await;
         assert!(number(&hob, &series).await >= before + 1.0, "{series}");
     }

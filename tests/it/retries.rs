@@ -1,11 +1,17 @@
 //! Asynchronous calls that fail and are made again, and those that are sent twice and made once.
 
-use crate::support::{Hob, eventually};
+use crate::support::{Hob, eventually, fake_engine};
 use crate::terminal::hob;
+use hob::domain::Timestamp;
 use hob::engine::Engine;
+use hob::task::Clock;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// 2027-01-15T08:00:00Z.
+const START: i64 = 1_800_000_000_000;
 
 /// Fails until it was called `good_at` times; the calls are counted in a file.
 const STUBBORN: &str = "def main(count, good_at, **_):\n    with open(count, 'a') as f:\n        f.write('x')\n    n = len(open(count).read())\n    if n < good_at:\n        raise ValueError('try %d' % n)\n    return n\n";
@@ -131,7 +137,9 @@ async fn a_call_sent_twice_under_one_key_is_made_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tries_that_wait_survive_a_crash() {
-    let (daemon, fake) = Hob::start(&[]).await;
+    let clock = Clock::manual(Timestamp::from_millis(START));
+    let fake = fake_engine();
+    let daemon = Hob::start_by(clock.clone(), Arc::clone(&fake) as Arc<dyn Engine>).await;
     let daemon = daemon.warm().await;
     daemon.ready("f", STUBBORN, json!({})).await;
     let home = tempfile::tempdir().expect("a folder");
@@ -143,7 +151,9 @@ async fn tries_that_wait_survive_a_crash() {
     daemon.execution_in(&first, &["failed"]).await;
     let data = daemon.data();
     daemon.crash().await;
-    let daemon = Hob::start_again(&data, fake as Arc<dyn Engine>, &[]).await;
+    assert_eq!(calls(home.path()), 1, "the second is for later");
+    let daemon = Hob::start_again_by(clock.clone(), &data, fake as Arc<dyn Engine>).await;
+    clock.advance(Duration::from_millis(300));
     let all = ended(&daemon, 2).await;
     assert_eq!(all[1]["state"], "succeeded", "{all:#?}");
     assert_eq!(calls(home.path()), 2);

@@ -85,7 +85,13 @@ async fn a_cron_posts_its_args_to_a_private_function_at_its_time_in_utc() {
     let clock = Clock::manual(Timestamp::from_millis(START));
     let hob = hob_by(&clock).await;
     let function = declare(&hob, &namespace(&hob).await, json!({"privacy": "private"})).await;
-    assert_eq!(deploy(&hob, &function, ECHO).await["status"], "ready");
+    deploy(&hob, &function, ECHO).await;
+    eventually("the function to be ready", || async {
+        let shown = ask(&hob, Method::GET, &format!("/functions/{function}"), Value::Null).await;
+        assert_ne!(shown["status"], "error", "{shown:#}");
+        (shown["status"] == "ready").then_some(())
+    })
+    .await;
     let cron = json!({"application_id": function, "schedule": "5 8 * * *", "args": {"k": "v", "n": 1}});
     ask(&hob, Method::POST, "/crons", cron).await;
     clock.advance(Duration::from_secs(299));

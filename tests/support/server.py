@@ -53,9 +53,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(b"a pot of tea", 418, more=more)
 
     def on_print(self, body):
+        asked = json.loads(body)
         for stream, word in [(sys.stdout, "printed"), (sys.stderr, "complained")]:
-            stream.write(f"{word} {body.decode()}\n")
+            stream.write(f"{word} {asked['say']}\n")
             stream.flush()
+        self.wait_for(asked["gate"])
         self.answer(b"ok")
 
     def on_flood(self, body):
@@ -70,10 +72,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         self.chunk(b"first\n")
-        while not os.path.exists(gate):
-            time.sleep(0.005)
+        self.wait_for(gate)
         self.chunk(b"second\n")
         self.chunk(b"")
+
+    def wait_for(self, gate):
+        while not os.path.exists(gate):
+            time.sleep(0.005)
 
     def chunk(self, piece):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
@@ -91,8 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def on_wait(self, body):
         asked = json.loads(body)
         open(asked["begun"], "w").close()
-        while not os.path.exists(asked["gate"]):
-            time.sleep(0.005)
+        self.wait_for(asked["gate"])
         self.answer(b"waited")
 
     def on_exit(self, body):

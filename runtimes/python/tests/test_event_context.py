@@ -193,7 +193,7 @@ class Streams(EventContextTest):
 
     def test_a_stream_has_the_deadline_of_its_call(self):
         slot = self.handler("def handle(event, context):\n    yield 'x'\n    while True: pass")
-        slot.start(timeout_ms=200)
+        slot.start(timeout_ms=2000)
         self.assertEqual(slot.expect(REPLY)[1], b"x")
         self.assertEqual(self.worker.exited()["cause"], "timeout")
 

@@ -187,7 +187,7 @@ class Failures(ShellTest):
 
     def test_a_program_that_runs_too_long_ends_with_its_slot(self):
         slot = self.script("echo $$ >&2; sleep 600")
-        slot.start(timeout_ms=500)
+        slot.start(timeout_ms=2000)
         pid = int(slot.expect(LOG)[1])
         self.assertEqual(self.worker.exited()["cause"], "timeout")
         self.assertFalse(alive(pid))

@@ -6,6 +6,7 @@ use crate::helpers::{Daemon, Home, containers, docker, send};
 use crate::support::{eventually, zip};
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -75,7 +76,7 @@ async fn deploy(daemon: &Daemon, name: &str, files: &[(&str, &str)], settings: V
     let path = format!("/hob/v1/functions/{name}?wait=50");
     let answer = send(daemon.address, Method::PUT, &path, &kind, form.into()).await;
     assert!(answer.status.is_success(), "{}", answer.text());
-    answer.json()
+    daemon.settled(name, answer.json()).await
 }
 
 async fn call(daemon: &Daemon, name: &str) -> Value {
@@ -192,22 +193,38 @@ async fn nothing_unfinished(daemon: &Daemon) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_takes_too_long_is_really_ended() {
-    let daemon = Daemon::start_with(&home(), &[("HOB_BUILD_TIMEOUT_SECONDS", "15")]).await;
+    let home = home();
+    let plain = "def main(**_):\n    return 'plain'\n";
+    // The image of the language is a build too: it has all the time it wants.
+    let mut patient = Daemon::start(&home).await;
+    patient.ready("plain", plain, json!({"runtime": "fam"})).await;
+    patient.signal(Signal::TERM);
+    assert!(patient.ended().await.success(), "{}", patient.log());
+
+    let daemon = Daemon::start_with(&home, &[("HOB_BUILD_TIMEOUT_SECONDS", "20")]).await;
     let files = [("main.py", CODE), ("needs.txt", "sleep 600\n")];
-    let view = deploy(&daemon, "f", &files, json!({"runtime": "fam"})).await;
+    let sleeps = async {
+        let building = || async { building(&daemon.instance) };
+        eventually("the build's container", building).await
+    };
+    let (view, container) = tokio::join!(deploy(&daemon, "f", &files, json!({"runtime": "fam"})), sleeps);
     let error = view["latest"]["error"].as_str().unwrap_or_default();
     assert!(
         view["state"] == "failed" && error.contains("build.timeout_seconds"),
         "{view:#}"
     );
     eventually("the build's container to be gone", || async {
-        let sleeping = containers(&daemon.instance).into_iter().find(|c| {
-            let command = docker(&["inspect", "-f", "{{json .Config.Cmd}}", c]);
-            command.contains("needs.txt")
-        });
-        sleeping.is_none().then_some(())
+        (!containers(&daemon.instance).contains(&container) && building(&daemon.instance).is_none()).then_some(())
     })
     .await;
     nothing_unfinished(&daemon).await;
     daemon.purge().await;
+}
+
+/// The container that executes what is needed, if there is one.
+fn building(instance: &str) -> Option<String> {
+    containers(instance).into_iter().find(|container| {
+        let command = docker(&["inspect", "-f", "{{json .Config.Cmd}}", container]);
+        command.contains("needs.txt")
+    })
 }

@@ -121,8 +121,7 @@ fn deploying(user: &User) {
     user.run(&["deploy", "echo"]).ok();
     user.run(&["deploy", "packed.zip", "--runtime", "python", "--memory", "128"])
         .ok();
-    user.run(&["deploy", "worse.py", "--timeout", "500ms", "-e", "A=b"])
-        .ok();
+    user.run(&["deploy", "worse.py", "--timeout", "3s", "-e", "A=b"]).ok();
     user.run(&["deploy", "broken"]).ends_with(6).tells("SyntaxError");
     user.run(&["deploy", "no-such-folder"])
         .ends_with(3)
@@ -189,7 +188,7 @@ fn looking(user: &User) {
         .says("packed")
         .says("worse")
         .says("broken");
-    user.run(&["get", "worse"]).ok().says("A=").says("500 ms");
+    user.run(&["get", "worse"]).ok().says("A=").says("3.0 s");
     user.run(&["logs", "echo"]).ok().says("seen ['name']");
     user.run(&["status"]).ok().says("python");
     user.run(&["runtimes"]).ok().says("python").says("3.11");

@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a container, network or image that does not carry the label of an instance of its own.
 
-use crate::support::{Answer, PATIENCE, root};
+use crate::support::{Answer, DEPLOY_PATIENCE, PATIENCE, eventually_within, root};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -290,7 +290,20 @@ impl Daemon {
     /// Uploads one source file that must become ready.
     pub(crate) async fn ready(&self, name: &str, source: &str, settings: Value) {
         let view = self.deploy(name, source, settings, 50).await;
+        let view = self.settled(name, view).await;
         assert_eq!(view["latest"]["state"], "ready", "{view:#}\n{}", self.log());
+    }
+
+    /// The function as a deploy answered, or once the deploy has ended.
+    pub(crate) async fn settled(&self, name: &str, view: Value) -> Value {
+        if view["state"] != "pending" {
+            return view;
+        }
+        eventually_within(DEPLOY_PATIENCE, "the end of the deploy", || async {
+            let view = self.get(&format!("/hob/v1/functions/{name}")).await.json();
+            (view["state"] != "pending").then_some(view)
+        })
+        .await
     }
 
     /// The worker that has a call of the function, if there is one.

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// No test waits longer for anything. A condition that takes this long is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Except for a deploy: an engine may have to make images first, one after the other, on a machine that is busy.
+pub const DEPLOY_PATIENCE: Duration = Duration::from_secs(180);
 
 /// The project's root.
 pub fn root() -> &'static Path {
@@ -298,7 +300,7 @@ impl Hob {
         self.deploy_form(name, None, settings, 50).await
     }
 
-    /// Deploys what is given and waits at most so many seconds.
+    /// Deploys what is given. Not to wait is to have whatever is answered at once; who waits, waits for its end.
     pub async fn deploy_form(&self, name: &str, code: Option<(&str, Vec<u8>)>, settings: Value, wait: u32) -> Answer {
         self.deploy_form_as(name, code, settings, wait, &[]).await
     }
@@ -324,8 +326,17 @@ impl Hob {
         let kind = format!("multipart/form-data; boundary={boundary}");
         let path = format!("/hob/v1/functions/{name}?wait={wait}");
         let kind = [("content-type", kind.as_str())];
-        let headers: Vec<_> = kind.iter().chain(headers).copied().collect();
-        self.send(Method::PUT, &path, &headers, form.into()).await
+        let with_kind: Vec<_> = kind.iter().chain(headers).copied().collect();
+        let answer = self.send(Method::PUT, &path, &with_kind, form.into()).await;
+        if wait == 0 || answer.status != StatusCode::ACCEPTED {
+            return answer;
+        }
+        eventually_within(DEPLOY_PATIENCE, "the end of the deploy", || async {
+            let path = format!("/hob/v1/functions/{name}");
+            let answer = self.send(Method::GET, &path, headers, Bytes::new()).await;
+            (answer.json()["state"] != "pending").then_some(answer)
+        })
+        .await
     }
 
     /// The newest execution of a function, once it has ended.
@@ -520,8 +531,17 @@ pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Looks again and again until there is something to see; the look itself is what paces it.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl FnMut() -> F) -> T {
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// The same, with a patience of its own.
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let deadline = tokio::time::Instant::now() + patience;
     loop {
         if let Some(found) = look().await {
             return found;

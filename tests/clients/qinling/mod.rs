@@ -8,7 +8,7 @@ use crate::python::Environment;
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
-/// Some of it measures processor time, so nothing else of this binary runs at the same time.
+/// Both want the whole machine. The other modules run meanwhile, so what is measured here allows for them.
 static MACHINE: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,7 @@ def main(do='', **_):
     if do == 'exit':
         os._exit(3)
     if do == 'slow':
-        time.sleep(5)
+        time.sleep(30)
     if do == 'large':
         return 'x' * 200_000
     return EDITION
@@ -81,7 +81,7 @@ class Soak:
             self.accepted.append(json.loads(answer[1])["id"])
 
     def redeploy(self, n):
-        self.note("redeploy", {200}, self.daemon.deploy("mixed", MIXED.format(edition=n), {"timeout_ms": 1500}))
+        self.note("redeploy", {200}, self.daemon.deploy("mixed", MIXED.format(edition=n), {"timeout_ms": 4000}))
 
     def come_and_go(self, n):
         name = f"passing-{n}"

@@ -74,6 +74,10 @@ pub struct Docker {
     join_networks: Vec<String>,
     hide_metadata: Option<bool>,
     directory: PathBuf,
+    /// Whether containers may leave a network at the same time; see [`may_leave_together`].
+    leaves_together: AtomicBool,
+    /// Held while a container is removed, where only one may leave at a time.
+    leaving: tokio::sync::Mutex<()>,
     /// Whether the engine said that it can: one without rights over processors refuses it.
     shares_processors: AtomicBool,
     /// Held for a few lines, never across an await.
@@ -115,6 +119,15 @@ impl Drop for Reserved<'_> {
     }
 }
 
+/// Whether containers may leave a network at the same time. An engine before 23.0 takes two locks then, now in one order
+/// and now in the other, and may come to stand still for good (<https://github.com/moby/moby/pull/42545>). It is told by
+/// the version of its API, 1.41 at most.
+fn may_leave_together(api_version: &str) -> bool {
+    let number = |part: &str| part.parse::<u32>().unwrap_or(0);
+    let (major, minor) = api_version.split_once('.').unwrap_or((api_version, ""));
+    (number(major), number(minor)) > (1, 41)
+}
+
 fn locked(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -144,6 +157,8 @@ impl Docker {
             join_networks: options.join_networks,
             hide_metadata: options.hide_metadata,
             directory: options.directory,
+            leaves_together: AtomicBool::new(false),
+            leaving: tokio::sync::Mutex::default(),
             shares_processors: AtomicBool::new(false),
             link: Mutex::default(),
             stack: tokio::sync::Mutex::default(),
@@ -323,6 +338,10 @@ impl Docker {
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), Error> {
+        let _turn = match self.leaves_together.load(Ordering::Relaxed) {
+            true => None,
+            false => Some(self.leaving.lock().await),
+        };
         let options = query::RemoveContainerOptions {
             v: true,
             force: true,
@@ -533,6 +552,8 @@ impl Engine for Docker {
         let version = self.ask(&on, |c| async move { c.version().await }).await?;
         let info = self.ask(&on, |c| async move { c.info().await }).await?;
         let link = self.link().await?;
+        let together = version.api_version.as_deref().is_some_and(may_leave_together);
+        self.leaves_together.store(together, Ordering::Relaxed);
         let shares_processors = info.cpu_shares == Some(true);
         self.shares_processors.store(shares_processors, Ordering::Relaxed);
         Ok(engine_info(version, info, &link))
@@ -1267,6 +1288,20 @@ mod tests {
         let error = classify(given, "unix:///x", &on);
         let name = format!("{error:?}");
         assert!(name.starts_with(expect), "{shown} became {name}");
+    }
+
+    #[test]
+    fn containers_leave_together_where_the_engine_can_bear_it() {
+        for (api_version, together) in [
+            ("1.40", false),
+            ("1.41", false),
+            ("1.42", true),
+            ("1.51", true),
+            ("2.0", true),
+            ("", false),
+        ] {
+            assert_eq!(may_leave_together(api_version), together, "{api_version}");
+        }
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Case {
             Binary if convention == "kwargs" => Some("its input and its result are JSON, which cannot say any byte"),
             Stream if convention == "kwargs" => Some("its result is one JSON value"),
             Headers if convention == "kwargs" => Some("its function sees no headers and answers none"),
-            Growth | Broken | Timeout | Memory | Dependency if convention != ONCE => {
+            Growth | Broken | Timeout | Memory | Dependency if !ONCE.contains(&convention) => {
                 Some("of the worker, not of the convention: tried once for each language, with event-context")
             }
             _ => None,

@@ -2,15 +2,18 @@
 
 use super::cases::Case;
 use anyhow::{Context, Result, ensure};
+use hob::domain::Convention;
 use hob::runtime::Family;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The conventions of a language, in the order of the table.
-pub(crate) const CONVENTIONS: [&str; 3] = ["kwargs", "event-context", "context-event"];
-/// The one in which cases run that a language has only once.
-pub(crate) const ONCE: &str = "event-context";
+/// The conventions of shims, in the order of the table.
+const OF_SHIMS: [&str; 3] = ["kwargs", "event-context", "context-event"];
+/// That of a server in an image.
+const OF_SERVERS: [&str; 1] = ["http"];
+/// Those in which cases run that a language has only once.
+pub(crate) const ONCE: [&str; 2] = ["event-context", "http"];
 
 /// A language that is tried.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Language {
     pub(crate) name: String,
     /// Where its functions are.
     pub(crate) folder: PathBuf,
+    /// Whether its functions are images.
+    pub(crate) is_images: bool,
     conformance: Conformance,
 }
 
@@ -54,6 +59,7 @@ impl Language {
         let language = Self {
             name,
             folder,
+            is_images: family.manifest.bring_image,
             conformance,
         };
         language.check(family).with_context(|| path.display().to_string())?;
@@ -61,7 +67,9 @@ impl Language {
     }
 
     fn check(&self, family: &Family) -> Result<()> {
-        for convention in &family.conventions {
+        // A program that runs once for each call has nothing that the cases could be tried on one after the other.
+        let tried = |convention: &&Convention| !self.is_images || self.conventions().contains(&convention.as_str());
+        for convention in family.conventions.iter().filter(tried) {
             let named = self.conformance.entry.contains_key(convention.as_str());
             ensure!(
                 named,
@@ -78,6 +86,20 @@ impl Language {
             ensure!(reason.len() > 20, "the hole `{hole}` needs a reason that explains it");
         }
         Ok(())
+    }
+
+    /// The columns it has in the table.
+    pub(crate) fn conventions(&self) -> &'static [&'static str] {
+        match self.is_images {
+            true => &OF_SERVERS,
+            false => &OF_SHIMS,
+        }
+    }
+
+    /// The one in which cases run that it has only once.
+    pub(crate) fn once(&self) -> &'static str {
+        let [shims, servers] = ONCE;
+        if self.is_images { servers } else { shims }
     }
 
     /// Where the functions begin in a convention; `None` when the runtime does not speak it.

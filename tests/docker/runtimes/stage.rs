@@ -2,8 +2,8 @@
 
 use super::calls::Connection;
 use super::cases::Case;
-use super::language::{CONVENTIONS, Language, ONCE};
-use crate::helpers::{Daemon, hob};
+use super::language::Language;
+use crate::helpers::{Daemon, base_image, docker, hob};
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 
@@ -27,6 +27,34 @@ pub(crate) struct Subject<'a> {
     pub(crate) function: String,
 }
 
+/// The images of a daemon's functions, where these are images; removed when it is dropped.
+pub(crate) struct Images(String);
+
+impl Images {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
+        Self(format!("hob-test/conformance-{}", daemon.instance))
+    }
+
+    fn name(&self, folder: &str) -> String {
+        format!("{}:{folder}", self.0)
+    }
+
+    /// Builds what is in one of the language's folders.
+    fn build(&self, language: &Language, folder: &str) {
+        let (base, context) = (format!("BASE={}", base_image()), language.folder.join(folder));
+        let context = context.display().to_string();
+        docker(&["build", "-q", "-t", &self.name(folder), "--build-arg", &base, &context]);
+    }
+}
+
+impl Drop for Images {
+    fn drop(&mut self) {
+        for folder in ["function", "broken"] {
+            docker(&["rmi", "-f", &self.name(folder)]);
+        }
+    }
+}
+
 /// One `hob deploy`.
 struct Deploy {
     name: String,
@@ -40,15 +68,21 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// Code that should be ready is not, or broken code is.
-    pub(crate) async fn set(daemon: &'a Daemon, language: &'a Language) -> Result<Self> {
+    pub(crate) async fn set(daemon: &'a Daemon, images: &'a Images, language: &'a Language) -> Result<Self> {
+        if language.is_images {
+            tokio::task::block_in_place(|| {
+                images.build(language, "function");
+                images.build(language, "broken");
+            });
+        }
         let mut deploys: Vec<Deploy> = spoken(language).map(|convention| main(language, convention)).collect();
         deploys.push(limits(language));
-        if language.hole(Case::Dependency, ONCE).is_none() {
+        if language.hole(Case::Dependency, language.once()).is_none() {
             deploys.push(dependency(language));
         }
-        try_join_all(deploys.iter().map(|deploy| run(daemon, language, deploy, 0))).await?;
-        let broken = match language.hole(Case::Broken, ONCE) {
-            None => run(daemon, language, &broken(language), FAILED).await?,
+        try_join_all(deploys.iter().map(|deploy| run(daemon, images, language, deploy, 0))).await?;
+        let broken = match language.hole(Case::Broken, language.once()) {
+            None => run(daemon, images, language, &broken(language), FAILED).await?,
             Some(_) => String::new(),
         };
         Ok(Self {
@@ -66,7 +100,7 @@ impl<'a> Stage<'a> {
 
     /// Another of the language's functions.
     pub(crate) fn other(&'a self, what: &str) -> Subject<'a> {
-        self.named(ONCE, format!("{}-{what}", self.language.name))
+        self.named(self.language.once(), format!("{}-{what}", self.language.name))
     }
 
     fn named(&'a self, convention: &'static str, function: String) -> Subject<'a> {
@@ -99,9 +133,8 @@ impl Subject<'_> {
 
 /// The conventions that the language's shim speaks.
 fn spoken(language: &Language) -> impl Iterator<Item = &'static str> {
-    CONVENTIONS
-        .into_iter()
-        .filter(|convention| language.entry(convention).is_some())
+    let all = language.conventions().iter().copied();
+    all.filter(|convention| language.entry(convention).is_some())
 }
 
 fn main(language: &Language, convention: &'static str) -> Deploy {
@@ -118,7 +151,7 @@ fn limits(language: &Language) -> Deploy {
     Deploy {
         name: format!("{}-limits", language.name),
         folder: "function",
-        convention: ONCE,
+        convention: language.once(),
         options: &["--timeout", "5s", "--memory", "128"],
     }
 }
@@ -127,7 +160,7 @@ fn dependency(language: &Language) -> Deploy {
     Deploy {
         name: format!("{}-dependency", language.name),
         folder: "dependency",
-        convention: ONCE,
+        convention: language.once(),
         options: &[],
     }
 }
@@ -136,20 +169,25 @@ fn broken(language: &Language) -> Deploy {
     Deploy {
         name: format!("{}-broken", language.name),
         folder: "broken",
-        convention: ONCE,
+        convention: language.once(),
         options: &[],
     }
 }
 
 /// Runs `hob deploy`, which must end with `code`; answers what it said on standard error.
-async fn run(daemon: &Daemon, language: &Language, deploy: &Deploy, code: i32) -> Result<String> {
+async fn run(daemon: &Daemon, images: &Images, language: &Language, deploy: &Deploy, code: i32) -> Result<String> {
     let entry = language.entry(deploy.convention).context("an entry")?;
     let mut command = hob();
+    command.arg("deploy");
+    match language.is_images {
+        true => command.args(["--image", &images.name(deploy.folder)]),
+        false => command
+            .arg(language.folder.join(deploy.folder))
+            .args(["--runtime", &language.name, "--entry", entry]),
+    };
     command
-        .arg("deploy")
-        .arg(language.folder.join(deploy.folder))
-        .args(["--name", &deploy.name, "--runtime", &language.name, "--max", "1"])
-        .args(["--convention", deploy.convention, "--entry", entry])
+        .args(["--name", &deploy.name, "--max", "1"])
+        .args(["--convention", deploy.convention])
         .args(deploy.options)
         .env("HOB_URL", format!("http://{}", daemon.address));
     let ended = tokio::task::spawn_blocking(move || command.output()).await??;

@@ -1,9 +1,9 @@
 //! What came of it, as a table for people: a line for each case, a column for each runtime and convention.
 
 use super::cases::Case;
-use super::language::{CONVENTIONS, Language};
+use super::language::Language;
 use super::stage::Stage;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter, Result as Written};
 use std::time::Instant;
 
@@ -53,7 +53,7 @@ impl Cell {
     pub(crate) fn unusable(language: &Language, error: &anyhow::Error) -> Self {
         Self {
             language: language.name.clone(),
-            convention: CONVENTIONS[0],
+            convention: language.once(),
             case: None,
             outcome: Outcome::Failed(format!("{error:#}")),
         }
@@ -78,8 +78,16 @@ impl Table {
         !self.0.is_empty() && !self.0.iter().any(|cell| matches!(cell.outcome, Outcome::Failed(_)))
     }
 
-    fn languages(&self) -> BTreeSet<&str> {
-        self.0.iter().map(|cell| cell.language.as_str()).collect()
+    /// Each with its conventions, in the order in which they were tried.
+    fn languages(&self) -> BTreeMap<&str, Vec<&'static str>> {
+        let mut all = BTreeMap::<_, Vec<_>>::new();
+        for cell in &self.0 {
+            let conventions = all.entry(cell.language.as_str()).or_default();
+            if !conventions.contains(&cell.convention) {
+                conventions.push(cell.convention);
+            }
+        }
+        all
     }
 
     fn cell(&self, language: &str, convention: &str, case: Case) -> Option<&Cell> {
@@ -98,19 +106,21 @@ impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         let languages = self.languages();
         write!(f, "{:12}", "")?;
-        languages.iter().try_for_each(|language| write!(f, "| {language:29}"))?;
+        for (language, conventions) in &languages {
+            write!(f, "| {language:0$}", conventions.len() * 10 - 1)?;
+        }
         write!(f, "\n{:12}", "ms")?;
-        for _ in &languages {
+        for conventions in languages.values() {
             write!(f, "|")?;
-            CONVENTIONS
+            conventions
                 .iter()
                 .try_for_each(|name| write!(f, "{:>10}", short(name)))?;
         }
         for case in Case::ALL {
             write!(f, "\n{:12}", case.name())?;
-            for language in &languages {
+            for (language, conventions) in &languages {
                 write!(f, "|")?;
-                for convention in CONVENTIONS {
+                for convention in conventions {
                     write!(
                         f,
                         "{:>10}",

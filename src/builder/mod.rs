@@ -1,8 +1,8 @@
 //! Images: a runtime's, made once; a function's dependencies, made before it serves; the function's own, to carry elsewhere.
 //!
 //! `plan` decides (pure), `context` reads and packs, `base` finds what is built upon, `dependencies` makes what workers
-//! run, `clean` removes what nothing refers to, `log` keeps what a build says. Plain code needs no image: a pre-warmed
-//! worker loads its tree.
+//! run, `clean` removes what nothing refers to, `log` keeps what a build says, `steps` reads build steps as others write
+//! them (pure). Plain code needs no image: a pre-warmed worker loads its tree.
 
 mod base;
 mod clean;
@@ -10,12 +10,14 @@ mod context;
 mod dependencies;
 mod log;
 mod plan;
+mod steps;
 
 pub use base::Usable;
 pub use clean::{Clean, Cleaned, Usage};
 pub use dependencies::Order;
 pub use log::BuildLog;
 pub use plan::FunctionImageOrder;
+pub use steps::Steps;
 
 use crate::domain::{Error, InstanceId, RuntimeRef};
 use crate::engine::{self, BuildRequest, Engine, LABEL_INSTANCE};

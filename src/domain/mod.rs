@@ -14,6 +14,7 @@ mod id;
 mod job;
 mod limits;
 mod name;
+pub mod notation;
 mod port;
 mod retry;
 mod revision;

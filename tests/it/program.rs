@@ -1,6 +1,7 @@
 //! The program itself, as a process beside a daemon in this one: what `hob deploy` makes of a project, and `hob dev`.
 
-use crate::support::{Hob, eventually, root};
+use crate::support::{Hob, eventually, fake_engine, root};
+use hob::engine::Engine;
 use http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -173,6 +174,161 @@ async fn files_of_other_tools_are_deployed_as_they_are() {
     said(&hob, folder.path(), &["deploy", "c"]).await;
     assert_eq!(hob.get("/function/inner").await.text(), "inline");
     assert_eq!(said(&hob, folder.path(), &["deploy", "c"]).await, "");
+}
+
+/// What it says on standard error, and with which code it ends.
+async fn remarks(hob: &Hob, directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = run(hob, directory, arguments).await;
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_function_of_a_serverless_yml_is_never_deployed_open() {
+    let (hob, _fake) = Hob::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    put(
+        at,
+        "handler.py",
+        "def handle(event, context):\n    return {'body': 'open'}\n",
+    );
+    let file = |privacy: &str| {
+        let text = format!(
+            "provider: {{runtime: python, scwToken: '${{env:NONE}}'}}\npackage: {{patterns: ['!x']}}\nfunctions:\n  f:\n    \
+             handler: handler.handle\n    privacy: {privacy}\n    events: [{{sqs: {{queue: q}}}}]\n"
+        );
+        put(at, "serverless.yml", &text);
+    };
+    file("private");
+    for arguments in [&["deploy"][..], &["deploy", "--plan"], &["dev"]] {
+        let (code, said) = remarks(&hob, at, arguments).await;
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(
+            said.contains("`functions.f` has the privacy `private`") && said.contains("PRIVACY=public"),
+            "{said}"
+        );
+    }
+    let missing = hob.get("/hob/v1/functions/f").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+
+    file("\"${env:PRIVACY, 'private'}\"");
+    assert_eq!(remarks(&hob, at, &["deploy"]).await.0, Some(2));
+    let mut opened = command(&hob, at, &["deploy"]);
+    opened.env("PRIVACY", "public");
+    let opened = tokio::task::spawn_blocking(move || opened.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let said = String::from_utf8(opened.stderr).unwrap();
+    assert!(opened.status.success(), "{said}");
+    let notes: Vec<_> = said.lines().filter(|line| line.starts_with("note: ")).collect();
+    assert_eq!(
+        notes,
+        [
+            "note: `package.patterns` has no effect here: .hobignore says what stays out of the package",
+            "note: an event `sqs` of `functions.f` is not served here, and left out",
+        ]
+    );
+    assert_eq!(hob.get("/function/f").await.text(), "open");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_yaml_runs_the_code_that_it_names_and_says_what_has_no_effect() {
+    let fake = fake_engine();
+    let server = root().join("tests/support/server.py").display().to_string();
+    fake.add_program("registry.lan/server:1", vec!["python3".to_owned(), server]);
+    let hob = Hob::start_on(
+        Arc::clone(&fake) as Arc<dyn Engine>,
+        &[("HOB_SOURCES_ALLOW_PRIVATE_URLS", "true")],
+    )
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    put(
+        at,
+        "main.py",
+        "def handler(context, event):\n    return 'of the folder'\n",
+    );
+    let file = |name: &str, spec: &str| {
+        put(
+            at,
+            "function.yaml",
+            &format!("metadata: {{name: {name}}}\nspec:\n{spec}"),
+        )
+    };
+
+    file("image", "  image: registry.lan/server:1\n  runtime: python:3.11\n");
+    assert_eq!(
+        said(&hob, at, &["deploy"]).await,
+        "+ function image: image registry.lan/server:1\n"
+    );
+    assert_eq!(hob.get("/function/image/echo").await.json()["method"], "GET");
+    assert_eq!(said(&hob, at, &["deploy"]).await, "");
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/main.py", listener.local_addr().unwrap());
+    let code = "def handler(context, event):\n    return 'of the url ' + event.trigger.kind\n";
+    let router = axum::Router::new().route("/main.py", axum::routing::get(move || std::future::ready(code)));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let usual = "  runtime: python\n  handler: main:handler\n";
+    file("fetched", &format!("{usual}  build: {{path: '{url}'}}\n"));
+    let plan = said(&hob, at, &["deploy"]).await;
+    assert_eq!(
+        plan,
+        format!("+ function fetched: runtime python, code of {url}, entry main:handler\n")
+    );
+    assert_eq!(hob.get("/function/fetched").await.text(), "of the url http");
+    let again = said(&hob, at, &["deploy"]).await;
+    assert_eq!(again, format!("~ function fetched: code of {url}\n"));
+    serving.abort();
+
+    file(
+        "cloned",
+        &format!("{usual}  build: {{codeEntryType: github, path: 'https://h/o/r'}}\n"),
+    );
+    let (exit, told) = remarks(&hob, at, &["deploy"]).await;
+    assert_eq!(exit, Some(2));
+    assert!(
+        told.contains("`github` is not fetched") && told.contains("/api/functions"),
+        "{told}"
+    );
+
+    let triggers = "{web: {kind: http, attributes: {port: 32001}}, \
+                    t: {kind: cron, attributes: {schedule: 'TZ=Europe/Paris 0 3 * * *', event: {path: /tick}}}, \
+                    u: {kind: cron, attributes: {interval: 1h30m}}}";
+    file(
+        "said",
+        &format!(
+            "{usual}  eventTimeout: 1m30s\n  securityContext: {{runAsUser: 1}}\n  build: {{baseImage: x}}\n  triggers: {triggers}\n"
+        ),
+    );
+    let (exit, told) = remarks(&hob, at, &["deploy"]).await;
+    assert_eq!(exit, Some(0), "{told}");
+    for key in [
+        "`spec.securityContext`",
+        "`spec.build.baseImage`",
+        "`spec.triggers.web.attributes.port`",
+    ] {
+        assert_eq!(
+            told.matches(&format!("note: {key} has no effect here")).count(),
+            1,
+            "{told}"
+        );
+    }
+    assert_eq!(said(&hob, at, &["deploy"]).await, "", "nothing differs");
+    assert_eq!(hob.view("said").await["latest"]["limits"]["timeout_ms"], 90_000);
+    let jobs = hob.get("/hob/v1/jobs?function=said").await.json();
+    let mut jobs: Vec<_> = jobs["jobs"].as_array().unwrap().iter().collect();
+    jobs.sort_by_key(|job| job["name"].as_str());
+    assert_eq!(
+        (&jobs[0]["cron"], &jobs[0]["tz"], &jobs[1]["every_ms"]),
+        (&json!("0 3 * * *"), &json!("Europe/Paris"), &json!(5_400_000))
+    );
+
+    file("off", &format!("{usual}  disable: true\n"));
+    let (exit, told) = remarks(&hob, at, &["deploy"]).await;
+    assert!(exit == Some(0) && told.contains("`spec.disable` is true"), "{told}");
+    assert_eq!(hob.get("/hob/v1/functions/off").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

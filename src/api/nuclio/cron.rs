@@ -3,9 +3,9 @@
 //! Source: the contract's section 13. Other than upstream a schedule lives in the daemon, and wakes what is parked.
 
 use super::config::{Spec, Trigger};
-use super::duration;
 use super::fault::Fault;
 use crate::app::{App, JobUpdate, NewJob};
+use crate::domain::notation::{self, Rhythm};
 use crate::domain::{Error, Function, Job, JobChange, Missed, Overlap, Schedule, Selector, Timestamp};
 use crate::store::{AsyncInput, JobFilter};
 use serde::Deserialize;
@@ -53,41 +53,23 @@ fn schedule(attributes: &Attributes, now: Timestamp) -> Result<Schedule, Fault> 
     if !attributes.interval.is_empty() {
         return every(&attributes.interval, now);
     }
-    let text = attributes.schedule.trim();
-    let (zone, pattern) = zone_and_pattern(text);
-    match pattern.strip_prefix("@every ") {
-        _ if text.is_empty() => Err(Fault::bad(
+    if attributes.schedule.trim().is_empty() {
+        return Err(Fault::bad(
             "Cron trigger configuration must contain either interval or schedule",
-        )),
-        Some(interval) => every(interval.trim(), now),
-        None => Ok(Schedule::cron(&seconds_at_zero(pattern), zone)?),
+        ));
+    }
+    match notation::rhythm(&attributes.schedule) {
+        Rhythm::Every(interval) => every(&interval, now),
+        Rhythm::Cron { pattern, zone } => Ok(Schedule::cron(&pattern, zone.as_deref().unwrap_or("UTC"))?),
     }
 }
 
 fn every(interval: &str, now: Timestamp) -> Result<Schedule, Fault> {
     let length =
-        duration::parse(interval).ok_or_else(|| Fault::bad(format!("time: invalid duration \"{interval}\"")))?;
+        notation::duration(interval).ok_or_else(|| Fault::bad(format!("time: invalid duration \"{interval}\"")))?;
     let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
     let first = Timestamp::from_millis(now.as_millis().saturating_add(millis));
     Ok(Schedule::every(length, first)?)
-}
-
-/// `TZ=Area/City` or `CRON_TZ=Area/City` in front names a time zone.
-fn zone_and_pattern(text: &str) -> (&str, &str) {
-    let named = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ="));
-    match named.and_then(|rest| rest.split_once(' ')) {
-        Some((zone, pattern)) => (zone, pattern.trim()),
-        None => ("UTC", text),
-    }
-}
-
-/// Of six fields the first are the seconds; any second means the first.
-fn seconds_at_zero(pattern: &str) -> String {
-    let fields: Vec<_> = pattern.split_whitespace().collect();
-    match fields.split_first() {
-        Some((&"*", rest)) if rest.len() == 5 => format!("0 {}", rest.join(" ")),
-        _ => pattern.replace('?', "*"),
-    }
 }
 
 fn input(name: &str, event: &Event) -> AsyncInput {

@@ -9,9 +9,9 @@ use super::deploy::{self, Kind, Order, Patience};
 use super::fault::Fault;
 use super::note::{self, Found};
 use super::schema::Origin;
-use super::{Dashboard, Route, api_gateways, duration, function_events, function_view, names, wire};
+use super::{Dashboard, Route, api_gateways, function_events, function_view, names, wire};
 use crate::app::App;
-use crate::domain::Error;
+use crate::domain::{Error, notation};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -141,7 +141,7 @@ async fn accept(
 /// How long the client waits until a function is written down.
 pub(super) fn patience(headers: &HeaderMap) -> Duration {
     let said = wire::text(headers, "x-nuclio-creation-state-updated-timeout");
-    said.and_then(duration::parse).unwrap_or(PATIENCE)
+    said.and_then(notation::duration).unwrap_or(PATIENCE)
 }
 
 async fn config(body: Body) -> Result<Config, Fault> {

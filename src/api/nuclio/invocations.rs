@@ -7,10 +7,10 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::functions::{NAME, NAMESPACE};
 use super::note::{self, Found, Stage};
-use super::{Dashboard, Route, duration, reach, wire};
+use super::{Dashboard, Route, reach, wire};
 use crate::api::kit::invoke::{CallParts, invoke_as_its_server};
 use crate::app::{Callee, InvokeOptions};
-use crate::domain::{ExecutionId, FunctionId};
+use crate::domain::{ExecutionId, FunctionId, notation};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -104,7 +104,7 @@ async fn call(State(dashboard): State<Dashboard>, caller: Caller, request: Reque
 
 /// `None`: as long as it takes.
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    match wire::text(headers, TIMEOUT).map(duration::parse) {
+    match wire::text(headers, TIMEOUT).map(notation::duration) {
         None => Ok(Some(USUAL_TIMEOUT)),
         Some(Some(Duration::ZERO)) => Ok(None),
         Some(Some(limit)) => Ok(Some(limit)),

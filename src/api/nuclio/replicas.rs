@@ -7,9 +7,9 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::functions::NAMESPACE;
 use super::note::{self, Found};
-use super::{Dashboard, Route, duration, wire};
+use super::{Dashboard, Route, wire};
 use crate::api::kit::function_log::{LARGEST_LIMIT, Scope, Wanted, pieces};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, notation};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -111,7 +111,7 @@ impl Asked {
         let since = wire::parameter(query, "since").filter(|text| !text.is_empty());
         let since_ms = since.map(|text| {
             let wrong = || Fault::bad(format!("time: invalid duration \"{text}\""));
-            let length = duration::parse(&text).ok_or_else(wrong)?;
+            let length = notation::duration(&text).ok_or_else(wrong)?;
             Ok::<_, Fault>(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
         });
         Ok(Self {

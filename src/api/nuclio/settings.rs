@@ -4,9 +4,8 @@
 use super::commands;
 use super::config::{Config, Spec};
 use super::fault::Fault;
-use super::{duration, quantity};
 use crate::app::{App, Settings};
-use crate::domain::{Concurrency, Convention, Cpu, Error, Intake, Memory, Timeout};
+use crate::domain::{Concurrency, Convention, Cpu, Error, Intake, Memory, Timeout, notation};
 use crate::runtime::Family;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -175,20 +174,33 @@ fn workers(count: i64) -> u16 {
 
 /// Without a time limit of its own, an event may take as long as any.
 fn timeout(app: &App, spec: &Spec) -> Result<Timeout, Fault> {
-    let asked = duration::parse(&spec.event_timeout).filter(|time| !time.is_zero());
+    let asked = notation::duration(&spec.event_timeout).filter(|time| !time.is_zero());
     let millis = asked.unwrap_or_else(|| app.longest_timeout()).as_millis();
     Ok(Timeout::from_millis(u32::try_from(millis).unwrap_or(u32::MAX))?)
 }
 
 fn memory(amount: &Value) -> Result<Memory, Fault> {
-    let bytes = quantity::whole(amount).ok_or_else(|| unreadable("memory", amount))?;
+    let bytes = text(amount)
+        .as_deref()
+        .and_then(notation::whole)
+        .ok_or_else(|| unreadable("memory", amount))?;
     let mib = bytes.div_ceil(1024 * 1024).max(LEAST_MEMORY);
     Ok(Memory::from_mib(u32::try_from(mib).unwrap_or(u32::MAX))?)
 }
 
 fn cpu(amount: &Value) -> Result<Cpu, Error> {
-    let millis = quantity::thousandths(amount).ok_or_else(|| Error::invalid(unreadable("cpu", amount).message))?;
+    let millis = text(amount).as_deref().and_then(notation::thousandths);
+    let millis = millis.ok_or_else(|| Error::invalid(unreadable("cpu", amount).message))?;
     Cpu::from_millis(u32::try_from(millis.max(10)).unwrap_or(u32::MAX))
+}
+
+/// An amount as it is written, with quotation marks or without.
+fn text(amount: &Value) -> Option<String> {
+    match amount {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 fn unreadable(what: &str, amount: &Value) -> Fault {

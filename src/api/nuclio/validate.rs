@@ -4,7 +4,8 @@
 
 use super::config::{Config, Spec, Trigger};
 use super::fault::Fault;
-use super::{cron, duration, names};
+use super::{cron, names};
+use crate::domain::notation;
 use crate::engine::is_image_name;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -99,7 +100,7 @@ fn batch(config: &Config, key: &str) -> Result<(), Fault> {
         return Err(Fault::bad("Batch size should be 1 or higher"));
     }
     let timeout = batch["timeout"].as_str().unwrap_or("1s");
-    match duration::parse(timeout) {
+    match notation::duration(timeout) {
         Some(_) => Ok(()),
         None => Err(Fault::bad(format!(
             "Batching timeout validation failed. Error: time: invalid duration \"{timeout}\""
@@ -171,7 +172,7 @@ fn scale(config: &Config, spec: &Spec) -> Result<(), Fault> {
 
 fn event_timeout(spec: &Spec) -> Result<(), Fault> {
     let text = &spec.event_timeout;
-    match text.is_empty() || duration::parse(text).is_some() {
+    match text.is_empty() || notation::duration(text).is_some() {
         true => Ok(()),
         false => Err(Fault::bad(format!("time: invalid duration \"{text}\""))),
     }

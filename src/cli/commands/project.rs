@@ -114,10 +114,10 @@ async fn pack(context: &mut Context<'_>, function: &mut Function, there: &There)
     let code = function.code.clone();
     let extension = match &code {
         Code::Inline(..) => extension(context, function.settings.runtime.as_deref()).await?,
-        Code::Image | Code::Path(_) => String::new(),
+        Code::Image | Code::Fetched | Code::Path(_) => String::new(),
     };
     let packing = tokio::task::spawn_blocking(move || match code {
-        Code::Image => Ok(None),
+        Code::Image | Code::Fetched => Ok(None),
         Code::Path(path) => Package::open(&path).map(Some),
         Code::Inline(stem, text) => Package::of_text(&format!("{stem}{extension}"), &text).map(Some),
     });

@@ -80,6 +80,8 @@ pub(crate) enum Code {
     Path(PathBuf),
     /// An image; the settings name it.
     Image,
+    /// What the daemon fetches; the settings say from where.
+    Fetched,
     /// One source file: its name and text.
     Inline(String, String),
 }

@@ -51,7 +51,7 @@ pub(super) async fn develop(kit: Kit, place: PathBuf, mut news: watch::Receiver<
 fn roots_of(function: &Function) -> Vec<PathBuf> {
     match &function.code {
         Code::Path(path) => vec![path.clone()],
-        Code::Image | Code::Inline(..) => Vec::new(),
+        Code::Image | Code::Fetched | Code::Inline(..) => Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use futures_util::future::{AbortHandle, BoxFuture, abortable, join};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use http::Method;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,10 +62,6 @@ pub(super) async fn dev(context: &mut Context<'_>, global: &Global, args: DevArg
     let mut projects = Vec::new();
     for place in places {
         let project = project::read(place.clone()).await?;
-        project
-            .remarks
-            .iter()
-            .for_each(|remark| context.output.note(&format!("note: {remark}")));
         project::choose_namespace(context, &project);
         projects.push((place, project));
     }
@@ -76,6 +72,7 @@ pub(super) async fn dev(context: &mut Context<'_>, global: &Global, args: DevArg
         width: Arc::default(),
     });
     for (place, project) in projects {
+        stage.remark(context, &project);
         stage.follow(&place, &project);
         stage.take(context, place, project).await?;
     }
@@ -109,6 +106,8 @@ struct Stage {
     work: FuturesUnordered<BoxFuture<'static, ()>>,
     /// The project files that are watched, each until it changes.
     projects: FuturesUnordered<BoxFuture<'static, Followed>>,
+    /// Remarks about project files, each said once.
+    said: BTreeSet<String>,
 }
 
 /// A place whose project file is watched.
@@ -136,6 +135,16 @@ impl Stage {
             acts: BTreeMap::new(),
             work: FuturesUnordered::new(),
             projects: FuturesUnordered::new(),
+            said: BTreeSet::new(),
+        }
+    }
+
+    /// Says what a project file has to no effect, unless it was said before.
+    fn remark(&mut self, context: &mut Context<'_>, project: &Project) {
+        for remark in &project.remarks {
+            if self.said.insert(remark.clone()) {
+                context.output.note(&format!("note: {remark}"));
+            }
         }
     }
 
@@ -181,6 +190,7 @@ impl Stage {
             Err(_) if followed.file.is_none() => return Ok(()),
             read => read?,
         };
+        self.remark(context, &project);
         self.take(context, followed.place.clone(), project).await
     }
 

@@ -71,7 +71,8 @@ impl Step {
     }
 }
 
-/// The steps for one function, in order. `digest` is that of its code; none for an image.
+/// The steps for one function, in order. `digest` is that of its code; none for an image, and for what the daemon
+/// fetches: only who fetches it knows whether it is the same, so that each time it is a step.
 pub(crate) fn steps(wanted: &Function, digest: Option<&str>, there: &There) -> Vec<Step> {
     let mut steps: Vec<Step> = function(wanted, digest, there).into_iter().collect();
     if let Some(jobs) = &wanted.jobs {
@@ -106,6 +107,7 @@ fn function(wanted: &Function, digest: Option<&str>, there: &There) -> Option<St
     if new_code {
         details.push("code".to_owned());
     }
+    details.extend(place(&wanted.settings).map(|place| format!("code of {place}")));
     details.extend(differences(&wanted.settings, latest));
     details.extend(variables(&settings.env.clone().unwrap_or_default(), &latest.env));
     details.extend(secret_details);
@@ -125,6 +127,7 @@ fn said(settings: &DeploySettings) -> Vec<String> {
     let named = [
         ("runtime", settings.runtime.clone()),
         ("image", settings.image.clone()),
+        ("code of", place(settings)),
         ("entry", settings.entry.clone()),
         ("memory", settings.memory_mib.map(|mib| format!("{mib} MiB"))),
         ("timeout", settings.timeout_ms.map(time)),
@@ -133,6 +136,16 @@ fn said(settings: &DeploySettings) -> Vec<String> {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name} {}", value?)));
     named.collect()
+}
+
+/// From where the daemon fetches the code, without what may open doors there.
+fn place(settings: &DeploySettings) -> Option<String> {
+    let url = settings.source.as_ref()?.url.as_deref()?;
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    let (scheme, rest) = url.split_once("://")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit('@').next().unwrap_or(host);
+    Some(format!("{scheme}://{host}/{path}"))
 }
 
 fn differences(wanted: &DeploySettings, latest: &RevisionView) -> Vec<String> {

@@ -264,3 +264,26 @@ fn a_webhook_of_another_kind_is_another_webhook() {
     let expect = ["- webhook pushes of hello", "+ webhook pushes of hello"];
     assert_eq!(lines(&function, "digest", &there), expect);
 }
+
+#[test]
+fn what_the_daemon_fetches_is_fetched_each_time_and_its_credentials_are_not_shown() {
+    let url = Some("https://me:hush@h.example/a/b.zip?sign=hush".to_owned());
+    let source = crate::api::native::wire::CodeSource {
+        url,
+        ..Default::default()
+    };
+    let function = wanted(DeploySettings {
+        source: Some(source),
+        ..DeploySettings::default()
+    });
+    let line = |there: &There| steps(&function, None, there).iter().map(Step::line).collect::<Vec<_>>();
+    assert_eq!(
+        line(&There::default()),
+        ["+ function hello: code of https://h.example/a/b.zip"]
+    );
+    let there = There {
+        function: Some(view()),
+        ..There::default()
+    };
+    assert_eq!(line(&there), ["~ function hello: code of https://h.example/a/b.zip"]);
+}

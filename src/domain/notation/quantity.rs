@@ -1,7 +1,5 @@
 //! Amounts as Kubernetes writes them: `500m`, `1.5`, `128Mi`, `1e3`. Pure.
 
-use serde_json::Value;
-
 /// Suffixes and what they stand for; longer ones before those they begin with.
 const SUFFIXES: [(&str, f64); 14] = [
     ("Ki", 1024.0),
@@ -21,21 +19,15 @@ const SUFFIXES: [(&str, f64); 14] = [
 ];
 
 /// An amount, rounded up to a whole number; `None` for what is none.
-pub(super) fn whole(amount: &Value) -> Option<u64> {
-    rounded_up(number(amount)?)
+#[must_use]
+pub fn whole(amount: &str) -> Option<u64> {
+    rounded_up(read(amount.trim())?)
 }
 
 /// An amount in thousandths, rounded up; `None` for what is none.
-pub(super) fn thousandths(amount: &Value) -> Option<u64> {
-    rounded_up(number(amount)? * 1000.0)
-}
-
-fn number(amount: &Value) -> Option<f64> {
-    match amount {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => read(text.trim()),
-        _ => None,
-    }
+#[must_use]
+pub fn thousandths(amount: &str) -> Option<u64> {
+    rounded_up(read(amount.trim())? * 1000.0)
 }
 
 fn read(text: &str) -> Option<f64> {
@@ -56,26 +48,24 @@ fn rounded_up(number: f64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn amounts_are_read_as_kubernetes_reads_them() {
         for (amount, bytes) in [
-            (json!("128Mi"), Some(134_217_728)),
-            (json!("1.5Gi"), Some(1_610_612_736)),
-            (json!("1M"), Some(1_000_000)),
-            (json!("1e3"), Some(1000)),
-            (json!(64), Some(64)),
-            (json!("much"), None),
-            (json!("-1"), None),
-            (json!(""), None),
-            (json!("infM"), None),
-            (json!(null), None),
+            ("128Mi", Some(134_217_728)),
+            ("1.5Gi", Some(1_610_612_736)),
+            ("1M", Some(1_000_000)),
+            ("1e3", Some(1000)),
+            ("64", Some(64)),
+            ("much", None),
+            ("-1", None),
+            ("", None),
+            ("infM", None),
         ] {
-            assert_eq!(whole(&amount), bytes, "{amount}");
+            assert_eq!(whole(amount), bytes, "{amount}");
         }
-        assert_eq!(thousandths(&json!("500m")), Some(500));
-        assert_eq!(thousandths(&json!(0.25)), Some(250));
-        assert_eq!(thousandths(&json!("2")), Some(2000));
+        assert_eq!(thousandths("500m"), Some(500));
+        assert_eq!(thousandths("0.25"), Some(250));
+        assert_eq!(thousandths("2"), Some(2000));
     }
 }

@@ -15,7 +15,8 @@ const UNITS: [(&str, f64); 8] = [
 ];
 
 /// Reads a length of time; `None` for what is none, negative ones too. A bare number is none, except `0`.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
         return Some(Duration::ZERO);
@@ -57,7 +58,7 @@ mod tests {
             ("0s", 0),
             (".5s", 500),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in [
             "",
@@ -70,7 +71,7 @@ mod tests {
             "1..5s",
             "99999999999999999999h",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(duration(text), None, "{text}");
         }
     }
 }

@@ -96,9 +96,12 @@ fn shown(lock: &Lock, request: &Request) -> Shown {
 
 fn locked(lock: &Lock) -> Response {
     let basic = matches!(lock, Lock::Basic { .. });
-    let message = match basic {
-        true => "this gateway wants a user and a password: send them by HTTP Basic",
-        false => "this gateway wants a key: send it as `Authorization: Bearer KEY`",
+    let message = match lock {
+        Lock::Basic { .. } => "this gateway wants a user and a password: send them by HTTP Basic",
+        Lock::Keys { keys, .. } if keys.is_empty() => {
+            "this gateway wants an access token of the daemon (`hob token create` makes one): send it as `Authorization: Bearer TOKEN` or `X-V3io-Session-Key`"
+        }
+        _ => "this gateway wants a key: send it as `Authorization: Bearer KEY`",
     };
     let mut response = problem::body(StatusCode::UNAUTHORIZED, "unauthorized", message, None, None);
     let scheme = match basic {

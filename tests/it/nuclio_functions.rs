@@ -148,6 +148,52 @@ async fn a_cron_trigger_fires_with_its_event_and_goes_with_its_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_asks_for_an_access_key_opens_for_a_token_of_the_daemon() {
+    let engine = fake_engine() as Arc<dyn Engine>;
+    let hob = Hob::start_on(Arc::clone(&engine), &[]).await.warm().await;
+    deploy(&hob, "a", HELLO, json!({})).await;
+    let gateway = |name: &str| {
+        let upstreams = json!([{"kind": "nucliofunction", "nucliofunction": {"name": "a"}}]);
+        let host = format!("{name}.example");
+        json!({"metadata": {"name": name}, "spec": {
+            "name": name, "host": host, "authenticationMode": "accessKey", "upstreams": upstreams,
+        }})
+        .to_string()
+    };
+    let shut = hob.post("/api/api_gateways", gateway("shut")).await;
+    assert_eq!(shut.status, StatusCode::PRECONDITION_FAILED, "{}", shut.text());
+    assert!(shut.text().contains("hob token create"), "{}", shut.text());
+    let data = hob.data();
+    hob.stop().await;
+    let settings = [("HOB_ACCESS_TOKEN", "secret-token")];
+    let hob = Hob::start_again(&data, engine, &settings).await;
+    let token = [("x-v3io-session-key", "secret-token")];
+    let made = hob
+        .send(Method::POST, "/api/api_gateways", &token, gateway("g").into())
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    for (header, status) in [
+        (None, 401),
+        (Some(("x-v3io-session-key", "wrong-token")), 401),
+        (Some(("x-v3io-session-key", "")), 401),
+        (Some(("x-other", "secret-token")), 401),
+        (Some(("x-v3io-session-key", "secret-token")), 200),
+        (Some(("authorization", "Bearer secret-token")), 200),
+        (Some(("x-auth-token", "secret-token")), 200),
+    ] {
+        let headers: Vec<_> = [("host", "g.example")].into_iter().chain(header).collect();
+        let answer = eventually("the function to be ready", || async {
+            let answer = hob.get_from(hob.address, "/", &headers).await;
+            (answer.status != StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+        })
+        .await;
+        assert_eq!(answer.status.as_u16(), status, "{header:?}: {}", answer.text());
+        let tells = answer.text().contains("X-V3io-Session-Key");
+        assert_eq!(tells, status == 401, "{}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_finds_all_workers_busy_waits_as_long_as_its_trigger_says() {
     const SLOW: &str = "import time\n\ndef handler(context, event):\n    time.sleep(3)\n";
     let (hob, _engine) = Hob::start(&[]).await;

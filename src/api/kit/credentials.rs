@@ -1,4 +1,5 @@
-//! Where a request may carry a token: `X-Auth-Token`, `Authorization: Bearer`, or HTTP Basic as user or password.
+//! Where a request may carry a token: `X-Auth-Token`, `X-V3io-Session-Key`, `Authorization: Bearer`, or HTTP Basic as
+//! user or password.
 //!
 //! Reads headers; does not know which token is good.
 
@@ -6,7 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+/// Headers that are a token and nothing else. The second is what clients of access keys send.
+const PLAIN: [HeaderName; 2] = [
+    HeaderName::from_static("x-auth-token"),
+    HeaderName::from_static("x-v3io-session-key"),
+];
 
 /// Something that may be a token, and the header that carried it.
 #[derive(PartialEq, Eq)]
@@ -15,16 +20,14 @@ pub(super) struct Shown {
     pub(super) secret: String,
 }
 
-/// All that may be a token. At most four: a request is no place for a list of guesses.
+/// All that may be a token. A handful at most: a request is no place for a list of guesses.
 pub(super) fn shown(headers: &HeaderMap) -> Vec<Shown> {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    let plain = headers.get(X_AUTH_TOKEN).and_then(text).into_iter();
-    let mut all: Vec<_> = plain
-        .map(|secret| Shown {
-            header: X_AUTH_TOKEN,
-            secret,
-        })
-        .collect();
+    let plain = PLAIN.into_iter().filter_map(|header| {
+        let secret = headers.get(&header).and_then(text)?;
+        Some(Shown { header, secret })
+    });
+    let mut all: Vec<_> = plain.collect();
     let authorization = headers.get(header::AUTHORIZATION).and_then(text);
     let secrets = authorization.map_or_else(Vec::new, |value| of_authorization(&value));
     all.extend(secrets.into_iter().map(|secret| Shown {
@@ -85,6 +88,7 @@ mod tests {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let table = [
             ("x-auth-token", "t".to_owned(), vec!["t"]),
+            ("x-v3io-session-key", "t".to_owned(), vec!["t"]),
             ("authorization", "Bearer t".to_owned(), vec!["t"]),
             ("authorization", "bearer  t".to_owned(), vec!["t"]),
             ("authorization", basic("u:p:q"), vec!["p:q", "u"]),

@@ -284,7 +284,18 @@ async fn checked(
         functions_are_there(&dashboard.app, namespace, &spec).await?;
     }
     let core = sent.for_core(namespace, &spec)?;
+    check_openable(&core.lock, dashboard.app.keys().any())?;
     Ok((sent, core))
+}
+
+/// Access keys are the daemon's tokens: where there is none, such a gateway would be open to nobody.
+fn check_openable(lock: &Lock, any_token: bool) -> Result<(), Fault> {
+    match lock {
+        Lock::Keys { keys, .. } if keys.is_empty() && !any_token => Err(Fault::unmet(
+            "Authentication mode accessKey asks for an access token of this daemon, and there is none: make one with `hob token create --role admin`, or use basicAuth",
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn functions_are_there(app: &App, namespace: &Namespace, spec: &Spec) -> Result<(), Fault> {

@@ -11,7 +11,7 @@ use crate::domain::{HostName, Lock, PathPrefix, SecretText, Upstream, Upstreams}
 use http::StatusCode;
 use serde::Deserialize;
 
-/// Where a key of the daemon may stand beside the usual places.
+/// Where a key stands beside the usual places; one of the daemon's tokens is one.
 const KEY_HEADER: &str = "x-v3io-session-key";
 /// The only kind of upstream.
 const KIND: &str = "nucliofunction";

@@ -147,6 +147,50 @@ async fn a_cron_trigger_fires_with_its_event_and_goes_with_its_configuration() {
     assert!(!jobs.contains("a@c1"), "{jobs}");
 }
 
+/// The jobs of a namespace by their names.
+async fn jobs(hob: &Hob) -> Vec<Value> {
+    let jobs = hob.get("/hob/v1/jobs?namespace=nuclio").await.json();
+    let jobs = jobs["jobs"].as_array().expect("a list");
+    jobs.iter().map(|job| job["name"].clone()).collect()
+}
+
+fn every_hour() -> Value {
+    json!({"triggers": {"c1": {"kind": "cron", "attributes": {"interval": "1h"}}}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deploys_of_one_function_at_once_make_its_trigger_once() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let body = function("a", HELLO, &every_hour()).to_string();
+    let put = || hob.send(Method::PUT, "/api/functions/a", &[], body.clone().into());
+    let all = tokio::join!(put(), put(), put(), put());
+    let statuses = [all.0, all.1, all.2, all.3].map(|answer| answer.status.as_u16());
+    // Whoever comes while the first is being built is refused; whoever comes after that deploys again.
+    assert!(statuses.contains(&202), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|status| [202, 412].contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(jobs(&hob).await, ["a@c1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trigger_that_was_made_twice_is_one_after_the_next_deploy() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    deploy(&hob, "a", HELLO, every_hour()).await;
+    for name in ["a@c1", "a@c1", "a@gone", "mine"] {
+        let job = json!({"function": "a", "name": name, "cron": "0 0 * * *"}).to_string();
+        let made = hob.post("/hob/v1/jobs?namespace=nuclio", job).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    }
+    deploy(&hob, "a", HELLO, every_hour()).await;
+    let mut jobs = jobs(&hob).await;
+    jobs.sort_by_key(ToString::to_string);
+    assert_eq!(jobs, ["a@c1", "mine"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_asks_for_an_access_key_opens_for_a_token_of_the_daemon() {
     let engine = fake_engine() as Arc<dyn Engine>;

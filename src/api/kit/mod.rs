@@ -8,4 +8,5 @@ pub mod function_log;
 pub mod guard;
 pub mod invoke;
 pub mod kept;
+pub mod locks;
 pub mod problem;

@@ -109,26 +109,30 @@ pub(super) async fn sync(app: &App, function: &Function, spec: &Spec) -> Result<
     for (name, trigger) in wanted {
         let attributes = attributes(trigger)?;
         let (schedule, input) = (schedule(&attributes, app.now())?, input(name, &attributes.event));
-        match there.remove(&job_name(function, name)) {
+        match there.get_mut(&job_name(function, name)).and_then(Vec::pop) {
             Some(job) => change(app, &job, schedule, input).await?,
             None => create(app, function, name, schedule, input).await?,
         }
     }
-    for job in there.into_values() {
+    // What is of no trigger, and what a trigger has twice.
+    for job in there.into_values().flatten() {
         app.delete_job(job.id).await?;
     }
     Ok(())
 }
 
 /// The jobs that are triggers of a function, by name. Others made for it stay as they are.
-async fn ours(app: &App, function: &Function) -> Result<BTreeMap<String, Job>, Error> {
+async fn ours(app: &App, function: &Function) -> Result<BTreeMap<String, Vec<Job>>, Error> {
     let filter = JobFilter {
         function: Some(function.id),
         ..JobFilter::default()
     };
     let jobs = app.list_jobs(filter).await?.into_iter();
-    let ours = jobs.filter(|job| job.name.starts_with(&job_name(function, "")));
-    Ok(ours.map(|job| (job.name.clone(), job)).collect())
+    let mut ours = BTreeMap::<_, Vec<_>>::new();
+    for job in jobs.filter(|job| job.name.starts_with(&job_name(function, ""))) {
+        ours.entry(job.name.clone()).or_default().push(job);
+    }
+    Ok(ours)
 }
 
 fn job_name(function: &Function, trigger: &str) -> String {

@@ -56,7 +56,7 @@ pub(super) struct Patience {
     pub(super) to_the_end: bool,
 }
 
-/// Deploys. The work goes on when the client does not wait for it.
+/// Deploys, after those who asked before for the same function. The work goes on when the client does not wait for it.
 ///
 /// # Errors
 /// What is wrong with the order, or 500 when it takes longer than the client waits.
@@ -64,8 +64,10 @@ pub(super) async fn deploy(dashboard: &Dashboard, order: Order, patience: Patien
     let (tell, told) = oneshot::channel();
     let app = dashboard.app.clone();
     app.in_background({
-        let app = app.clone();
+        let (app, deploys) = (app.clone(), dashboard.deploys.clone());
         async move {
+            let function = format!("{}/{}", order.namespace, order.config.metadata.name);
+            let _one_at_a_time = deploys.hold(&function).await;
             // Nobody may listen any more; what came of it is in the function's state.
             let _ = tell.send(carry_out(&app, order).await);
         }

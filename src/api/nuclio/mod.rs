@@ -42,6 +42,7 @@ mod yaml;
 
 use super::Dialect;
 use super::kit::guard::Door;
+use super::kit::locks::Locks;
 use crate::app::App;
 use crate::domain::Principal;
 use crate::task::Shutdown;
@@ -72,6 +73,8 @@ struct Dashboard {
     /// Ends what would go on for ever.
     shutdown: Shutdown,
     deploy_logs: Arc<DeployLogs>,
+    /// Held while a function is deployed.
+    deploys: Locks,
 }
 
 /// Every route, for the router and for the test that asks each for a recorded exchange.
@@ -104,6 +107,7 @@ pub(super) fn router(dialect: Dialect) -> Router {
         body_limit: dialect.body_limit,
         shutdown: dialect.shutdown,
         deploy_logs: Arc::default(),
+        deploys: Locks::default(),
     };
     let all = routes()
         .into_iter()

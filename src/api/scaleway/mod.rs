@@ -12,7 +12,6 @@ mod domains;
 mod fault;
 mod given;
 mod limits;
-mod locks;
 mod logs;
 mod look;
 mod namespaces;
@@ -34,6 +33,7 @@ mod wire;
 
 use super::Dialect;
 use super::kit::guard::Door;
+use super::kit::locks::Locks;
 use crate::app::App;
 use crate::domain::Principal;
 use crate::listener::tls::Secure;
@@ -44,7 +44,6 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 use fault::Fault;
 use http::{Method, StatusCode, Uri};
-use locks::Locks;
 use std::sync::Arc;
 use tower::ServiceExt;
 

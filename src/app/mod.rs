@@ -381,13 +381,15 @@ impl App {
         let revisions = self.0.store.list_revisions(function.id).await?;
         // Nobody gives it a port while it goes.
         let _ports = self.0.ports.hold().await;
-        let _change = self.0.directory.change().await;
+        let change = self.0.directory.change().await;
         self.0.store.delete_function(function.id).await?;
         self.0.directory.remove(&function);
-        self.0.ports.close(id);
         self.0.gates.remove(id);
         revisions.iter().for_each(|r| self.0.pool.retire(r.id));
+        drop(change);
         self.changed();
+        // Last, because it waits: whoever hears that the function is gone can have its port.
+        self.0.ports.close(id).await;
         Ok(())
     }
 

@@ -7,10 +7,15 @@ use crate::domain::{Error, FunctionId, FunctionPort, Namespace, Port, PortRange}
 use crate::listener::{self, Refused};
 use crate::task::Shutdown;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Whoever serves a port closes it at once when told to; nobody waits longer for it than this.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Where functions' ports are.
 #[derive(Debug, Clone)]
@@ -75,7 +80,7 @@ impl From<PortError> for Error {
     }
 }
 
-/// A port that was just taken, for the ingress to serve.
+/// A port that was just taken, for the ingress to serve. Its fields are dropped in this order.
 #[derive(Debug)]
 pub struct OpenPort {
     /// Whose it is.
@@ -84,6 +89,8 @@ pub struct OpenPort {
     pub listener: TcpListener,
     /// Given when the port is closed: the function is gone, has another, or the daemon stops.
     pub closed: Shutdown,
+    /// To be dropped when the listener is: whoever closes the port waits for that.
+    pub held: oneshot::Sender<Infallible>,
 }
 
 /// The ports there are.
@@ -102,13 +109,21 @@ pub(super) struct Ports {
 struct Held {
     port: Port,
     /// `None`: another program has the port at the moment.
-    open: Option<Shutdown>,
+    open: Option<Open>,
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(open) = &self.open {
-            open.request();
+#[derive(Debug)]
+struct Open {
+    close: Shutdown,
+    /// Ends when the listener is gone.
+    held: oneshot::Receiver<Infallible>,
+}
+
+impl Open {
+    async fn close(self) {
+        self.close.request();
+        if tokio::time::timeout(CLOSING, self.held).await.is_err() {
+            tracing::warn!("A function's port was not closed in time; nobody else can have it until it is");
         }
     }
 }
@@ -144,20 +159,37 @@ impl Ports {
         }
     }
 
-    /// Hands a listener to the ingress; what the function had before is closed.
-    fn serve(&self, own: FunctionPort, listener: TcpListener) {
-        let closed = self.stop.child();
-        let held = Held {
-            port: own.port,
-            open: Some(closed.clone()),
+    /// Hands a listener to the ingress; what the function had before is closed when this ends.
+    async fn serve(&self, own: FunctionPort, listener: TcpListener) {
+        let (closed, (held, ended)) = (self.stop.child(), oneshot::channel());
+        let open = Open {
+            close: closed.clone(),
+            held: ended,
         };
-        self.held().insert(own.function, held);
+        let new = Held {
+            port: own.port,
+            open: Some(open),
+        };
+        let before = self.held().insert(own.function, new);
+        let port = OpenPort {
+            own,
+            listener,
+            closed,
+            held,
+        };
         // The receiver lives as long as we do.
-        let _ = self.opened.send(OpenPort { own, listener, closed });
+        let _ = self.opened.send(port);
+        if let Some(open) = before.and_then(|before| before.open) {
+            open.close().await;
+        }
     }
 
-    pub(super) fn close(&self, function: FunctionId) {
-        self.held().remove(&function);
+    /// Closes what a function has; when this ends, anybody can have the port.
+    pub(super) async fn close(&self, function: FunctionId) {
+        let before = self.held().remove(&function);
+        if let Some(open) = before.and_then(|before| before.open) {
+            open.close().await;
+        }
     }
 
     fn owner(&self, port: Port) -> Option<FunctionId> {
@@ -201,7 +233,7 @@ impl App {
         };
         let own = FunctionPort { function, port };
         self.0.store.set_port(own).await.map_err(Error::from)?;
-        ports.serve(own, listener);
+        ports.serve(own, listener).await;
         Ok(port)
     }
 
@@ -226,7 +258,7 @@ impl App {
     pub async fn release_port(&self, function: FunctionId) -> Result<bool, Error> {
         let _one_at_a_time = self.0.ports.hold().await;
         let released = self.0.store.delete_port(function).await?;
-        self.0.ports.close(function);
+        self.0.ports.close(function).await;
         Ok(released)
     }
 
@@ -259,7 +291,7 @@ impl App {
         for own in self.0.ports.closed() {
             if let Ok(listener) = self.0.ports.take(own.port).await {
                 tracing::info!(function.id = %own.function, "Port {} of a function is free again and open", own.port);
-                self.0.ports.serve(own, listener);
+                self.0.ports.serve(own, listener).await;
             }
         }
     }
@@ -268,7 +300,7 @@ impl App {
     pub(super) async fn open_ports(&self) -> Result<(), Error> {
         for own in self.0.store.list_ports().await? {
             match self.0.ports.take(own.port).await {
-                Ok(listener) => self.0.ports.serve(own, listener),
+                Ok(listener) => self.0.ports.serve(own, listener).await,
                 Err(error) => {
                     tracing::warn!(function.id = %own.function, "A function is not served on its port for now: {error}");
                     let port = own.port;

@@ -87,10 +87,7 @@ async fn a_wanted_port_is_honoured_and_a_taken_one_says_who_has_it() {
     }
     let moved = reserve(&hob, "f", Some(free_port())).await.expect("free");
     assert_eq!(seen(&hob.get_from(at(moved), "/", &[]).await)["me"], "f");
-    eventually("the old port to be given back", || async {
-        reserve(&hob, "g", Some(wanted)).await.ok()
-    })
-    .await;
+    reserve(&hob, "g", Some(wanted)).await.expect("given back");
     assert_eq!(seen(&hob.get_from(at(wanted), "/", &[]).await)["me"], "g");
 }
 
@@ -107,7 +104,34 @@ async fn a_port_is_freed_with_its_function() {
         .await
         .expect("deleted");
     assert_eq!(hob.ask(move |app| async move { app.port_of(id) }).await, None);
-    eventually("the port to be free", || async { TcpListener::bind(at(port)).ok() }).await;
+    drop(TcpListener::bind(at(port)).expect("free as soon as it is said to be"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_goes_from_one_function_to_another_without_a_pause() {
+    let hob = started(&["f", "g"]).await;
+    let (wanted, other) = (free_port(), free_port());
+    for round in 0..50 {
+        let (one, next) = if round % 2 == 0 { ("f", "g") } else { ("g", "f") };
+        reserve(&hob, one, Some(wanted)).await.expect("free");
+        match round % 3 {
+            0 => {
+                reserve(&hob, one, Some(other)).await.expect("free");
+            }
+            _ => {
+                let id = hob.id_of(one).await;
+                let released = hob.ask(move |app| async move { app.release_port(id).await });
+                assert!(released.await.expect("released"), "{round}");
+            }
+        }
+        reserve(&hob, next, Some(wanted))
+            .await
+            .unwrap_or_else(|e| panic!("{round}: {}", hob::telemetry::chain(&e)));
+        let id = hob.id_of(one).await;
+        hob.ask(move |app| async move { app.release_port(id).await })
+            .await
+            .expect("released");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

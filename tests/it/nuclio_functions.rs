@@ -192,6 +192,24 @@ async fn a_trigger_that_was_made_twice_is_one_after_the_next_deploy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_is_free_as_soon_as_its_function_is_deleted_or_has_another() {
+    let (hob, _engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    let wants = |port: u16| json!({"triggers": {"web": {"kind": "http", "attributes": {"port": port}}}});
+    let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let wanted = held.local_addr().expect("bound").port();
+    drop(held);
+    for round in 0..5 {
+        let view = deploy(&hob, "a", HELLO, wants(wanted)).await;
+        assert_eq!(port(&view), wanted, "{round}");
+        let named = json!({"metadata": {"name": "a"}}).to_string();
+        let deleted = hob.send(Method::DELETE, "/api/functions", &[], named.into()).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{round}: {}", deleted.text());
+        drop(std::net::TcpListener::bind(("127.0.0.1", wanted)).expect("closed when it was said to be"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_asks_for_an_access_key_opens_for_a_token_of_the_daemon() {
     let engine = fake_engine() as Arc<dyn Engine>;
     let hob = Hob::start_on(Arc::clone(&engine), &[]).await.warm().await;

@@ -1,6 +1,6 @@
 //! Steps of a build as files of several origins write them: lines of a shell, or the directives of a Dockerfile. Pure.
 //!
-//! Every step runs after the code is there: directives that copy it, or say what is run, have nothing to do here.
+//! Every step runs after the code is there: directives that copy it, or say how an image is run, are left out.
 
 /// Steps of a build, and what they set in the environment of the function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +54,6 @@ impl Steps {
                 let folder = quoted(value);
                 self.commands.push(format!("mkdir -p {folder} && cd {folder}"));
             }
-            "LABEL" | "USER" | "EXPOSE" | "STOPSIGNAL" | "SHELL" => {}
             kind => self.left_out.push(format!("{kind} {value}")),
         }
     }
@@ -125,6 +124,6 @@ mod tests {
         assert_eq!(steps.env, env.map(|(k, v)| (k.to_owned(), v.to_owned())));
         assert_eq!(steps.commands[2], "export PATH_TO='/it'\\''s here'");
         assert_eq!(steps.commands[3..], ["mkdir -p '/opt/x' && cd '/opt/x'", "make"]);
-        assert_eq!(steps.left_out, ["COPY a b"]);
+        assert_eq!(steps.left_out, ["USER root", "COPY a b"]);
     }
 }

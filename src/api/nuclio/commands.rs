@@ -1,6 +1,7 @@
 //! What a configuration asks to be done while its image is built. Pure.
 //!
-//! Source: the contract's section 11.3. Other than upstream, every step runs after the code is there.
+//! Source: the contract's section 11.3. Other than upstream, every step runs after the code is there, in one shell:
+//! steps that copy code, or say how an image is run, are left out, and whoever asked for them is told.
 
 use super::config::Build;
 use crate::builder::Steps;

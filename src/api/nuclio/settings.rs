@@ -4,6 +4,7 @@
 use super::commands;
 use super::config::{Config, Spec};
 use super::fault::Fault;
+use super::schema::is_empty;
 use crate::app::{App, Settings};
 use crate::domain::{Concurrency, Convention, Cpu, Error, Intake, Memory, Timeout, notation};
 use crate::runtime::Family;
@@ -19,6 +20,65 @@ const MOST_WORKERS: i64 = 100;
 const USUAL_WAIT_MS: u64 = 10_000;
 /// The least memory that a worker may be given. Unit: MiB.
 const LEAST_MEMORY: u64 = 32;
+
+/// How long upstream waits for a function unless told otherwise; its web interface sends that. Unit: seconds.
+const USUAL_READINESS: u64 = 120;
+
+/// What is only kept: where it stands in the spec, and what to say when somebody asks for it.
+const KEPT: [(&[&str], &str); 15] = [
+    (
+        &["platform/attributes/network"],
+        "The function is on a network of its own, not on the one that is named",
+    ),
+    (
+        &["platform/attributes/restartPolicy"],
+        "restartPolicy has no effect: a worker that ends is replaced when a call needs one",
+    ),
+    (
+        &["platform/attributes/healthCheckInterval"],
+        "healthCheckInterval has no effect: an open connection tells that a worker lives",
+    ),
+    (
+        &["volumes"],
+        "Volumes are not mounted: workers see nothing of this machine",
+    ),
+    (&["devices"], "Devices are not given to workers"),
+    (&["sidecars"], "Sidecars are not started"),
+    (&["initContainers"], "Init containers are not started"),
+    (&["envFrom"], "envFrom sets no variables: name them in env"),
+    (
+        &[
+            "securityContext/runAsUser",
+            "securityContext/runAsGroup",
+            "securityContext/fsGroup",
+        ],
+        "securityContext has no effect: workers run as an unprivileged user",
+    ),
+    (
+        &["readinessTimeoutSeconds"],
+        "readinessTimeoutSeconds has no effect: pool.start_timeout_seconds of the daemon holds for all functions",
+    ),
+    (
+        &["build/buildTimeoutSeconds"],
+        "buildTimeoutSeconds has no effect: build.timeout_seconds of the daemon holds for all builds",
+    ),
+    (
+        &["build/noCache"],
+        "noCache has no effect: what was built of the same parts before is used again",
+    ),
+    (
+        &["build/args", "build/flags"],
+        "args and flags of the build have no effect: set variables by commands or directives",
+    ),
+    (
+        &["build/addedPaths"],
+        "addedPaths are not copied: put the files into the code",
+    ),
+    (
+        &["build/onbuildImage"],
+        "onbuildImage is not used: the function runs on the image of its runtime",
+    ),
+];
 
 /// Settings, and what the user should know.
 #[derive(Debug, Default)]
@@ -244,6 +304,15 @@ fn shim_variables(spec: &Spec, env: &mut BTreeMap<String, String>) {
     set("NUCLIO_FUNCTION_DESCRIPTION", spec.description.clone());
 }
 
+/// Whether a place of the spec says something, other than what is so anyway. Zero is a user, a group and no time limit.
+fn asked(config: &Config, place: &str) -> bool {
+    let is_usual = |value: &Value| place == "readinessTimeoutSeconds" && value.as_u64() == Some(USUAL_READINESS);
+    let mut keys = place.split('/');
+    let first = keys.next().and_then(|key| config.spec.get(key));
+    let found = first.and_then(|first| keys.try_fold(first, |value, key| value.get(key)));
+    found.is_some_and(|value| !is_usual(value) && (value.is_number() || !is_empty(value)))
+}
+
 /// What was asked for and is only kept.
 fn no_effect(config: &Config, spec: &Spec) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -263,33 +332,25 @@ fn no_effect(config: &Config, spec: &Spec) -> Vec<String> {
                 "The trigger {name} does not answer for other origins: let the function answer OPTIONS"
             ));
         }
+        if trigger
+            .attributes
+            .get("readBufferSize")
+            .is_some_and(|size| !is_empty(size))
+        {
+            remarks.push(format!(
+                "The trigger {name} reads headers into the daemon's own buffer, whatever readBufferSize says"
+            ));
+        }
         if config.spec["triggers"][name]["batch"]["mode"] == "enable" {
             remarks.push(format!(
                 "The trigger {name} does not collect events: each is a call of its own"
             ));
         }
     }
-    if config
-        .spec
-        .get("platform")
-        .is_some_and(|p| !p["attributes"]["network"].is_null())
-    {
-        remarks.push("The function is on a network of its own, not on the one that is named".to_owned());
-    }
-    let asked = |key: &str| config.spec.get(key).is_some_and(|v| !super::schema::is_empty(v));
-    for (key, what) in [
-        (
-            "volumes",
-            "Volumes are not mounted: workers see nothing of this machine",
-        ),
-        ("devices", "Devices are not given to workers"),
-        ("sidecars", "Sidecars are not started"),
-        ("initContainers", "Init containers are not started"),
-    ] {
-        if asked(key) {
-            remarks.push(what.to_owned());
-        }
-    }
+    let kept = KEPT
+        .iter()
+        .filter(|(places, _)| places.iter().any(|place| asked(config, place)));
+    remarks.extend(kept.map(|(_, remark)| (*remark).to_owned()));
     let is_gpu = |name: &String| name.ends_with("/gpu");
     if spec.resources.limits.keys().any(is_gpu) {
         remarks.push("GPUs are not given to workers".to_owned());
@@ -317,6 +378,61 @@ mod tests {
         assert_eq!(slots(&spec), 5);
         assert_eq!(no_effect(&config, &spec).len(), 1);
         assert_eq!((most_workers(&spec, 5), most_workers(&spec, 250)), (1, 3));
+    }
+
+    #[test]
+    fn what_is_only_kept_is_said_once_and_what_is_usual_is_not() {
+        let said = |value: Value| {
+            let (config, spec) = spec(value.clone());
+            let remarks = no_effect(&config, &spec);
+            assert!(remarks.len() < 2, "{value}: {remarks:?}");
+            remarks.into_iter().next().unwrap_or_default()
+        };
+        let on_http = |attributes: Value| json!({"triggers": {"web": {"kind": "http", "attributes": attributes}}});
+        for (value, begins) in [
+            (json!({"readinessTimeoutSeconds": 60}), "readinessTimeoutSeconds has"),
+            (json!({"readinessTimeoutSeconds": 120}), ""),
+            (
+                json!({"securityContext": {"runAsUser": 0, "runAsGroup": 1000}}),
+                "securityContext has",
+            ),
+            (json!({"securityContext": {}}), ""),
+            (json!({"envFrom": [{"secretRef": {"name": "x"}}]}), "envFrom"),
+            (json!({"build": {"buildTimeoutSeconds": 60}}), "buildTimeoutSeconds has"),
+            (json!({"build": {"noCache": true}}), "noCache has"),
+            (json!({"build": {"noCache": false, "flags": [], "args": {}}}), ""),
+            (
+                json!({"build": {"flags": ["--squash"], "args": {"A": "b"}}}),
+                "args and flags",
+            ),
+            (json!({"build": {"addedPaths": {"/a": "/b"}}}), "addedPaths"),
+            (json!({"build": {"onbuildImage": "a/b:1"}}), "onbuildImage"),
+            (
+                json!({"platform": {"attributes": {"restartPolicy": {"name": "always"}}}}),
+                "restartPolicy has",
+            ),
+            (
+                json!({"platform": {"attributes": {"healthCheckInterval": "5s"}}}),
+                "healthCheckInterval has",
+            ),
+            (
+                json!({"platform": {"attributes": {"network": "n"}}}),
+                "The function is on a network",
+            ),
+            (json!({"volumes": [{"volume": {}}]}), "Volumes"),
+            (on_http(json!({"readBufferSize": 16384})), "The trigger web reads"),
+            (
+                on_http(json!({"cors": {"enabled": true}})),
+                "The trigger web does not answer",
+            ),
+            (on_http(json!({"cors": {"enabled": false}})), ""),
+        ] {
+            let remark = said(value.clone());
+            assert!(
+                remark.starts_with(begins) && remark.is_empty() == begins.is_empty(),
+                "{value}: {remark}"
+            );
+        }
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub struct Manifest {
     /// Where code begins when none is said.
     #[serde(default)]
     pub default_entry: String,
+    /// Code may begin with a command of the image, and then there need be no code.
+    #[serde(default)]
+    pub takes_commands: bool,
     /// What a single source file ends with.
     #[serde(default)]
     pub extension: String,

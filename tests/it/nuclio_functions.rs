@@ -4,6 +4,7 @@ use crate::support::{Answer, Hob, eventually, fake_engine, root, zip};
 use base64::Engine as _;
 use bytes::Bytes;
 use hob::engine::Engine;
+use hob::engine::fake::FakeEngine;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -206,6 +207,57 @@ async fn a_port_is_free_as_soon_as_its_function_is_deleted_or_has_another() {
         let deleted = hob.send(Method::DELETE, "/api/functions", &[], named.into()).await;
         assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{round}: {}", deleted.text());
         drop(std::net::TcpListener::bind(("127.0.0.1", wanted)).expect("closed when it was said to be"));
+    }
+}
+
+/// A fake engine that runs the shim of the shell's runtime as a plain process.
+fn shell_engine() -> Arc<dyn Engine> {
+    let runtimes = root().join("runtimes");
+    let parts = format!("PYTHONPATH={}", runtimes.join("python").display());
+    let shim = runtimes.join("shell/shim.py").display().to_string();
+    let fake = FakeEngine::with_shim(vec!["env".to_owned(), parts, "python3".to_owned(), shim]);
+    fake.add_image("hob-base/python", std::collections::BTreeMap::new());
+    Arc::new(fake)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_of_the_image_is_a_function_without_code() {
+    let hob = Hob::start_on(shell_engine(), &[]).await;
+    for (name, build) in [
+        ("nowhere", json!({"path": "/dev/null"})),
+        ("nothing", json!({})),
+        ("named", json!({"image": "registry.lan/x:1"})),
+    ] {
+        let spec = json!({"runtime": "shell", "handler": "rev", "build": build});
+        let view = put(&hob, name, spec).await;
+        assert_eq!(view["status"]["state"], "ready", "{name}: {view:#}");
+        let own = SocketAddr::from(([127, 0, 0, 1], port(&view)));
+        let answer = hob
+            .send_to(own, Method::POST, "/", &[], Bytes::from_static(b"abc\n"))
+            .await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (StatusCode::OK, "cba\n"),
+            "{name}"
+        );
+        // As it is shown it can be sent back.
+        let again = put(&hob, name, view["spec"].clone()).await;
+        assert_eq!(again["status"]["state"], "ready", "{name}: {again:#}");
+    }
+    for (spec, said) in [
+        (
+            json!({"runtime": "shell", "build": {"image": "registry.lan/x:1"}}),
+            "If shell runtime is specified, function path or handler name must be provided",
+        ),
+        (
+            json!({"runtime": "python", "handler": "rev", "build": {"image": "registry.lan/x:1"}}),
+            "Function path must be provided when specified runtime isn't shell",
+        ),
+    ] {
+        let body = json!({"metadata": {"name": "refused"}, "spec": spec}).to_string();
+        let refused = hob.send(Method::PUT, "/api/functions/refused", &[], body.into()).await;
+        assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", refused.text());
+        assert_eq!(refused.json()["error"], said);
     }
 }
 

@@ -16,6 +16,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// A path that stands for no code, beside none at all.
+const NOWHERE: &str = "/dev/null";
 /// Where code begins when nothing is said.
 const ENTRY_NAME: &str = "handler";
 const MODULE: &str = "main";
@@ -29,11 +31,30 @@ pub(super) struct Fetched {
     pub(super) entry: String,
 }
 
-/// Whether a configuration brings code to be built.
-pub(super) fn is_brought(config: &Config) -> bool {
+/// Whether a configuration brings code to be built, or needs none.
+pub(super) fn is_brought(app: &App, config: &Config) -> bool {
     let named = ["functionSourceCode", "path", "image"].map(|key| config.build_text(key));
-    let by_type = matches!(config.build_text("codeEntryType"), "s3" | "archive" | "git" | "github");
-    named.iter().any(|value| !value.is_empty()) || by_type
+    let is_named = named.iter().any(|value| !value.is_empty()) || is_elsewhere(config);
+    is_named || (config.text("image").is_empty() && is_command(app, config))
+}
+
+/// Whether the handler is a command of the image, because there is no code: only where the runtime takes such.
+///
+/// Source: the contract's sections 11.1 and 12.11.
+fn is_command(app: &App, config: &Config) -> bool {
+    let has_no_code = config.build_text("functionSourceCode").is_empty()
+        && matches!(config.build_text("path").trim(), "" | NOWHERE)
+        && !is_elsewhere(config);
+    has_no_code && !config.text("handler").is_empty() && takes_commands(app, config)
+}
+
+fn takes_commands(app: &App, config: &Config) -> bool {
+    settings::runtime(app, config.text("runtime")).is_ok_and(|meant| meant.family.manifest.takes_commands)
+}
+
+/// Whether its type says where code is, whatever else does.
+fn is_elsewhere(config: &Config) -> bool {
+    matches!(config.build_text("codeEntryType"), "s3" | "archive" | "git" | "github")
 }
 
 /// Fetches the code that a configuration names.
@@ -48,6 +69,14 @@ pub(super) async fn fetch(app: &App, config: &Config) -> Result<Fetched, Fault> 
             .map_err(|e| Fault::refused(format!("illegal base64 data: {e}")))?;
         return single(app, config, None, text).await;
     }
+    if is_command(app, config) {
+        return command(app, config).await;
+    }
+    if config.build_text("path").is_empty() && !is_elsewhere(config) && takes_commands(app, config) {
+        return Err(Fault::refused(
+            "If shell runtime is specified, function path or handler name must be provided",
+        ));
+    }
     let place = Place::of(config)?;
     let upload = place.fetch(app).await?;
     let bytes = app.read_package(&upload).await?;
@@ -60,6 +89,20 @@ pub(super) async fn fetch(app: &App, config: &Config) -> Result<Fetched, Fault> 
         return single(app, config, upload.file_name, bytes).await;
     }
     tree(app, config, &place, upload).await
+}
+
+// ---- No code ----
+
+/// A package has something in it: here, what it is for.
+async fn command(app: &App, config: &Config) -> Result<Fetched, Fault> {
+    let entry = config.text("handler").to_owned();
+    let text = format!("This function has no code: it is the command `{entry}` of its image.\n");
+    let upload = app.store_files(vec![("README".to_owned(), text.into_bytes())]).await?;
+    Ok(Fetched {
+        code: NewCode::Package(upload),
+        config: config.clone(),
+        entry,
+    })
 }
 
 // ---- One file ----

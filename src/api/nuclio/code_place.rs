@@ -32,6 +32,7 @@ enum Spot {
     Path(String),
 }
 
+const NO_PATH: &str = "Function path must be provided when specified runtime isn't shell";
 const NO_URL: &str = "Must provide valid URL when code entry type is github or archive";
 
 impl Place {
@@ -68,9 +69,7 @@ impl Place {
                 "Code of entry type s3 needs an account of that service: put the archive behind a URL and use entry type archive",
             )),
             "image" | "sourceCode" | "" if is_url(path) => Ok(plain(attributes.url(path.to_owned())?)),
-            _ if path.is_empty() => Err(Fault::refused(
-                "Function path must be provided when specified runtime isn't shell",
-            )),
+            _ if path.is_empty() => Err(Fault::refused(NO_PATH)),
             _ => Ok(plain(Spot::Path(path.to_owned()))),
         }
     }

@@ -223,10 +223,10 @@ async fn prepare(app: &App, order: &Order, existing: Option<&Found>) -> Result<R
             "Non existing function cannot be created with neverBuild mode",
         ));
     }
-    if is_here && (order.config.skips_build() || is_our_image(order, existing)) {
+    if is_here && (order.config.skips_build() || is_our_image(app, order, existing)) {
         return reuse(app, order, existing);
     }
-    if code::is_brought(&order.config) {
+    if code::is_brought(app, &order.config) {
         let fetched = code::fetch(app, &order.config).await?;
         return with_code(app, fetched);
     }
@@ -234,9 +234,9 @@ async fn prepare(app: &App, order: &Order, existing: Option<&Found>) -> Result<R
 }
 
 /// Whether the image that is named is the one that we say the function has.
-fn is_our_image(order: &Order, existing: Option<&Found>) -> bool {
+fn is_our_image(app: &App, order: &Order, existing: Option<&Found>) -> bool {
     let known = existing.map_or("", |found| found.note.config.text("image"));
-    !code::is_brought(&order.config) && !known.is_empty() && order.config.text("image") == known
+    !code::is_brought(app, &order.config) && !known.is_empty() && order.config.text("image") == known
 }
 
 /// The code of before with other settings.

@@ -46,7 +46,7 @@ async fn change(
     };
     let namespace = caller.namespace(wire::text(&headers, NAMESPACE))?;
     let found = note::must_find(&dashboard.app, &namespace, &name).await?;
-    if found.note.config.text("image").is_empty() && !super::code::is_brought(&found.note.config) {
+    if found.note.config.text("image").is_empty() && !super::code::is_brought(&dashboard.app, &found.note.config) {
         return Err(Fault::unmet(
             "No image field in function config spec, unable to redeploy",
         ));
@@ -93,7 +93,7 @@ async fn make_ready(dashboard: &Dashboard, mut found: Found, headers: &HeaderMap
     }
     let mut config = found.note.config.clone();
     config.metadata.name.clone_from(&found.note.name);
-    if found.function.is_some() && !super::code::is_brought(&config) {
+    if found.function.is_some() && !super::code::is_brought(&dashboard.app, &config) {
         config
             .metadata
             .annotations

@@ -133,7 +133,7 @@ impl Daemon {
         let store = open_store(&config).await?;
         let exposed = exposed(&config);
         let keys = Keys::new(config.access.token.as_deref(), exposed.is_some());
-        let extra = listen_in_addition(&config).await;
+        let extra = listen_where_free(additional_addresses(&config)).await;
         let tls = speak_tls(&config, clock.now()).await?;
         let engine = engine(store.instance());
         let runtimes = Arc::new(Runtimes::read(&runtimes_directory(&config)?)?);
@@ -309,12 +309,18 @@ fn url(listener: &TcpListener) -> String {
         .map_or_else(|e| e.to_string(), |address| format!("http://{address}"))
 }
 
-/// Takes the further addresses that are free. One that is not is no reason not to start.
-async fn listen_in_addition(config: &Config) -> Vec<TcpListener> {
+/// Where to listen beside the first address: where the settings say, and where clients look that nobody told. A daemon
+/// on any port is one of several, and leaves those to the one with a port of its own.
+fn additional_addresses(config: &Config) -> Vec<SocketAddr> {
     let customary = config.api.customary && config.server.listen.port() != 0;
     let customary = api::customary_addresses().filter(|_| customary);
+    config.api.extra_listen.iter().copied().chain(customary).collect()
+}
+
+/// Takes those addresses that are free. One that is not is no reason not to start.
+async fn listen_where_free(addresses: Vec<SocketAddr>) -> Vec<TcpListener> {
     let mut taken = Vec::new();
-    for address in config.api.extra_listen.iter().copied().chain(customary) {
+    for address in addresses {
         match listener::bind(address).await {
             Ok((listener, bound)) => {
                 tracing::info!("Listening on {bound} in addition");
@@ -714,5 +720,43 @@ async fn metrics(State(app): State<App>) -> Response {
             (kind, page).into_response()
         }
         Err(error) => problem::answer(&error, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    #[test]
+    fn customary_addresses_are_for_a_daemon_with_a_port_of_its_own() {
+        for (listen, extra, expect) in [
+            ("127.0.0.1:7070", "auto", &["127.0.0.1:8070"][..]),
+            ("127.0.0.1:7070", "127.0.0.1:9", &["127.0.0.1:9"]),
+            ("127.0.0.1:0", "auto", &[]),
+            ("127.0.0.1:0", "auto,127.0.0.1:9", &["127.0.0.1:9"]),
+            ("127.0.0.1:7070", "127.0.0.1:9,auto", &["127.0.0.1:9", "127.0.0.1:8070"]),
+        ] {
+            let set = [
+                ("HOB_LISTEN", listen),
+                ("HOB_API_EXTRA_LISTEN", extra),
+                ("HOME", "/tmp"),
+            ];
+            let config = Config::load(&Environment::from_pairs(set), &Flags::default()).expect("settings");
+            let found: Vec<_> = additional_addresses(&config).iter().map(ToString::to_string).collect();
+            assert_eq!(found, expect, "{listen} {extra}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_free_is_listened_on_and_one_that_is_taken_is_left_alone() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (theirs, held) = listener::bind(any).await.expect("a port");
+        let taken = listen_where_free(vec![held, any]).await;
+        let addresses: Vec<_> = taken.iter().filter_map(|l| l.local_addr().ok()).collect();
+        assert!(addresses.len() == 1 && addresses[0] != held, "{addresses:?}");
+        drop(theirs);
+        let taken = listen_where_free(vec![held]).await;
+        assert_eq!(taken.len(), 1);
     }
 }

@@ -210,6 +210,48 @@ async fn a_port_is_free_as_soon_as_its_function_is_deleted_or_has_another() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_build_says_is_in_the_log_while_the_function_is_building() {
+    let (hob, engine) = Hob::start(&[]).await;
+    let hob = hob.warm().await;
+    engine.add_image("hob-base/python-build", std::collections::BTreeMap::new());
+    engine.say_in_builds(&["Collecting things"]);
+    engine.hang_builds(true);
+    let more = json!({"build": {
+        "functionSourceCode": base64::engine::general_purpose::STANDARD.encode(HELLO),
+        "commands": ["make things"], "noCache": true,
+    }});
+    let body = function("a", HELLO, &more).to_string();
+    let answer = hob.post("/api/functions", body).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    let status = eventually("the build to say something", || async {
+        let status = view(&hob, "a").await["status"].clone();
+        status.to_string().contains("Collecting things").then_some(status)
+    })
+    .await;
+    assert_eq!(status["state"], "building", "{status:#}");
+    let lines = status["logs"].as_array().expect("lines");
+    let line = |level: &str, begins: &str| {
+        let is =
+            |line: &&Value| line["level"] == level && line["message"].as_str().is_some_and(|m| m.starts_with(begins));
+        let found = lines.iter().find(is);
+        found.and_then(|line| line["time"].as_f64())
+    };
+    let first = line("info", "Deploying function").expect("the first line");
+    let told = line("warn", "noCache has no effect").expect("the remark");
+    let said = line("info", "Collecting things").expect("what the build says");
+    assert!(first < told && told < said, "{lines:?}");
+    engine.hang_builds(false);
+    // What is built has the code, and a worker of the fake engine has no image: it may well find nothing to load.
+    let status = eventually("the build to end", || async {
+        let status = view(&hob, "a").await["status"].clone();
+        (status["state"] != "building").then_some(status)
+    })
+    .await;
+    let after = status["logs"].as_array().expect("lines");
+    assert_eq!(after[..lines.len()], lines[..], "what was said stays as it was");
+}
+
 /// A fake engine that runs the shim of the shell's runtime as a plain process.
 fn shell_engine() -> Arc<dyn Engine> {
     let runtimes = root().join("runtimes");

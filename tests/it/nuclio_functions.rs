@@ -163,6 +163,7 @@ fn every_hour() -> Value {
 async fn deploys_of_one_function_at_once_make_its_trigger_once() {
     let (hob, _engine) = Hob::start(&[]).await;
     let hob = hob.warm().await;
+    deploy(&hob, "a", HELLO, json!({})).await;
     let body = function("a", HELLO, &every_hour()).to_string();
     let put = || hob.send(Method::PUT, "/api/functions/a", &[], body.clone().into());
     let all = tokio::join!(put(), put(), put(), put());

@@ -147,7 +147,7 @@ impl App {
 
     /// A deploy keeps what it does not say of the revision before it: one at a time, or two that meet forget one another.
     async fn turn_of(&self, namespace: &Namespace, name: &FunctionName) -> OwnedMutexGuard<()> {
-        self.0.deploys.take(format!("{namespace}/{name}")).await
+        self.0.deploys.take(&format!("{namespace}/{name}")).await
     }
 
     /// Deploys a function that must not be there yet.

@@ -32,7 +32,6 @@ mod scale;
 mod secret;
 mod select;
 mod signature;
-mod turns;
 mod version;
 mod webhook;
 
@@ -65,14 +64,13 @@ use crate::pool::{Pool, WorkerView};
 use crate::runtime::Runtimes;
 use crate::source::{self, Sources};
 use crate::store::{FunctionFilter, Store};
-use crate::task::{Clock, Supervisor};
+use crate::task::{Clock, Supervisor, Turns};
 use crate::web::Web;
 use directory::Directory;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use turns::Turns;
 
 /// What a function gets when nothing is said.
 #[derive(Debug, Clone)]

@@ -8,5 +8,4 @@ pub mod function_log;
 pub mod guard;
 pub mod invoke;
 pub mod kept;
-pub mod locks;
 pub mod problem;

@@ -67,7 +67,7 @@ pub(super) async fn deploy(dashboard: &Dashboard, order: Order, patience: Patien
         let (app, deploys) = (app.clone(), dashboard.deploys.clone());
         async move {
             let function = format!("{}/{}", order.namespace, order.config.metadata.name);
-            let _one_at_a_time = deploys.hold(&function).await;
+            let _one_at_a_time = deploys.take(&function).await;
             // Nobody may listen any more; what came of it is in the function's state.
             let _ = tell.send(carry_out(&app, order).await);
         }

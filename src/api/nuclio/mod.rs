@@ -42,10 +42,9 @@ mod yaml;
 
 use super::Dialect;
 use super::kit::guard::Door;
-use super::kit::locks::Locks;
 use crate::app::App;
 use crate::domain::Principal;
-use crate::task::Shutdown;
+use crate::task::{Shutdown, Turns};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -74,7 +73,7 @@ struct Dashboard {
     shutdown: Shutdown,
     deploy_logs: Arc<DeployLogs>,
     /// Held while a function is deployed.
-    deploys: Locks,
+    deploys: Turns,
 }
 
 /// Every route, for the router and for the test that asks each for a recorded exchange.
@@ -107,7 +106,7 @@ pub(super) fn router(dialect: Dialect) -> Router {
         body_limit: dialect.body_limit,
         shutdown: dialect.shutdown,
         deploy_logs: Arc::default(),
-        deploys: Locks::default(),
+        deploys: Turns::default(),
     };
     let all = routes()
         .into_iter()

@@ -202,7 +202,7 @@ async fn update(
     Sent(given): Sent<Given>,
 ) -> Answer {
     let app = &state.app;
-    let _changing = state.locks.hold(&id).await;
+    let _changing = state.turns.take(&id).await;
     let mut found = note::find_kind(app, &asked, kind, &id).await?;
     given.apply(app, &mut found.note)?;
     let mut look = Look::at(app, found).await?;
@@ -226,7 +226,7 @@ async fn deploy_now(
     kind: Kind,
     Path((_, id)): Path<(String, String)>,
 ) -> Answer {
-    let _changing = state.locks.hold(&id).await;
+    let _changing = state.turns.take(&id).await;
     let found = note::find_kind(&state.app, &asked, kind, &id).await?;
     let look = deploy(&state, found).await?;
     Ok(Json(view::application(&asked, &look)?))
@@ -238,7 +238,7 @@ async fn remove(
     kind: Kind,
     Path((_, id)): Path<(String, String)>,
 ) -> Answer {
-    let _changing = state.locks.hold(&id).await;
+    let _changing = state.turns.take(&id).await;
     let found = note::find_kind(&state.app, &asked, kind, &id).await?;
     let look = Look::at(&state.app, found).await?;
     let mut view = view::application(&asked, &look)?;

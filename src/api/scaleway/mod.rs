@@ -33,10 +33,10 @@ mod wire;
 
 use super::Dialect;
 use super::kit::guard::Door;
-use super::kit::locks::Locks;
 use crate::app::App;
 use crate::domain::Principal;
 use crate::listener::tls::Secure;
+use crate::task::Turns;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -56,7 +56,7 @@ struct State {
     tls_port: Option<u16>,
     /// Whether workers get the processor time that goes with their memory, and no more.
     cpu_follows_memory: bool,
-    locks: Locks,
+    turns: Turns,
 }
 
 /// One route: what the table of the contract calls an endpoint.
@@ -114,7 +114,7 @@ pub(super) fn router(dialect: Dialect) -> Router {
         base_url: dialect.base_url,
         tls_port: dialect.tls_port,
         cpu_follows_memory: dialect.cpu_follows_memory,
-        locks: Locks::default(),
+        turns: Turns::default(),
     };
     let empty = Router::new();
     let all = routes()

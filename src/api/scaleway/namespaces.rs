@@ -155,7 +155,7 @@ async fn update(
     Sent(given): Sent<Given>,
 ) -> Answer {
     let app = &state.app;
-    let _changing = state.locks.hold(&id).await;
+    let _changing = state.turns.take(&id).await;
     let mut space = space::find(app, &asked, &id).await?;
     let before = app.namespace_variables(&space.core).await?;
     let after = app.change_namespace_variables(&space.core, given.variables()?).await?;
@@ -170,7 +170,7 @@ async fn update(
 
 async fn remove(Shared(state): Shared<State>, asked: Asked, Path((_, id)): Path<(String, String)>) -> Answer {
     let app = &state.app;
-    let _changing = state.locks.hold(&id).await;
+    let _changing = state.turns.take(&id).await;
     let space = space::find(app, &asked, &id).await?;
     let mut view = view(app, &asked, &space).await?;
     view["status"] = "deleting".into();

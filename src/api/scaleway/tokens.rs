@@ -311,7 +311,7 @@ async fn remove(Shared(state): Shared<State>, asked: Asked, Path((_, id)): Path<
     note.save(app).await?;
     for application in note::of_spaces(app, space::all(app).await?).await? {
         if note.is_for(&application) {
-            let _changing = state.locks.hold(&application.id().to_string()).await;
+            let _changing = state.turns.take(&application.id().to_string()).await;
             privacy::revoke(app, &application).await?;
         }
     }

@@ -154,10 +154,7 @@ impl App {
     }
 
     async fn current_revision(&self, function: &Function) -> Result<Revision, Error> {
-        let found = match function.current {
-            Some(id) => self.0.store.revision(id).await?,
-            None => None,
-        };
+        let found = self.written_current(function).await?;
         found.ok_or_else(|| {
             let name = &function.name;
             Error::NotReady(format!(

@@ -450,13 +450,17 @@ impl App {
         self.0.changes.send_modify(|n| *n += 1);
     }
 
+    /// The revision that serves, as the store has it; `None` while none does.
+    async fn written_current(&self, function: &Function) -> Result<Option<Revision>, Error> {
+        match function.current {
+            Some(id) => Ok(self.0.store.revision(id).await?),
+            None => Ok(None),
+        }
+    }
+
     /// Takes a function into memory, with its serving revision.
     async fn remember(&self, function: Function) -> Result<(), Error> {
-        let revision = match function.current {
-            Some(id) => self.0.store.revision(id).await?,
-            None => None,
-        };
-        let target = match revision {
+        let target = match self.written_current(&function).await? {
             Some(revision) => self.target(&function, &revision).await.map(Arc::new).map(Some),
             None => Ok(None),
         };

@@ -165,10 +165,7 @@ impl App {
             self.0.pool.retire(revision.id);
             return Ok(());
         };
-        let current = match function.current {
-            Some(id) => self.0.store.revision(id).await?,
-            None => None,
-        };
+        let current = self.written_current(&function).await?;
         let serves = current.is_none_or(|current| current.number <= revision.number);
         let now = self.0.clock.now();
         let before = self.0.directory.find_id(function.id);

@@ -56,6 +56,11 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
+/// What is said of a key that nobody reads.
+pub(super) fn no_effect(key: &str) -> String {
+    format!("`{key}` has no effect here, and is left out")
+}
+
 /// The keys of an object which say something and are none of those that are known.
 pub(super) fn strangers<'a>(value: Option<&'a Value>, known: &[&str]) -> Vec<&'a str> {
     let said = pairs(value).filter(|(key, value)| !known.contains(&key.as_str()) && !is_nothing(value));

@@ -6,7 +6,7 @@
 mod code;
 mod triggers;
 
-use super::yaml::{document, is_said, number_at, strangers, text, text_at, truth_at};
+use super::yaml::{self, document, is_said, number_at, strangers, text, text_at, truth_at};
 use super::{Code, Function, Layered, Project, Source};
 use crate::api::native::wire::DeploySettings;
 use crate::builder::Steps;
@@ -129,7 +129,7 @@ fn no_effect(key: &str) -> String {
     let instead = IN_PLACE.iter().find(|(known, _)| *known == key);
     match instead {
         Some((_, instead)) => format!("`{key}` has no effect here: {instead}"),
-        None => format!("`{key}` has no effect here, and is left out"),
+        None => yaml::no_effect(key),
     }
 }
 

@@ -6,7 +6,7 @@
 mod references;
 
 use super::hob_toml::input_of;
-use super::yaml::{document, number_at, pairs, strangers, text, text_at, truth_at};
+use super::yaml::{document, no_effect, number_at, pairs, strangers, text, text_at, truth_at};
 use super::{Code, Function, Layered, Project, Source};
 use crate::api::native::job_wire::JobSettings;
 use crate::api::native::wire::DeploySettings;
@@ -151,10 +151,6 @@ fn of_package(place: &str, package: Option<&Value>) -> Vec<String> {
         key => no_effect(&format!("{place}.{key}")),
     };
     others.map(remark).collect()
-}
-
-fn no_effect(key: &str) -> String {
-    format!("`{key}` has no effect here, and is left out")
 }
 
 // ---- What has ----

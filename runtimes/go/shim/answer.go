@@ -47,19 +47,33 @@ func answerOf(result []byte) (answer, error) {
 	return asIs(result), nil
 }
 
-func asIs(body []byte) answer { return withType(answer{status: http.StatusOK, body: body}) }
+func asIs(body []byte) answer { return withUsual(answer{status: http.StatusOK, body: body}) }
 
-// withType names the type of a body that the function named none for, from its first bytes.
-func withType(a answer) answer {
-	for _, header := range a.headers {
-		if http.CanonicalHeaderKey(header[0]) == "Content-Type" {
-			return a
+// corsHeaders let pages of other origins read what a function answers, unless it has said otherwise.
+// Source: the contract's section 3.5.
+var corsHeaders = [][2]string{{"Access-Control-Allow-Origin", "*"}, {"Access-Control-Allow-Headers", "Content-Type"}}
+
+// withUsual adds what is there unless the function has said otherwise: the type of a body is found by its
+// first bytes.
+func withUsual(a answer) answer {
+	for _, usual := range corsHeaders {
+		if !a.says(usual[0]) {
+			a.headers = append(a.headers, usual)
 		}
 	}
-	if len(a.body) > 0 {
+	if len(a.body) > 0 && !a.says("Content-Type") {
 		a.headers = append(a.headers, [2]string{"Content-Type", http.DetectContentType(a.body)})
 	}
 	return a
+}
+
+func (a answer) says(name string) bool {
+	for _, header := range a.headers {
+		if http.CanonicalHeaderKey(header[0]) == name {
+			return true
+		}
+	}
+	return false
 }
 
 func envelopeIn(text []byte) (envelope, bool) {
@@ -94,7 +108,7 @@ func (e envelope) open() (answer, error) {
 		}
 		a.body = body
 	}
-	return withType(a), nil
+	return withUsual(a), nil
 }
 
 // headersOf says scalars as text, and an array as several headers.

@@ -9,25 +9,29 @@ import (
 
 // The table of the contract's section 3.7, by its one rule.
 func TestResultsBecomeAnswers(t *testing.T) {
-	const text, binary = "text/plain; charset=utf-8", "application/octet-stream"
+	const cors = "[Access-Control-Allow-Origin *] [Access-Control-Allow-Headers Content-Type]"
+	const text = cors + " [Content-Type text/plain; charset=utf-8]"
+	const binary = cors + " [Content-Type application/octet-stream]"
 	for _, each := range []struct{ result, want string }{
-		{`{"statusCode":201,"body":"x"}`, "201 [[Content-Type " + text + "]] x"},
-		{`{"statusCode":"201","body":"x"}`, "201 [[Content-Type " + text + "]] x"},
-		{`{"statusCode":204}`, "204 [] "},
-		{`{"body":{"message":"hi"}}`, "200 [[Content-Type " + text + `]] {"message":"hi"}`},
-		{`{"body":5}`, "200 [[Content-Type " + text + "]] 5"},
-		{`{"body":null}`, "200 [[Content-Type " + text + "]] null"},
-		{`{"message":"hi"}`, "200 [[Content-Type " + text + `]] {"message":"hi"}`},
-		{`"{\"statusCode\":201,\"body\":\"x\"}"`, "201 [[Content-Type " + text + "]] x"},
-		{`"{\"body\":\"x\"}"`, "200 [[Content-Type " + text + `]] {"body":"x"}`},
-		{`"plain"`, "200 [[Content-Type " + text + "]] plain"},
-		{`not JSON`, "200 [[Content-Type " + text + "]] not JSON"},
-		{`[1,2]`, "200 [[Content-Type " + text + "]] [1,2]"},
-		{`null`, "200 [] "},
-		{``, "200 [] "},
-		{`{"body":"/w==","isBase64Encoded":true}`, "200 [[Content-Type " + text + "]] \xff"},
-		{`{"body":"AAEC","isBase64Encoded":true}`, "200 [[Content-Type " + binary + "]] \x00\x01\x02"},
-		{`{"statusCode":200,"headers":{"content-type":"a/b","x":[1,"2"],"y":true}}`, "200 [[content-type a/b] [x 1] [x 2] [y true]] "},
+		{`{"statusCode":201,"body":"x"}`, "201 [" + text + "] x"},
+		{`{"statusCode":"201","body":"x"}`, "201 [" + text + "] x"},
+		{`{"statusCode":204}`, "204 [" + cors + "] "},
+		{`{"body":{"message":"hi"}}`, "200 [" + text + `] {"message":"hi"}`},
+		{`{"body":5}`, "200 [" + text + "] 5"},
+		{`{"body":null}`, "200 [" + text + "] null"},
+		{`{"message":"hi"}`, "200 [" + text + `] {"message":"hi"}`},
+		{`"{\"statusCode\":201,\"body\":\"x\"}"`, "201 [" + text + "] x"},
+		{`"{\"body\":\"x\"}"`, "200 [" + text + `] {"body":"x"}`},
+		{`"plain"`, "200 [" + text + "] plain"},
+		{`not JSON`, "200 [" + text + "] not JSON"},
+		{`[1,2]`, "200 [" + text + "] [1,2]"},
+		{`null`, "200 [" + cors + "] "},
+		{``, "200 [" + cors + "] "},
+		{`{"body":"/w==","isBase64Encoded":true}`, "200 [" + text + "] \xff"},
+		{`{"body":"AAEC","isBase64Encoded":true}`, "200 [" + binary + "] \x00\x01\x02"},
+		{`{"headers":{"access-control-allow-origin":"a"},"body":""}`,
+			"200 [[access-control-allow-origin a] [Access-Control-Allow-Headers Content-Type]] "},
+		{`{"statusCode":200,"headers":{"content-type":"a/b","x":[1,"2"],"y":true}}`, "200 [[content-type a/b] [x 1] [x 2] [y true] " + cors + "] "},
 	} {
 		got, err := answerOf([]byte(each.result))
 		if said := fmt.Sprintf("%d %v %s", got.status, got.headers, got.body); err != nil || said != each.want {

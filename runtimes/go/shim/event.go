@@ -58,6 +58,30 @@ func eventOf(header wire.InvokeHeader, body []byte, onlyBinary bool) event {
 	return e
 }
 
+// triggerHeader says what triggered a call, in the form in which event has it; without it: HTTP.
+// Source: the contract's section 3.5.
+const (
+	triggerHeader  = "Scw_trigger_type"
+	messageTrigger = "mqtt"
+)
+
+// inputOf is what the program gets: the event or, of a message, its text; an answer is for a trigger that
+// there is not.
+func inputOf(e event) (any, *answer) {
+	switch e.Headers[triggerHeader] {
+	case "":
+		return e, nil
+	case messageTrigger:
+		return e.Body, nil
+	}
+	refusal := withUsual(answer{
+		status:  http.StatusBadRequest,
+		headers: [][2]string{{"X-Content-Type-Options", "nosniff"}},
+		body:    []byte("Trigger Type is not supported by Scaleway Functions Runtime\n"),
+	})
+	return nil, &refusal
+}
+
 func pathOf(path string) string {
 	if plain, err := url.PathUnescape(path); err == nil {
 		return plain

@@ -100,7 +100,7 @@ func (p *program) launch(path string, header wire.LoadHeader) error {
 	}
 	out := p.pipes.writers
 	p.pid, err = syscall.ForkExec(path, []string{path}, &syscall.ProcAttr{
-		Dir: header.Path, Env: environment(header, p.port),
+		Dir: header.Path, Env: environment(header, path, p.port),
 		Files: []uintptr{0, uintptr(out[0]), uintptr(out[1]), uintptr(pair[1])},
 	})
 	syscall.Close(out[0])
@@ -110,8 +110,8 @@ func (p *program) launch(path string, header wire.LoadHeader) error {
 
 // environment is ours, what the convention's own runtime sets, then the user's. The root is read-only
 // and the user has no home: /tmp is the one place to write to.
-func environment(header wire.LoadHeader, port int) []string {
-	set := conventional(header)
+func environment(header wire.LoadHeader, path string, port int) []string {
+	set := conventional(header, path)
 	set["HOME"], set["TMPDIR"] = "/tmp", "/tmp"
 	for _, each := range os.Environ() {
 		if key, value, _ := strings.Cut(each, "="); !strings.HasPrefix(key, "HOB_") || key == "HOB_LOG_LEVEL" {
@@ -137,11 +137,11 @@ func environment(header wire.LoadHeader, port int) []string {
 
 // conventional are variables that functions find in the runtimes that the conventions come from.
 // Source: the tables in the contracts' sections 3.1 (event-context) and 12.8 (context-event).
-func conventional(header wire.LoadHeader) map[string]string {
+func conventional(header wire.LoadHeader, path string) map[string]string {
 	switch header.Convention {
 	case "event-context":
 		return map[string]string{
-			"SCW_HANDLER_IS_BINARY": "true", "SCW_APPLICATION_NAME": header.Function.Name,
+			"SCW_HANDLER_IS_BINARY": "true", "SCW_HANDLER_PATH": path, "SCW_APPLICATION_NAME": header.Function.Name,
 			"SCW_APPLICATION_MEMORY": strconv.Itoa(memoryOf(header)),
 		}
 	case "context-event":

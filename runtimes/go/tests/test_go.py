@@ -428,6 +428,9 @@ class Plugin(GoTest):
                          b"a name that our own code must not take")
 
 
+CORS = [["Access-Control-Allow-Origin", "*"], ["Access-Control-Allow-Headers", "Content-Type"]]
+
+
 class Lambda(GoTest):
     code = ("lambda", zoo.LAMBDA)
     convention = "event-context"
@@ -435,7 +438,7 @@ class Lambda(GoTest):
     def test_the_function_gets_the_event_and_its_envelope_is_opened(self):
         header, body = self.loaded(".").call(b"hi", method="GET", path="/a", query="x=1&x=2", headers=[
             ["host", "h"], ["content-type", "text/plain"], ["x-a", "1"], ["x-a", "2"]])
-        self.assertEqual((header["status"], header["headers"]), (201, [["Content-Type", "application/json"]]))
+        self.assertEqual((header["status"], header["headers"]), (201, [["Content-Type", "application/json"], *CORS]))
         event = json.loads(body)
         self.assertEqual((event["httpMethod"], event["path"], event["body"]), ("GET", "/a", "hi"))
         self.assertEqual(event["headers"], {"Content-Type": "text/plain", "X-A": "2"})
@@ -450,6 +453,24 @@ class Lambda(GoTest):
         self.assertNotIn("isBase64Encoded", json.loads(slot.call(b"abcd")[1]))
         event = json.loads(slot.call(b"\xff")[1])
         self.assertEqual((event["body"], event["isBase64Encoded"]), ("/w==", True))
+
+    def test_a_message_arrives_as_its_text_and_is_answered_for(self):
+        slot = self.loaded("handlers/message")
+        mqtt = [["scw_trigger_type", "mqtt"]]
+        header, body = slot.call(b'{"a":1}', headers=mqtt)
+        self.assertEqual((header["status"], body), (200, b"executed properly"))
+        self.assertEqual(slot.printed(), '{"a":1}\n')
+        self.assertEqual(slot.error(b"no", headers=mqtt)["message"], "refused")
+        slot.call(b"where", headers=mqtt)
+        is_binary, path = slot.printed().split()
+        self.assertEqual((is_binary, os.access(path, os.X_OK)), ("true", True))
+
+    def test_a_trigger_of_another_kind_is_refused(self):
+        header, body = self.loaded(".").call(headers=[["SCW_TRIGGER_TYPE", "carrier-pigeon"]])
+        self.assertEqual((header["status"], body),
+                         (400, b"Trigger Type is not supported by Scaleway Functions Runtime\n"))
+        for pair in (*CORS, ["Content-Type", "text/plain; charset=utf-8"], ["X-Content-Type-Options", "nosniff"]):
+            self.assertIn(pair, header["headers"])
 
     def test_a_wrong_setting_is_named(self):
         self.assertIn("HOB_IS_BASE64", self.refused(".", env={"HOB_IS_BASE64": "maybe"})["message"])

@@ -339,4 +339,27 @@ LAMBDA = {"go.mod": "module example.com/fn\n\ngo 1.19\n\nrequire github.com/scal
     import "github.com/scaleway/scaleway-functions-go/lambda"
 
     func main() { lambda.Start(func() (string, error) { return "world", nil }) }
+''', "handlers/message/main.go": '''
+    package main
+
+    import (
+        "errors"
+        "fmt"
+        "os"
+
+        "github.com/scaleway/scaleway-functions-go/lambda"
+    )
+
+    func main() {
+        lambda.Start(func(message string) (string, error) {
+            if message == "no" {
+                return "", errors.New("refused")
+            }
+            if message == "where" {
+                message = os.Getenv("SCW_HANDLER_IS_BINARY") + " " + os.Getenv("SCW_HANDLER_PATH")
+            }
+            fmt.Println(message)
+            return `{"statusCode": 418}`, nil
+        })
+    }
 '''}

@@ -64,6 +64,29 @@ class EventContext(ConventionTest):
         self.assertEqual(slot.result(b"\xff\x00"), {"flag": True, "text": "/wA="})
         self.assertEqual(slot.result(b"test"), {"flag": "absent", "text": "test"})
 
+    def test_a_message_arrives_as_its_text_and_is_answered_for(self):
+        mqtt = [["scw_trigger_type", "mqtt"]]
+        slot = self.function("""const seen = []; const answer = { statusCode: 418 };
+            exports.main = (event, context, callback) => {
+              if (typeof event !== 'string') return seen;
+              seen.push(event);
+              if (event === 'later') return void setImmediate(callback, null, answer);
+              if (event === 'error') return callback(new Error('no'));
+              return event === 'promise' ? Promise.resolve(answer) : answer;
+            };""")
+        for text in ('{"a":1}', "promise", "later"):
+            header, raw = slot.call(text.encode(), headers=mqtt)
+            self.assertEqual((header["status"], header["headers"], raw), (200, TEXT, b"executed properly"), text)
+        self.assertEqual(slot.result(headers=[["Scw_Trigger_Type", ""]]), ['{"a":1}', "promise", "later"])
+        self.assertEqual(slot.call(b"error", headers=mqtt)[0]["error"]["message"], "no")
+
+    def test_a_trigger_of_another_kind_is_refused(self):
+        header, raw = self.function("exports.main = () => 1;").call(headers=[["SCW_TRIGGER_TYPE", "carrier-pigeon"]])
+        self.assertEqual((header["status"], raw),
+                         (400, b"Trigger Type is not supported by Scaleway Functions Runtime\n"))
+        for pair in (*TEXT, ["X-Content-Type-Options", "nosniff"]):
+            self.assertIn(pair, header["headers"])
+
     def test_another_word_for_the_base64_flag_is_refused(self):
         self.assertIn("HOB_IS_BASE64", self.refused("exports.main = () => 1", convention=self.convention,
                                                     env={"HOB_IS_BASE64": "sane"})["message"])

@@ -1,7 +1,7 @@
 """The convention `event-context`: `function(event, context)`, AWS-Lambda-like.
 
 What it returns is an answer with status, headers and body (an *envelope*), or the body itself.
-Source: the contract's sections 3.3, 3.4 and 3.7, with the recommended single rule for envelopes.
+Source: the contract's sections 3.3 to 3.5 and 3.7, with the recommended single rule for envelopes.
 Does not do errors: they are the daemon's.
 """
 
@@ -23,6 +23,9 @@ _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _encode_sorted = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True).encode
 _CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Headers", "Content-Type"))
 _CONTENT_TYPE = "content-type"
+# The header that says what triggered a call, spelled as functions see it; without it: HTTP.
+_TRIGGER_TYPE = "Scw_trigger_type"
+_NO_SUCH_TRIGGER = b"Trigger Type is not supported by Scaleway Functions Runtime\n"
 
 
 def prepare(function, load):
@@ -34,7 +37,15 @@ def prepare(function, load):
     awaiting.expect(function)
 
     def answer(invoke, body):
-        return _respond(awaiting.settled(function(_event(invoke, body, only_binary), dict(context))))
+        event = _event(invoke, body, only_binary)
+        trigger = event["headers"].get(_TRIGGER_TYPE)
+        if not trigger:
+            return _respond(awaiting.settled(function(event, dict(context))))
+        if trigger != "mqtt":
+            return finish(400, [("X-Content-Type-Options", "nosniff")], _NO_SUCH_TRIGGER)
+        # A message: nobody waits for what the function makes of it.
+        awaiting.settled(function(event["body"], dict(context)))
+        return finish(200, [], b"executed properly")
 
     return answer
 

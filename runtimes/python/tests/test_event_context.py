@@ -63,6 +63,26 @@ class Events(EventContextTest):
         self.assertEqual(self.event(b"abcd"), ["abcd", None])
         self.assertEqual(self.event(b"\xff\x00"), ["/wA=", True])
 
+    def test_a_message_arrives_as_its_text_and_is_answered_for(self):
+        slot = self.handler("seen = []\ndef handle(event, context):\n"
+                            "    if event == 'fail': raise ValueError('no')\n"
+                            "    seen.append(event)\n    return {'statusCode': 418, 'body': seen}")
+        mqtt = [["scw_trigger_type", "mqtt"]]
+        header, body = slot.call(b'{"a":1}', headers=mqtt)
+        self.assertEqual((header["status"], body), (200, b"executed properly"))
+        self.assertIn(TEXT, header["headers"])
+        header, body = slot.call(b"", headers=[["Scw_Trigger_Type", ""]])
+        self.assertEqual((header["status"], json.loads(body)[0]), (418, '{"a":1}'))
+        self.assertEqual(slot.call(b"fail", headers=mqtt)[0]["error"]["message"], "no")
+
+    def test_a_trigger_of_another_kind_is_refused(self):
+        slot = self.handler("def handle(event, context): return 1")
+        header, body = slot.call(b"", headers=[["SCW_TRIGGER_TYPE", "carrier-pigeon"]])
+        self.assertEqual((header["status"], body),
+                         (400, b"Trigger Type is not supported by Scaleway Functions Runtime\n"))
+        for pair in (*CORS, TEXT, ["X-Content-Type-Options", "nosniff"]):
+            self.assertIn(pair, header["headers"])
+
     def test_an_unknown_choice_of_the_flag_is_refused(self):
         error = self.refused("def handle(event, context): pass", entry="main.handle", convention="event-context",
                              env={"HOB_IS_BASE64": "yes"})

@@ -9,12 +9,17 @@ const { canonicalHeaders, decodedPath, isText, queryFields } = require('../reque
 const { sniff } = require('../sniff');
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** The header that says what triggered a call, spelled as functions see it; without it: HTTP. */
+const TRIGGER_TYPE = 'Scw_trigger_type';
 const CORS = [['Access-Control-Allow-Origin', '*'], ['Access-Control-Allow-Headers', 'Content-Type']];
 
 function prepare(handler, about) {
   const mayCallBackLater = handler.length >= 3 && handler.constructor.name !== 'AsyncFunction';
   const onlyBinary = onlyBinaryIsBase64();
   return (invoke, body) => {
+    const event = eventOf(invoke, body, onlyBinary);
+    const trigger = event.headers[TRIGGER_TYPE];
+    if (trigger && trigger !== 'mqtt') return noSuchTrigger();
     const context = contextOf(about);
     let calledBack = null; // the arguments of the callback's first call
     let wake = null; // for a callback that comes after the function has returned
@@ -22,17 +27,25 @@ function prepare(handler, about) {
       calledBack ??= { error, value };
       wake?.(calledBack);
     };
-    const result = handler(eventOf(invoke, body, onlyBinary), context, callback);
+    const [given, answerWith] = trigger ? [event.body, executed] : [event, toAnswer];
+    const outcome = ({ error, value }) => {
+      if (error !== null && error !== undefined) throw error;
+      return answerWith(value);
+    };
+    const result = handler(given, context, callback);
     if (calledBack) return outcome(calledBack);
-    if (isThenable(result)) return result.then((value) => (calledBack ? outcome(calledBack) : toAnswer(value)));
-    if (result !== undefined || !mayCallBackLater) return toAnswer(result);
+    if (isThenable(result)) return result.then((value) => (calledBack ? outcome(calledBack) : answerWith(value)));
+    if (result !== undefined || !mayCallBackLater) return answerWith(result);
     return new Promise((resolve) => { wake = resolve; }).then(outcome);
   };
 }
 
-function outcome({ error, value }) {
-  if (error !== null && error !== undefined) throw error;
-  return toAnswer(value);
+/** Of a message nobody waits for what the function makes of it. */
+const executed = () => withUsual(200, [], 'executed properly');
+
+function noSuchTrigger() {
+  const text = 'Trigger Type is not supported by Scaleway Functions Runtime\n';
+  return withUsual(400, [['X-Content-Type-Options', 'nosniff']], text);
 }
 
 /** Nothing else is in it: no remaining time, no request id. */

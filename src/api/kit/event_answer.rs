@@ -32,17 +32,18 @@ impl Server {
         }
     }
 
-    /// The answer for a call that could not be made; `None`: the usual one.
+    /// The answer for a call that could not be made; `None`: the usual one. `body_limit`: of what is called, in bytes.
     #[must_use]
-    pub fn refusal(self, error: &Error) -> Option<Response> {
+    pub fn refusal(self, error: &Error, body_limit: u64) -> Option<Response> {
         // Every worker was busy for as long as the call might wait.
         let busy = matches!(error, Error::NoCapacity { source: None, .. } | Error::Busy { .. });
         match (self, error) {
             (Self::ContextEvent, _) if busy => Some(answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, String::new())),
-            (Self::EventContext, _) if busy => {
-                let text = format!("{error}\n");
-                Some(unsniffed(answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)))
-            }
+            (Self::EventContext, _) if busy => Some(event_text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
+            (Self::EventContext, Error::TooLarge(_)) => Some(event_text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("Request payload too large, max payload size = {body_limit} bytes"),
+            )),
             (Self::ContextEvent, Error::NotReady(why)) => {
                 let body = serde_json::json!({"error": "Server not ready", "status": why});
                 Some(answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string()))
@@ -83,13 +84,19 @@ fn event_context(failure: &Failure) -> Response {
         ),
         _ => (StatusCode::BAD_GATEWAY, failure.sentence()),
     };
-    unsniffed(answer(status, TEXT, format!("{text}\n")))
+    event_text(status, &text)
 }
 
-/// With the header that keeps a browser from taking the text for a page.
-fn unsniffed(mut response: Response) -> Response {
+/// A text of the platform itself: of one line, which no browser takes for a page, and pages of any origin may read.
+fn event_text(status: StatusCode, text: &str) -> Response {
+    let mut response = answer(status, TEXT, format!("{text}\n"));
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Content-Type"),
+    );
     response
 }
 
@@ -155,9 +162,21 @@ mod tests {
             source: None,
         };
         for server in [Server::ContextEvent, Server::EventContext] {
-            let response = server.refusal(&busy).expect("an answer");
+            let response = server.refusal(&busy, 9).expect("an answer");
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert!(server.refusal(&Error::WorkerDied(String::new())).is_none());
+            assert!(server.refusal(&Error::WorkerDied(String::new()), 9).is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn pages_of_any_origin_read_why_a_function_of_an_event_was_not_called() {
+        let large = Error::TooLarge("over".to_owned());
+        assert!(Server::ContextEvent.refusal(&large, 9).is_none());
+        let response = Server::EventContext.refusal(&large, 9).expect("an answer");
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.expect("a body");
+        assert_eq!(body, "Request payload too large, max payload size = 9 bytes\n");
     }
 }

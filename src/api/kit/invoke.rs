@@ -1,9 +1,9 @@
 //! A function call over plain HTTP: the request in, the answer with its headers out, both streamed when large.
 
 use super::event_answer::Server;
-use super::problem;
+use super::{event_headers, problem};
 use crate::app::{self, App, Callee, Incoming, InvokeOptions};
-use crate::domain::{Convention, Error, ExecutionId, Selector, Temperature, WebhookId};
+use crate::domain::{Convention, Error, ExecutionId, Limits, Selector, Temperature, WebhookId};
 use crate::invoker::{Answer, Body, Failure, Reply, is_hop_by_hop, of_the_connection};
 use crate::pool::INLINE_BODY;
 use axum::body::Body as HttpBody;
@@ -38,12 +38,14 @@ pub async fn invoke(
     app: &App,
     callee: Callee<'_>,
     options: InvokeOptions,
-    call: CallParts,
+    mut call: CallParts,
     body: HttpBody,
 ) -> Response {
     let id = options.id;
-    let calling = called(app, callee, options, call, body);
-    answer(id, Manner::Native, calling).await
+    if let Some((_, limits)) = app.manner_of(callee) {
+        call.hold(limits);
+    }
+    answer(id, Manner::Native, called(app, callee, options, call, body)).await
 }
 
 /// As [`invoke`], for clients of the function itself: a failure looks as its convention has it.
@@ -51,28 +53,42 @@ pub async fn invoke_as_its_server(
     app: &App,
     callee: Callee<'_>,
     options: InvokeOptions,
-    call: CallParts,
+    mut call: CallParts,
     body: HttpBody,
 ) -> Response {
     let id = options.id;
-    let manner = match app.manner_of(callee) {
-        Some((Convention::ContextEvent, _)) => Manner::Server(Server::ContextEvent),
-        Some((Convention::EventContext, _)) => Manner::Server(Server::EventContext),
-        _ => Manner::Native,
-    };
-    let calling = called(app, callee, options, call, body);
-    answer(id, manner, calling).await
+    let mut manner = Manner::Native;
+    if let Some((convention, limits)) = app.manner_of(callee) {
+        call.hold(limits);
+        let body_limit = call.body_limit;
+        let server = |server| Manner::Server { server, body_limit };
+        match convention {
+            Convention::ContextEvent => manner = server(Server::ContextEvent),
+            Convention::EventContext => {
+                manner = server(Server::EventContext);
+                event_headers::add(&mut call.headers, id, app.now(), limits.timeout);
+            }
+            _ => {}
+        }
+    }
+    answer(id, manner, called(app, callee, options, call, body)).await
+}
+
+impl CallParts {
+    /// Holds it to what its function takes.
+    fn hold(&mut self, limits: Limits) {
+        let own = limits.intake.body.unwrap_or(u64::MAX);
+        self.body_limit = self.body_limit.min(own);
+    }
 }
 
 async fn called(
     app: &App,
     callee: Callee<'_>,
     options: InvokeOptions,
-    mut call: CallParts,
+    call: CallParts,
     body: HttpBody,
 ) -> Result<Answer, Error> {
-    let own = app.manner_of(callee).and_then(|(_, limits)| limits.intake.body);
-    call.body_limit = own.map_or(call.body_limit, |own| own.min(call.body_limit));
     let incoming = incoming(call, body).await?;
     app.invoke(callee, options, incoming).await
 }
@@ -81,7 +97,11 @@ async fn called(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Native,
-    Server(Server),
+    Server {
+        server: Server,
+        /// Of what is called. Unit: bytes.
+        body_limit: u64,
+    },
 }
 
 /// Calls what a webhook leads to, and answers as [`invoke`] does.
@@ -190,7 +210,7 @@ fn refused(error: &Error, manner: Manner, id: ExecutionId) -> Response {
     let usual = || problem::answer(error, recorded.then(|| id.to_string()).as_deref());
     match manner {
         Manner::Native => usual(),
-        Manner::Server(server) => server.refusal(error).unwrap_or_else(usual),
+        Manner::Server { server, body_limit } => server.refusal(error, body_limit).unwrap_or_else(usual),
     }
 }
 
@@ -200,7 +220,7 @@ fn respond(answer: Answer, manner: Manner) -> Response {
     let source = source(&answer.reply);
     let mut response = match (answer.reply, manner) {
         (Reply::Success { status, headers, body }, _) => success(status, headers, body),
-        (Reply::Failure(failure), Manner::Server(server)) => server.failure(&failure),
+        (Reply::Failure(failure), Manner::Server { server, .. }) => server.failure(&failure),
         (Reply::Failure(failure), Manner::Native) => failed(&failure, &answer.id.to_string()),
     };
     let headers = response.headers_mut();

@@ -660,6 +660,7 @@ fn entrance(
     let ingress = Ingress {
         app: app.clone(),
         body_limit: config.server.body_limit,
+        tls_port: reach.tls_port,
     };
     let routes = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

@@ -168,6 +168,8 @@ pub struct Intake {
     pub body: Option<u64>,
     /// Takes none at all.
     pub closed: bool,
+    /// Takes those from outside by TLS only; who comes without it is led there.
+    pub secure_only: bool,
 }
 
 fn in_range(what: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<u32, Error> {

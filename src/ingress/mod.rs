@@ -10,6 +10,7 @@ mod entrance;
 mod entry;
 mod pages;
 mod ports;
+mod secure;
 
 pub use address::{is_addressed, names_registered_host};
 pub use entrance::Entrance;
@@ -30,6 +31,9 @@ use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::net::{IpAddr, SocketAddr};
 
+/// By which scheme a caller came, as proxies say it.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// What the ingress needs.
 #[derive(Debug, Clone)]
 pub struct Ingress {
@@ -37,6 +41,8 @@ pub struct Ingress {
     pub app: App,
     /// Largest request body. Unit: bytes.
     pub body_limit: u64,
+    /// Where TLS is spoken, if it is.
+    pub tls_port: Option<u16>,
 }
 
 /// The routes below `/gateway` and `/hook`; what is below `/function` goes a shorter way, through the [`Entrance`].
@@ -83,6 +89,9 @@ impl Ingress {
     }
 
     async fn call(&self, callee: Callee<'_>, path: String, mut request: Request) -> Response {
+        if let Some(place) = self.secure_place(callee, &request) {
+            return secure::send_to(&place);
+        }
         if let Err(refusal) = self.pass(callee, &mut request) {
             return *refusal;
         }
@@ -95,6 +104,18 @@ impl Ingress {
         };
         let (call, body) = self.parts(path, request);
         invoke_as_its_server(&self.app, callee, options, call, body).await
+    }
+
+    /// Where a caller is sent who came without TLS to a function that wants it. Looks at the function last: nothing is
+    /// asked where no TLS is spoken.
+    fn secure_place(&self, callee: Callee<'_>, request: &Request) -> Option<String> {
+        let port = self.tls_port?;
+        if request.extensions().get::<Secure>().is_some() {
+            return None;
+        }
+        let (_, limits) = self.app.manner_of(callee)?;
+        let wants = limits.intake.secure_only;
+        wants.then(|| secure::place(request.uri(), request.headers(), port))?
     }
 
     /// Lets a caller pass at the function's gate, if it has one.
@@ -129,7 +150,6 @@ impl Ingress {
 fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static str) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     if let Some(client) = client {
         let before = headers.get(FOR).and_then(|v| v.to_str().ok());
         let all = before.map_or_else(|| client.to_string(), |before| format!("{before}, {client}"));
@@ -140,7 +160,9 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static s
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(HOST).or_insert(host);
     }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static(scheme));
+    headers
+        .entry(FORWARDED_PROTO)
+        .or_insert(HeaderValue::from_static(scheme));
 }
 
 /// `<name>.<namespace>`, or a name alone: neither of them has a dot in it.

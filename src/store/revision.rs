@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const COLUMNS: &str =
     "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
-    command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, failure,
+    command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -360,10 +360,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
                    code, image, runtime_image, build_commands, command, arguments, env, secrets, inherited, memory_mib, timeout_ms,
-                   concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, state, created_at_ms)
+                   concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
                    :code, :image, :runtime_image, :build_commands, :command, :arguments, :env, :secrets, :inherited, :memory, :timeout,
-                   :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, 'pending', :created_at)";
+                   :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, :secure_only, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
     let words = |words: &[String]| serde_json::to_string(words).map_err(unwritable);
     let limits = &revision.limits;
@@ -394,6 +394,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":wait": limits.intake.wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
         ":body": limits.intake.body.map(|body| i64::try_from(body).unwrap_or(i64::MAX)),
         ":closed": limits.intake.closed,
+        ":secure_only": limits.intake.secure_only,
         ":created_at": revision.created_at.as_millis(),
     };
     row::change(connection, sql, params).map(drop)
@@ -480,6 +481,7 @@ fn intake(row: &Row<'_>) -> rusqlite::Result<Intake> {
         wait: number("wait_ms")?.map(Duration::from_millis),
         body: number("body_bytes")?,
         closed: row.get("closed")?,
+        secure_only: row.get("secure_only")?,
     })
 }
 

@@ -66,6 +66,7 @@ fn new_revision() -> NewRevision {
                 wait: Some(Duration::from_millis(700)),
                 body: Some(9),
                 closed: true,
+                secure_only: true,
             },
         },
     }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 /// 2027-01-15T08:00:00Z.
 const START: i64 = 1_800_000_000_000;
 const BASE: &str = "/functions/v1alpha2/regions/fr-par";
+const BETA: &str = "/functions/v1beta1/regions/fr-par";
 const ECHO: &str = "def handle(event, context):\n    print('fired', event['httpMethod'], event['path'], event['body'])\n    return 'ok'\n";
 
 async fn hob_by(clock: &Clock) -> Hob {
@@ -22,8 +23,12 @@ async fn hob_by(clock: &Clock) -> Hob {
 }
 
 async fn ask(hob: &Hob, method: Method, path: &str, body: Value) -> Value {
+    ask_root(hob, BASE, method, path, body).await
+}
+
+async fn ask_root(hob: &Hob, base: &str, method: Method, path: &str, body: Value) -> Value {
     let answer = hob
-        .send(method, &format!("{BASE}{path}"), &[], body.to_string().into())
+        .send(method, &format!("{base}{path}"), &[], body.to_string().into())
         .await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
     answer.json()
@@ -185,9 +190,74 @@ async fn a_function_takes_the_largest_body_that_it_is_told_and_no_more() {
     let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut over)).await;
     read.expect("in time").expect("a text");
     assert!(
-        over.starts_with("HTTP/1.1 413 ") && over.contains(&most.to_string()),
+        over.starts_with("HTTP/1.1 413 ") && over.contains("access-control-allow-origin: *"),
         "{over}"
     );
+    let why = format!("Request payload too large, max payload size = {most} bytes\n");
+    assert!(over.ends_with(&why), "{over}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_calls_without_tls_is_sent_to_where_it_is_spoken() {
+    let hob = Hob::start(&[("HOB_TLS_LISTEN", "127.0.0.1:0")]).await.0.warm().await;
+    let function = declare(&hob, &namespace(&hob).await, json!({})).await;
+    deploy(&hob, &function, ECHO).await;
+    let path = call_path(&hob, &function).await;
+    assert_eq!(hob.get(&path).await.status, StatusCode::OK);
+    let item = format!("/functions/{function}");
+    let redirected = json!({"http_option": "redirected", "redeploy": true});
+    let shown = ask_root(&hob, BETA, Method::PATCH, &item, redirected).await;
+    assert_eq!(
+        (&shown["http_option"], &shown["runtime_message"]),
+        (&json!("redirected"), &json!(""))
+    );
+    let sent = eventually("the change serves", async || {
+        let answer = hob.get(&format!("{path}/a?b=c")).await;
+        (answer.status == StatusCode::MOVED_PERMANENTLY).then_some(answer)
+    })
+    .await;
+    let status = hob.get("/hob/v1/status").await.json();
+    assert_eq!(
+        sent.headers["location"],
+        format!("{}{path}/a?b=c", text(&status["tls"], "url"))
+    );
+    let by_proxy = [("x-forwarded-proto", "https")];
+    assert_eq!(
+        hob.send(Method::GET, &path, &by_proxy, "".into()).await.status,
+        StatusCode::OK
+    );
+    let enabled = json!({"http_option": "enabled", "redeploy": true});
+    ask_root(&hob, BETA, Method::PATCH, &item, enabled).await;
+    eventually("it answers without TLS again", async || {
+        (hob.get(&path).await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_said_when_there_is_no_tls_to_be_sent_to() {
+    let hob = hob_by(&Clock::system()).await;
+    let function = declare(&hob, &namespace(&hob).await, json!({})).await;
+    deploy(&hob, &function, ECHO).await;
+    let redirected = json!({"http_option": "redirected", "redeploy": true});
+    let item = format!("/functions/{function}");
+    let shown = ask_root(&hob, BETA, Method::PATCH, &item, redirected).await;
+    assert!(text(&shown, "runtime_message").contains("tls.listen"), "{shown:#}");
+    let path = call_path(&hob, &function).await;
+    assert_eq!(hob.get(&path).await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_has_the_headers_that_the_platform_adds() {
+    let hob = hob_by(&Clock::system()).await;
+    let function = declare(&hob, &namespace(&hob).await, json!({})).await;
+    let code = "import json\ndef handle(event, context):\n    return json.dumps(event['headers'])\n";
+    deploy(&hob, &function, code).await;
+    let answer = hob.get(&call_path(&hob, &function).await).await;
+    let headers = answer.json();
+    assert_eq!(text(&headers, "X-Request-Id"), answer.headers["x-call-id"]);
+    assert_eq!(headers["Forwarded"], "for=127.0.0.1;proto=http");
+    assert!(text(&headers, "X-Request-Start").starts_with("t="), "{headers:#}");
 }
 
 /// As the plugin does: the same package once for each function, all at once.

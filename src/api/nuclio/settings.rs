@@ -210,6 +210,7 @@ fn intake(spec: &Spec) -> Intake {
         wait: Some(Duration::from_millis(millis)),
         body: body.filter(|bytes| *bytes > 0),
         closed: spec.disable,
+        ..Intake::default()
     }
 }
 

@@ -83,6 +83,11 @@ impl Asked {
         }
     }
 
+    /// Whether there is a listener with TLS.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.tls_port.is_some()
+    }
+
     /// Whether the caller may see what is in that namespace.
     pub(super) fn sees(&self, namespace: &Namespace) -> bool {
         self.own.as_ref().is_none_or(|own| own == namespace)

@@ -4,6 +4,7 @@
 
 use super::State;
 use super::fault::Fault;
+use super::given;
 use super::look::Look;
 use super::note::{self, Application, Kind, Waiting};
 use super::privacy;
@@ -34,6 +35,7 @@ pub(super) async fn deploy(state: &State, application: Application) -> Result<Lo
     match app.redeploy(look.application.id(), change).await {
         Err(refused) => refuse(app, look.application, refused.into()).await,
         Ok(deployed) => {
+            tell_what_has_no_effect(&look.application);
             if app.engine_answers() {
                 app.wait_for(deployed.revision.id, SETTLE).await?;
             }
@@ -73,6 +75,15 @@ pub(super) async fn reload(app: &App, space: &Space) -> Result<(), Fault> {
         tokio::time::timeout(SETTLE, serve).await.unwrap_or(Ok(()))?;
     }
     Ok(())
+}
+
+/// In the daemon's log, for want of a place in the answers.
+fn tell_what_has_no_effect(application: &Application) {
+    let (name, kept) = (&application.function.name, application.note.extras.without_effect());
+    if !kept.is_empty() {
+        let kept = kept.join(", ");
+        tracing::warn!(function.id = %application.id(), "Settings of `{name}` are kept and have no effect on one machine: {kept}");
+    }
 }
 
 async fn look_again(app: &App, old: Application) -> Result<Look, Fault> {
@@ -125,7 +136,7 @@ async fn change(state: &State, look: &Look) -> Result<Redeploy, Refused> {
         false => None,
     };
     let settings = Settings {
-        env: Some(surroundings::environment(look, public_key)),
+        env: Some(surroundings::environment(look, public_key, is_program(state, look))),
         sealed_secrets: Some(look.secrets()?),
         ..settings(state, look)?
     };
@@ -134,6 +145,12 @@ async fn change(state: &State, look: &Look) -> Result<Redeploy, Refused> {
         code: Some(code(&state.app, look).await?),
         annotation: Some(note.annotation()?),
     })
+}
+
+/// Whether it is built; a container is not.
+fn is_program(state: &State, look: &Look) -> bool {
+    let family = given::family(&state.app, &look.application.note.runtime);
+    family.is_ok_and(given::is_built)
 }
 
 async fn code(app: &App, look: &Look) -> Result<NewCode, Refused> {
@@ -162,8 +179,9 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         min_workers: Some(min),
         max_workers: Some(max),
         cpu: Some(cpu),
-        intake: (kind == Kind::Function).then(|| Intake {
-            body: Some(PAYLOAD_MAX.into()),
+        intake: Some(Intake {
+            body: (kind == Kind::Function).then(|| PAYLOAD_MAX.into()),
+            secure_only: look.application.note.is_redirected(),
             ..Intake::default()
         }),
         ..Settings::default()

@@ -5,7 +5,7 @@
 use super::asked::Root;
 use super::fault::Fault;
 use super::limits::{self, Usual};
-use super::note::{Kind, Note};
+use super::note::{Kind, Note, REDIRECTED};
 use super::secrets::GivenSecret;
 use super::sent::{Millis, word};
 use super::surroundings;
@@ -155,7 +155,7 @@ impl Given {
             Some(said) if !words.contains(&said) => Err(Fault::argument(name, words.join(" or "))),
             said => Ok(said.map(str::to_owned)),
         };
-        let http_option = one_of("http_option", &self.http_option, ["enabled", "redirected"])?;
+        let http_option = one_of("http_option", &self.http_option, ["enabled", REDIRECTED])?;
         extras.http_option = http_option.or(extras.http_option.take());
         extras.sandbox = one_of("sandbox", &self.sandbox, ["v1", "v2"])?.or(extras.sandbox.take());
         if let Some(tags) = &self.tags {
@@ -197,7 +197,7 @@ impl Given {
         Start::new(said(&self.command), said(&self.args)).map_err(|e| Fault::argument("command", e.to_string()))?;
         note.waiting.command = self.command.clone().or(note.waiting.command.take());
         note.waiting.args = self.args.clone().or(note.waiting.args.take());
-        if let Some(calls) = self.max_concurrency.filter(|calls| *calls > 0) {
+        if let Some(calls) = self.calls_at_once() {
             Concurrency::new(calls).map_err(|e| Fault::argument("max_concurrency", e.to_string()))?;
             note.waiting.max_concurrency = Some(calls);
         }
@@ -207,6 +207,13 @@ impl Given {
         extras.scaling_option = self.scaling_option.clone().or(extras.scaling_option.take());
         extras.health_check = self.health_check.clone().or(extras.health_check.take());
         Ok(())
+    }
+
+    /// In one container; the newer word for it counts where both are said.
+    fn calls_at_once(&self) -> Option<u16> {
+        let threshold = |option: &Value| u16::try_from(option["concurrent_requests_threshold"].as_u64()?).ok();
+        let newer = self.scaling_option.as_ref().and_then(threshold);
+        newer.or(self.max_concurrency).filter(|calls| *calls > 0)
     }
 }
 
@@ -229,7 +236,7 @@ pub(super) fn family<'a>(app: &'a App, runtime: &str) -> Result<&'a Family, Faul
 }
 
 /// Whether a handler is the place of a package that is built, and not of a file that is loaded.
-fn is_built(family: &Family) -> bool {
+pub(super) fn is_built(family: &Family) -> bool {
     let build = family.manifest.build.as_ref();
     build.is_some_and(|build| build.when == When::Always)
 }
@@ -253,6 +260,27 @@ fn check_handler(family: &Family, handler: &str) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_at_once_have_two_words_and_the_newer_counts() {
+        for (sent, calls) in [
+            ("{}", None),
+            (r#"{"max_concurrency":0}"#, None),
+            (r#"{"max_concurrency":3}"#, Some(3)),
+            (
+                r#"{"max_concurrency":3,"scaling_option":{"cpu_usage_threshold":50}}"#,
+                Some(3),
+            ),
+            (
+                r#"{"max_concurrency":3,"scaling_option":{"concurrent_requests_threshold":7}}"#,
+                Some(7),
+            ),
+            (r#"{"scaling_option":{"concurrent_requests_threshold":7}}"#, Some(7)),
+        ] {
+            let given: Given = serde_json::from_str(sent).expect("readable");
+            assert_eq!(given.calls_at_once(), calls, "{sent}");
+        }
+    }
 
     #[test]
     fn a_name_is_checked_in_upstreams_words() {

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The package that was uploaded last is kept apart: an upload and a change may come at the same time.
 const PACKAGE: &str = "scaleway/package";
+/// The `http_option` of those that are called by TLS only.
+pub(super) const REDIRECTED: &str = "redirected";
 
 /// What an application is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +84,8 @@ pub(super) struct Waiting {
     pub(super) args: Option<Vec<String>>,
 }
 
-/// What is kept only to be shown again: on one machine there is nothing that it could decide.
+/// What no revision says in these words: `http_option` is an intake's, the limit of the processor holds where the
+/// configuration lets it. The rest is kept only to be shown again: on one machine there is nothing that it could decide.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Extras {
@@ -95,6 +98,26 @@ pub(super) struct Extras {
     pub(super) local_storage_limit: Option<u32>,
     pub(super) scaling_option: Option<Value>,
     pub(super) health_check: Option<Value>,
+}
+
+impl Extras {
+    /// The names of those that somebody asked for and that have no effect.
+    pub(super) fn without_effect(&self) -> Vec<&'static str> {
+        let scales = |option: &Value| option.get("concurrent_requests_threshold").is_some();
+        let all = [
+            ("private_network_id", self.private_network_id.is_some()),
+            ("local_storage_limit", self.local_storage_limit.is_some()),
+            (
+                "scaling_option",
+                self.scaling_option.as_ref().is_some_and(|option| !scales(option)),
+            ),
+            ("health_check", self.health_check.is_some()),
+        ];
+        all.into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(name, _)| name)
+            .collect()
+    }
 }
 
 /// A package that was uploaded.
@@ -126,6 +149,11 @@ impl Note {
 
     fn text(&self) -> Result<String, Error> {
         kept::write("function", self)
+    }
+
+    /// Whether callers without TLS are sent to where it is spoken.
+    pub(super) fn is_redirected(&self) -> bool {
+        self.extras.http_option.as_deref() == Some(REDIRECTED)
     }
 
     /// On its way to the function, in the write that makes or changes it.
@@ -249,6 +277,23 @@ pub(super) async fn of_spaces(app: &App, spaces: Vec<Space>) -> Result<Vec<Appli
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_effect_is_named_where_it_was_asked_for() {
+        for (kept, names) in [
+            ("{}", vec![]),
+            (r#"{"http_option":"redirected","sandbox":"v2"}"#, vec![]),
+            (r#"{"scaling_option":{"concurrent_requests_threshold":7}}"#, vec![]),
+            (
+                r#"{"scaling_option":{"cpu_usage_threshold":7},"health_check":{"tcp":{}}}"#,
+                vec!["scaling_option", "health_check"],
+            ),
+            (r#"{"local_storage_limit":5}"#, vec!["local_storage_limit"]),
+        ] {
+            let extras: Extras = serde_json::from_str(kept).expect("readable");
+            assert_eq!(extras.without_effect(), names, "{kept}");
+        }
+    }
 
     #[test]
     fn a_note_that_an_older_program_wrote_can_be_read() {

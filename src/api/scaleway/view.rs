@@ -12,13 +12,15 @@ use serde_json::Value;
 
 /// What upstream says of a container's disk where nothing was said. Unit: MB.
 const LOCAL_STORAGE: u32 = 1000;
+/// What to do so that callers can be sent to where TLS is spoken.
+const NO_TLS: &str = "http_option redirected has no effect: no TLS is spoken here, set tls.listen in the configuration";
 
 /// One of either kind.
 pub(super) fn application(asked: &Asked, look: &Look) -> Result<Value, Fault> {
     match (asked.root.is_beta(), look.application.note.kind) {
         (false, Kind::Function) => alpha(asked, look, of_function(look)),
         (false, Kind::Container) => alpha(asked, look, of_container(look)),
-        (true, Kind::Function) => beta(asked, look, of_function(look), more_of_function(look)),
+        (true, Kind::Function) => beta(asked, look, of_function(look), more_of_function(asked, look)),
         (true, Kind::Container) => beta(asked, look, of_container(look), more_of_container(look)?),
     }
 }
@@ -74,10 +76,20 @@ fn of_container(look: &Look) -> wire::OfContainer {
     }
 }
 
-fn more_of_function(look: &Look) -> wire::MoreOfFunction {
+fn more_of_function(asked: &Asked, look: &Look) -> wire::MoreOfFunction {
+    let is_led_nowhere = look.application.note.is_redirected() && !asked.speaks_tls();
+    let notices = [
+        look.notice(),
+        if is_led_nowhere {
+            NO_TLS.to_owned()
+        } else {
+            String::new()
+        },
+    ];
+    let said: Vec<_> = notices.into_iter().filter(|notice| !notice.is_empty()).collect();
     wire::MoreOfFunction {
         build_message: (look.status().0 == "pending").then(|| "the function is being prepared".to_owned()),
-        runtime_message: look.notice(),
+        runtime_message: said.join("; "),
     }
 }
 

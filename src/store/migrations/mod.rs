@@ -5,7 +5,7 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0003_cpu.sql"),
@@ -19,6 +19,7 @@ const STEPS: [&str; 13] = [
     include_str!("0011_retries.sql"),
     include_str!("0012_callbacks.sql"),
     include_str!("0013_start.sql"),
+    include_str!("0014_secure.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

@@ -3,6 +3,7 @@
 //!
 //! What is served is handed in; nothing here knows a path.
 
+mod linger;
 mod serve;
 pub mod tls;
 

@@ -2,6 +2,7 @@
 //!
 //! Knows no route, and nothing of how the listener encrypts.
 
+use super::linger::Lingering;
 use crate::task::{OwnWakes, Shutdown, Supervisor, TaskKind};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -38,7 +39,7 @@ pub(super) async fn serve<L>(
         };
         supervisor.spawn(
             TaskKind::Connection,
-            connection::<L>(stream, client, note, answer.clone(), stop.clone()),
+            connection::<L>(stream, client, note, answer.clone(), supervisor.clone(), stop.clone()),
         );
     }
 }
@@ -49,10 +50,13 @@ async fn connection<L: Listener>(
     client: SocketAddr,
     note: fn(&mut Extensions),
     answer: impl Answer,
+    supervisor: Supervisor,
     stop: Shutdown,
 ) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (mut request, answer) = (request.map(Body::new), answer.clone());
+        let (head, body) = request.into_parts();
+        let body = Lingering::new(body, &head.headers, supervisor.clone());
+        let (mut request, answer) = (Request::from_parts(head, Body::new(body)), answer.clone());
         request.extensions_mut().insert(ConnectInfo(client));
         note(request.extensions_mut());
         async move { Ok::<_, Infallible>(answer.answer(request).await) }

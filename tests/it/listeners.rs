@@ -122,3 +122,54 @@ async fn everything_is_served_at_further_addresses_and_one_that_is_taken_does_no
         assert_eq!(answer.await.status, StatusCode::OK);
     }
 }
+
+/// A connection that is closed while its client still sends is reset, and the answer is lost with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_too_much_reads_why_it_was_refused() {
+    let hob = Hob::start(&[("HOB_SERVER_BODY_LIMIT_MIB", "1")]).await.0.warm().await;
+    let echo = json!({"convention": "event-context", "entry": "main.handle"});
+    hob.ready("f", SCHEME, echo).await;
+    // More than the buffers between client and daemon hold.
+    const SIZE: usize = 48 << 20;
+    for path in ["/function/f", "/hob/v1/functions/f"] {
+        let exchange = async {
+            let mut stream = TcpStream::connect(hob.address).await.expect("it listens");
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {SIZE}\r\n\r\n",
+                hob.address
+            );
+            stream.write_all(head.as_bytes()).await.expect("taken");
+            let chunk = vec![b'a'; 1 << 20];
+            for _ in 0..SIZE / chunk.len() {
+                stream.write_all(&chunk).await.expect("taken to its end");
+            }
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.expect("an answer");
+            answer
+        };
+        let answer = tokio::time::timeout(PATIENCE, exchange).await.expect("in time");
+        let status = std::str::from_utf8(&answer).expect("text");
+        assert!(status.starts_with("HTTP/1.1 4"), "{path}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_to_be_told_to_send_too_much_is_not_told() {
+    let hob = Hob::start(&[("HOB_SERVER_BODY_LIMIT_MIB", "1")]).await.0.warm().await;
+    let mut stream = TcpStream::connect(hob.address).await.expect("it listens");
+    hob.ready(
+        "f",
+        SCHEME,
+        json!({"convention": "event-context", "entry": "main.handle"}),
+    )
+    .await;
+    let head = format!(
+        "POST /function/f HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncontent-length: 48000000\r\n\r\n",
+        hob.address
+    );
+    stream.write_all(head.as_bytes()).await.expect("taken");
+    let mut answer = String::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.expect("closed in time").expect("text");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}

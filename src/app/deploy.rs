@@ -4,9 +4,9 @@ use super::App;
 use super::secret::secret_names;
 use crate::archive;
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits, Memory,
-    Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Start, Timeout,
-    Variables,
+    Code, Concurrency, Convention, Cors, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits,
+    Memory, Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Start,
+    Timeout, Variables,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Environment, Target};
@@ -59,6 +59,8 @@ pub struct Settings {
     pub cpu: Option<Option<Cpu>>,
     /// Which calls it takes.
     pub intake: Option<Intake>,
+    /// Which pages of other origins may call it; `Some(None)`: none any more.
+    pub cors: Option<Option<Cors>>,
     /// Whether one worker is loaded ahead; yes unless said.
     pub preload: Option<bool>,
     /// Whether it is a draft, of somebody at work: loaded beside the code that it replaces, in the same container, and
@@ -337,6 +339,10 @@ impl App {
             secrets,
             inherited,
             limits,
+            cors: match &settings.cors {
+                Some(said) => said.clone().map(Cors::checked).transpose()?,
+                None => previous.and_then(|p| p.cors.clone()),
+            },
         })
     }
 
@@ -480,6 +486,7 @@ impl App {
             link: place.link.map(|name| (name.clone(), format!("{DEPENDENCIES}/{name}"))),
             rights: revision.code.image().map(|_| self.rights(&revision.runtime)),
             start: revision.start.clone(),
+            cors: revision.cors.clone().map(Arc::new),
             entry: revision.entry.clone(),
             convention: revision.convention,
             env: Environment::new(self.environment(function, revision)?, secret_names(revision)),

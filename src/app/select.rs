@@ -5,7 +5,7 @@ use super::directory::{Route, Served};
 use super::version::no_such_version;
 use super::{App, alias};
 use crate::domain::{
-    AliasName, Convention, Error, Function, Limits, Pointer, Revision, Scale, Selector, VersionNumber,
+    AliasName, Convention, Cors, Error, Function, Limits, Pointer, Revision, Scale, Selector, VersionNumber,
 };
 use crate::pool::Target;
 use std::sync::Arc;
@@ -26,6 +26,12 @@ impl App {
         let served = self.served(callee).ok()?;
         let target = served.target.as_ref()?;
         Some((target.convention, target.demand.limits))
+    }
+
+    /// Which pages of other origins may call what serves a function now; `None`: none.
+    #[must_use]
+    pub fn cors(&self, callee: Callee<'_>) -> Option<Arc<Cors>> {
+        self.served(callee).ok()?.target.as_ref()?.cors.clone()
     }
 
     /// What serves a call with this selector, now.

@@ -4,6 +4,7 @@
 
 mod access;
 mod callback;
+mod cors;
 mod error;
 mod execution;
 mod function;
@@ -27,6 +28,7 @@ mod webhook;
 
 pub use access::{Principal, Role, Token};
 pub use callback::{Callback, CallbackState, CallbackUrl, Try, Verdict, after_try};
+pub use cors::Cors;
 pub use error::{Error, Fault};
 pub use execution::{Ending, Execution, ExecutionState, Input, MADE_BY_JOB, Outcome, Temperature, Timings};
 pub use function::Function;

@@ -1,6 +1,6 @@
 //! A revision: frozen code and settings; what actually runs.
 
-use super::{Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
+use super::{Cors, Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
 use std::collections::BTreeMap;
 
 /// How the container of an image is started, in words of the image's own form: where one of the two is empty, the image's
@@ -223,6 +223,8 @@ pub struct Revision {
     pub inherited: Variables,
     /// What it may use.
     pub limits: Limits,
+    /// Which pages of other origins may call it; `None`: none.
+    pub cors: Option<Cors>,
     /// Where it stands.
     pub state: RevisionState,
     /// When it was deployed.

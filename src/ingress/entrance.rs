@@ -6,7 +6,7 @@
 
 use super::address::{self, Address, FUNCTIONS};
 use super::{Ingress, border};
-use crate::api::kit::guard::Guard;
+use crate::api::kit::guard::{Guard, WelcomeOrigin};
 use crate::api::kit::problem;
 use crate::app::Callee;
 use crate::domain::{Error, FunctionId};
@@ -79,6 +79,21 @@ impl Entrance {
 impl Answer for Entrance {
     async fn answer(self, mut request: Request) -> Response {
         address::note(&self.ingress.app, self.port, &mut request);
+        let Some(page) = self.ingress.page(&request) else {
+            return self.let_in(request).await;
+        };
+        if let Some(answer) = page.preflight(request.method(), request.headers()) {
+            return answer;
+        }
+        request.extensions_mut().insert(WelcomeOrigin);
+        let mut response = self.let_in(request).await;
+        page.allow(response.headers_mut());
+        response
+    }
+}
+
+impl Entrance {
+    async fn let_in(self, mut request: Request) -> Response {
         if let Some(refusal) = self.guard.refuse(&mut request).await {
             return refusal;
         }

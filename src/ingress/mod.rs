@@ -6,12 +6,14 @@
 
 mod address;
 mod border;
+mod cors;
 mod entrance;
 mod entry;
 mod pages;
 mod ports;
 mod secure;
 
+use address::Address;
 pub use address::{is_addressed, names_registered_host};
 pub use entrance::Entrance;
 pub use ports::serve_ports;
@@ -20,7 +22,7 @@ use crate::api::kit::invoke::{CallParts, call_webhook, invoke_as_its_server};
 use crate::api::kit::problem;
 use crate::app::{App, Callee, InvokeOptions};
 use crate::domain::{
-    AliasName, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
+    AliasName, Cors, Error, ExecutionId, FunctionName, Gateway, Namespace, Selector, Upstream, VersionNumber, WebhookId,
 };
 use crate::listener::tls::Secure;
 use axum::Router;
@@ -30,6 +32,7 @@ use axum::response::Response;
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// By which scheme a caller came, as proxies say it.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -78,13 +81,54 @@ impl Ingress {
         self.call(callee, path, request).await
     }
 
+    /// The page of another origin that asks for a function which takes it. Looks at nothing where no page asks.
+    fn page(&self, request: &Request) -> Option<cors::Page> {
+        cors::Page::of(request.headers(), || match address::address_of(request) {
+            Some(Address::Host { namespace, name }) => self.app.cors(Callee::named(namespace, name)),
+            Some(Address::Port { function, .. }) => self.app.cors(Callee::Id(*function)),
+            Some(Address::Gateway(gateway)) => self.cors_behind(gateway),
+            Some(Address::NoPath) => None,
+            None => self.cors_by_path(request),
+        })
+    }
+
+    fn cors_by_path(&self, request: &Request) -> Option<Arc<Cors>> {
+        let path = request.uri().path();
+        if path.starts_with(address::GATEWAYS) {
+            let (gateway, _) = self.gateway_by_path(path).ok()?;
+            return self.cors_behind(&gateway);
+        }
+        let (name, _) = path
+            .starts_with(address::FUNCTIONS)
+            .then(|| split(address::FUNCTIONS, path))?;
+        let (name, namespace) = split_namespace(&name);
+        let namespace = namespace.or_else(|| named_namespace(request.headers()));
+        self.app
+            .cors(Callee::named(namespace.unwrap_or(Namespace::DEFAULT), name))
+    }
+
+    /// The first of its functions says it for all.
+    fn cors_behind(&self, gateway: &Gateway) -> Option<Arc<Cors>> {
+        let first = gateway.spec.upstreams.as_slice().first()?;
+        self.app
+            .cors(Callee::named(gateway.spec.namespace.as_str(), first.function.as_str()))
+    }
+
+    fn gateway_by_path(&self, path: &str) -> Result<(Arc<Gateway>, String), Error> {
+        let (namespace, below) = split(address::GATEWAYS, path);
+        let (name, path) = split("/", &below);
+        let gateway = self
+            .app
+            .gateway(&Namespace::parse(&namespace)?, &FunctionName::parse(&name)?)?;
+        Ok((gateway, path))
+    }
+
     /// Calls the function that the path names.
     async fn by_path(&self, request: Request) -> Response {
         let (name, path) = split(address::FUNCTIONS, request.uri().path());
         let (name, namespace) = split_namespace(&name);
-        // `x-hob-namespace` chooses another namespace than the default one, where the path does not.
-        let header = || request.headers().get("x-hob-namespace").and_then(|v| v.to_str().ok());
-        let namespace = namespace.or_else(header).unwrap_or(Namespace::DEFAULT).to_owned();
+        let namespace = namespace.or_else(|| named_namespace(request.headers()));
+        let namespace = namespace.unwrap_or(Namespace::DEFAULT).to_owned();
         self.call(Callee::named(&namespace, name), path, request).await
     }
 
@@ -165,6 +209,11 @@ fn forwarded(headers: &mut HeaderMap, client: Option<IpAddr>, scheme: &'static s
         .or_insert(HeaderValue::from_static(scheme));
 }
 
+/// `x-hob-namespace` chooses another namespace than the default one, where the path does not.
+fn named_namespace(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-hob-namespace")?.to_str().ok()
+}
+
 /// `<name>.<namespace>`, or a name alone: neither of them has a dot in it.
 fn split_namespace(segment: &str) -> (&str, Option<&str>) {
     match segment.split_once('.') {
@@ -175,12 +224,8 @@ fn split_namespace(segment: &str) -> (&str, Option<&str>) {
 
 /// `/gateway/<namespace>/<name>/…`, for callers that cannot choose the host: what follows is the path.
 async fn by_gateway(State(ingress): State<Ingress>, request: Request) -> Response {
-    let (namespace, below) = split(address::GATEWAYS, request.uri().path());
-    let (name, path) = split("/", &below);
-    let found = Namespace::parse(&namespace)
-        .and_then(|namespace| ingress.app.gateway(&namespace, &FunctionName::parse(&name)?));
-    match found {
-        Ok(gateway) => ingress.through(&gateway, path, request).await,
+    match ingress.gateway_by_path(request.uri().path()) {
+        Ok((gateway, path)) => ingress.through(&gateway, path, request).await,
         Err(e) => problem::answer(&Error::not_found(e.to_string()), None),
     }
 }

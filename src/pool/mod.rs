@@ -18,7 +18,7 @@ pub use guest::{ARGUMENTS_LIMIT, CallError, Caller, Exit, Listener, News, Progra
 pub use lease::{Death, Lease, Line};
 pub use state::{Class, Demand, Policy, WorkerView};
 
-use crate::domain::{Convention, Memory, RevisionId, RuntimeRef, Start, Temperature, Timestamp, WorkerId};
+use crate::domain::{Convention, Cors, Memory, RevisionId, RuntimeRef, Start, Temperature, Timestamp, WorkerId};
 use crate::engine::{Engine, Rights};
 use crate::task::{Shutdown, Supervisor, TaskKind};
 use staging::Staging;
@@ -76,6 +76,8 @@ pub struct Target {
     pub rights: Option<Rights>,
     /// How those containers are started.
     pub start: Start,
+    /// Which pages of other origins may call it.
+    pub cors: Option<Arc<Cors>>,
     /// Where user code begins.
     pub entry: String,
     /// How it is called.
@@ -774,6 +776,7 @@ mod tests {
             link: None,
             rights: None,
             start: Start::default(),
+            cors: None,
             entry: String::new(),
             convention: Convention::Kwargs,
             env: Environment::default(),

@@ -960,6 +960,7 @@ mod tests {
             link: None,
             rights: None,
             start: crate::domain::Start::default(),
+            cors: None,
             entry: String::new(),
             convention: Convention::Kwargs,
             env: crate::pool::Environment::default(),

@@ -10,6 +10,7 @@ mod annotations;
 mod backup;
 mod blobs;
 mod callback;
+mod cors;
 mod error;
 mod execution;
 mod executions;

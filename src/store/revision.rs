@@ -1,11 +1,13 @@
 //! Revisions: their SQL and their rows, and what building them left. The reconciler's work list is here too.
 
 use super::annotations::{Annotation, Subject, attach};
+use super::cors::{read_cors, write_cors};
 use super::secrets::{read_secrets, read_variables, unwritable, write_secrets, write_variables};
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Code, Concurrency, Convention, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory, Namespace,
-    Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Start, Timeout, Timestamp, Variables,
+    Code, Concurrency, Convention, Cors, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory,
+    Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Start, Timeout, Timestamp,
+    Variables,
 };
 use rusqlite::{Connection, Row, named_params};
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 const COLUMNS: &str =
     "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
-    command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, state, failure,
+    command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, cors, state, failure,
     created_at_ms";
 
 /// A revision to be: the store gives it its number, and it begins as pending.
@@ -43,6 +45,8 @@ pub struct NewRevision {
     pub inherited: Variables,
     /// What it may use.
     pub limits: Limits,
+    /// Which pages of other origins may call it.
+    pub cors: Option<Cors>,
 }
 
 /// What building a revision left.
@@ -343,6 +347,7 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         secrets: new.secrets,
         inherited: new.inherited,
         limits: new.limits,
+        cors: new.cors,
         state: RevisionState::Pending,
         created_at: now,
     };
@@ -360,10 +365,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
                    code, image, runtime_image, build_commands, command, arguments, env, secrets, inherited, memory_mib, timeout_ms,
-                   concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, state, created_at_ms)
+                   concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, cors, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
                    :code, :image, :runtime_image, :build_commands, :command, :arguments, :env, :secrets, :inherited, :memory, :timeout,
-                   :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, :secure_only, 'pending', :created_at)";
+                   :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, :secure_only, :cors, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
     let words = |words: &[String]| serde_json::to_string(words).map_err(unwritable);
     let limits = &revision.limits;
@@ -395,6 +400,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":body": limits.intake.body.map(|body| i64::try_from(body).unwrap_or(i64::MAX)),
         ":closed": limits.intake.closed,
         ":secure_only": limits.intake.secure_only,
+        ":cors": revision.cors.as_ref().map(write_cors).transpose()?,
         ":created_at": revision.created_at.as_millis(),
     };
     row::change(connection, sql, params).map(drop)
@@ -447,6 +453,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         secrets: row::checked(row, "secrets", |t: String| read_secrets(&t))?,
         inherited: row::checked(row, "inherited", |t: String| read_variables(&t))?,
         limits: limits(row)?,
+        cors: row::checked(row, "cors", |text: Option<String>| {
+            text.as_deref().map(read_cors).transpose()
+        })?,
         state: state(row)?,
         created_at: row::time(row, "created_at_ms")?,
     })

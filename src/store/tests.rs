@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    Alias, AliasName, Code, Concurrency, Convention, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
+    Alias, AliasName, Code, Concurrency, Convention, Cors, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
     FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId,
     RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Start, Timeout, Timestamp, Timings, Variables,
 };
@@ -69,6 +69,12 @@ fn new_revision() -> NewRevision {
                 secure_only: true,
             },
         },
+        cors: Some(Cors {
+            origins: vec!["http://localhost:3000".to_owned()],
+            exposed: vec!["x-a".to_owned()],
+            credentials: true,
+            ..Cors::default()
+        }),
     }
 }
 

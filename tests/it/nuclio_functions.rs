@@ -436,3 +436,54 @@ async fn an_image_that_is_there_serves_without_a_build() {
     let built: Vec<_> = fake.builds().into_iter().map(|build| build.tag).collect();
     assert!(built.iter().all(|tag| tag.starts_with("hob-runtime/")), "{built:?}");
 }
+
+/// What a browser does for a page of another origin: it asks first, then it calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_an_origin_that_the_trigger_names_may_call_and_others_may_not() {
+    let hob = Hob::start_on(fake_engine(), &[]).await.warm().await;
+    let cors = json!({"enabled": true, "allowOrigins": ["http://localhost:3000"], "exposeHeaders": ["X-Call-Id"]});
+    let triggers = json!({"triggers": {"web": {"kind": "http", "attributes": {"cors": cors}}}});
+    let own = port(&deploy(&hob, "a", HELLO, triggers).await);
+    deploy(&hob, "closed", HELLO, json!({})).await;
+    let ask = async |method: Method, path: &str, origin: &str| {
+        let asked = [
+            ("origin", origin),
+            ("sec-fetch-site", "same-site"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type"),
+        ];
+        hob.send(method, path, &asked, Bytes::new()).await
+    };
+    let page = "http://localhost:3000";
+    let path = "/function/a.nuclio/x";
+    let told = ask(Method::OPTIONS, path, page).await;
+    assert_eq!(
+        (told.status, told.header("access-control-allow-origin")),
+        (StatusCode::OK, page)
+    );
+    assert_eq!(told.header("access-control-allow-headers"), "content-type");
+    assert_eq!(told.text(), "", "the function was not asked");
+    let called = ask(Method::POST, path, page).await;
+    assert_eq!((called.status, called.text().as_str()), (StatusCode::OK, "hello /x"));
+    assert_eq!(called.header("access-control-allow-origin"), page);
+    assert_eq!(called.header("access-control-expose-headers"), "X-Call-Id");
+    for (path, origin) in [(path, "http://localhost:3001"), ("/function/closed.nuclio/x", page)] {
+        for method in [Method::OPTIONS, Method::POST] {
+            let refused = ask(method, path, origin).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path} {origin}");
+            assert_eq!(refused.header("access-control-allow-origin"), "");
+        }
+    }
+    let at_port = hob
+        .send_to(
+            SocketAddr::from(([127, 0, 0, 1], own)),
+            Method::POST,
+            "/y",
+            &[("origin", page)],
+            Bytes::new(),
+        )
+        .await;
+    assert_eq!(at_port.header("access-control-allow-origin"), page);
+    let plain = on_port(&hob, own, "/").await;
+    assert_eq!(plain.header("access-control-allow-origin"), "", "no page asked");
+}

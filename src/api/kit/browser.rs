@@ -30,6 +30,8 @@ pub(super) struct House<'a> {
     pub(super) any_address: bool,
     /// Whether the host that this request names was registered here.
     pub(super) registered: bool,
+    /// Whether the function that is asked for takes pages of this origin.
+    pub(super) welcome: bool,
     /// Whether a link of another site may lead here: looking must change nothing.
     pub(super) linkable: bool,
 }
@@ -41,6 +43,7 @@ impl House<'_> {
             return Some(Foreign::Host);
         }
         let ours = match text(headers, &header::ORIGIN) {
+            _ if self.welcome => true,
             Some(origin) => self.is_ours(origin, headers),
             None if headers.contains_key(header::ORIGIN) => false,
             None => self.site_is_ours(headers) || self.is_link(method, headers),
@@ -137,6 +140,7 @@ mod tests {
             origins: &["http://localhost:3000".to_owned()],
             any_address: false,
             registered: false,
+            welcome: false,
             linkable,
         };
         let pairs = headers

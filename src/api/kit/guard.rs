@@ -47,6 +47,10 @@ pub enum IngressAccess {
 #[derive(Debug, Clone)]
 pub struct Recognised(pub Principal);
 
+/// On a request of a page whose origin the function takes that it asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct WelcomeOrigin;
+
 /// Who may come in.
 pub struct Guard {
     /// Host names beside loopback addresses and `localhost`; a port is not compared.
@@ -121,6 +125,7 @@ impl Guard {
             any_address: self.keys.needed(),
             linkable: door != Door::Ingress,
             registered: (self.registered)(request),
+            welcome: request.extensions().get::<WelcomeOrigin>().is_some(),
         };
         house.foreign(request.method(), request.headers()).map(|why| match why {
             Foreign::Host => Refusal::Host,

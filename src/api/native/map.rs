@@ -37,6 +37,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         network: sent.network.map(network_from),
         cpu: sent.cpu_millis.map(cpu).transpose()?,
         intake: None,
+        cors: None,
         preload: sent.preload,
         reload: sent.reload,
     })

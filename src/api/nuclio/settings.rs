@@ -2,11 +2,11 @@
 //! was asked for and has no effect here.
 
 use super::commands;
-use super::config::{Config, Spec};
+use super::config::{Config, Spec, Trigger};
 use super::fault::Fault;
 use super::schema::is_empty;
 use crate::app::{App, Settings};
-use crate::domain::{Concurrency, Convention, Cpu, Error, Intake, Memory, Timeout, notation};
+use crate::domain::{Concurrency, Convention, Cors, Cpu, Error, Intake, Memory, Timeout, notation};
 use crate::runtime::Family;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,6 +23,15 @@ const LEAST_MEMORY: u64 = 32;
 
 /// How long upstream waits for a function unless told otherwise; its web interface sends that. Unit: seconds.
 const USUAL_READINESS: u64 = 120;
+
+/// What pages of other origins may send unless the trigger says otherwise.
+const CORS_HEADERS: [&str; 5] = [
+    "Accept",
+    "Content-Length",
+    "Content-Type",
+    "Authorization",
+    "X-Nuclio-Log-Level",
+];
 
 /// What is only kept: where it stands in the spec, and what to say when somebody asks for it.
 const KEPT: [(&[&str], &str); 15] = [
@@ -182,6 +191,7 @@ fn shared(app: &App, config: &Config, spec: &Spec) -> Result<Translated, Fault> 
         min_workers: Some(least_workers(spec)),
         max_workers: Some(workers(most_workers(spec, slots))),
         intake: Some(intake(spec)),
+        cors: Some(spec.http().and_then(cors)),
         // What is disabled needs no worker.
         preload: Some(!spec.disable),
         ..Settings::default()
@@ -212,6 +222,27 @@ fn intake(spec: &Spec) -> Intake {
         closed: spec.disable,
         ..Intake::default()
     }
+}
+
+/// Which pages of other origins may call, as the trigger's `cors` says it; what it leaves out is upstream's.
+fn cors(trigger: &Trigger) -> Option<Cors> {
+    let said = trigger.attributes.get("cors").filter(|said| said["enabled"] == true)?;
+    let texts = |key: &str| -> Option<Vec<String>> {
+        let texts = said[key].as_array()?.iter().filter_map(Value::as_str);
+        Some(texts.map(str::to_owned).collect()).filter(|all: &Vec<_>| !all.is_empty())
+    };
+    let usual = Cors::default();
+    Some(Cors {
+        origins: texts("allowOrigins").unwrap_or(usual.origins),
+        methods: texts("allowMethods").unwrap_or(usual.methods),
+        headers: texts("allowHeaders").unwrap_or_else(|| CORS_HEADERS.map(str::to_owned).into()),
+        exposed: texts("exposeHeaders").unwrap_or_default(),
+        credentials: said["allowCredentials"] == true,
+        max_age_seconds: said["preflightMaxAgeSeconds"]
+            .as_u64()
+            .and_then(|seconds| u32::try_from(seconds).ok())
+            .unwrap_or(usual.max_age_seconds),
+    })
 }
 
 /// As many workers as hold the slots, for each replica that may be.
@@ -326,15 +357,6 @@ fn no_effect(config: &Config, spec: &Spec) -> Vec<String> {
     for (name, trigger) in spec.triggers.iter().filter(|(_, t)| t.is_http()) {
         if trigger
             .attributes
-            .get("cors")
-            .is_some_and(|cors| cors["enabled"] == true)
-        {
-            remarks.push(format!(
-                "The trigger {name} does not answer for other origins: let the function answer OPTIONS"
-            ));
-        }
-        if trigger
-            .attributes
             .get("readBufferSize")
             .is_some_and(|size| !is_empty(size))
         {
@@ -382,6 +404,37 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_other_origins_are_taken_as_the_trigger_says() {
+        let of = |said: Value| {
+            let (_, spec) = spec(json!({"triggers": {"web": {"kind": "http", "attributes": {"cors": said}}}}));
+            spec.http().and_then(cors)
+        };
+        assert_eq!(of(json!({"allowOrigins": ["http://a"]})), None);
+        assert_eq!(of(json!({"enabled": false})), None);
+        let usual = of(json!({"enabled": true})).expect("a rule");
+        assert_eq!(
+            (usual.origins.as_slice(), usual.max_age_seconds),
+            (["*".to_owned()].as_slice(), 5)
+        );
+        assert!(usual.allows_header("content-type") && !usual.allows_header("x-own"));
+        let own = of(
+            json!({"enabled": true, "allowOrigins": ["http://a"], "allowMethods": ["GET"],
+            "allowHeaders": ["X-Own"], "exposeHeaders": ["X-Out"], "allowCredentials": true,
+            "preflightMaxAgeSeconds": 60}),
+        );
+        let word = |word: &str| vec![word.to_owned()];
+        let expect = Cors {
+            origins: word("http://a"),
+            methods: word("GET"),
+            headers: word("X-Own"),
+            exposed: word("X-Out"),
+            credentials: true,
+            max_age_seconds: 60,
+        };
+        assert_eq!(own, Some(expect));
+    }
+
+    #[test]
     fn what_is_only_kept_is_said_once_and_what_is_usual_is_not() {
         let said = |value: Value| {
             let (config, spec) = spec(value.clone());
@@ -422,11 +475,7 @@ mod tests {
             ),
             (json!({"volumes": [{"volume": {}}]}), "Volumes"),
             (on_http(json!({"readBufferSize": 16384})), "The trigger web reads"),
-            (
-                on_http(json!({"cors": {"enabled": true}})),
-                "The trigger web does not answer",
-            ),
-            (on_http(json!({"cors": {"enabled": false}})), ""),
+            (on_http(json!({"cors": {"enabled": true}})), ""),
         ] {
             let remark = said(value.clone());
             assert!(

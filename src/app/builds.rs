@@ -1,11 +1,13 @@
 //! Building what a revision needs before it can serve, and what is said meanwhile, for anybody who wants to read along.
 //!
-//! A build is no promise of its own: when it is cut off, the revision is still pending and is brought on again.
+//! Pulls are a part of it. A build is no promise of its own: when it is cut off, the revision is still pending and is
+//! brought on again.
 
 use super::App;
-use crate::builder::{BuildLog, Order};
+use crate::builder::{BuildLog, Order, Pulling};
 use crate::domain::{Error, Revision, RevisionId, RevisionState};
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What builds that are under way have said; clones share it.
@@ -33,10 +35,10 @@ impl Builds {
 }
 
 /// A build that is under way; dropped, it is over.
-struct UnderWay {
+pub(super) struct UnderWay {
     builds: Builds,
     id: RevisionId,
-    log: BuildLog,
+    pub(super) log: BuildLog,
 }
 
 impl Drop for UnderWay {
@@ -91,17 +93,49 @@ impl App {
         Ok(kept.map(|build| build.log).unwrap_or_default())
     }
 
-    /// Builds what a revision needs, and writes down what came of it.
-    pub(super) async fn build_needs(&self, revision: &Revision) -> Result<Built, Error> {
-        tokio::select! {
-            built = self.build_needs_to_the_end(revision) => built.map(|()| Built::Done),
-            () = self.deleted(revision.id) => Ok(Built::Gone),
-        }
+    /// How far the pull is that a revision waits for; `None` when it waits for none.
+    #[must_use]
+    pub fn pulling(&self, id: RevisionId) -> Option<Pulling> {
+        self.0.builds.get(id)?.pulling()
     }
 
-    async fn build_needs_to_the_end(&self, revision: &Revision) -> Result<(), Error> {
+    /// From now on what is said of a revision's images can be read along.
+    pub(super) fn begin_build(&self, id: RevisionId) -> UnderWay {
+        let under_way = self.0.builds.begin(id);
+        self.changed();
+        under_way
+    }
+
+    /// Writes down what was said before it failed, and why that was.
+    pub(super) async fn keep_failed_build(&self, under_way: &UnderWay, why: &Error) -> Result<(), Error> {
+        let message = why.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        under_way.log.line(&format!("error: {first}"));
+        self.keep_build(under_way, None).await
+    }
+
+    /// Sees to it that the image is here that a function is, and writes down what was said.
+    pub(super) async fn fetch_own_image(&self, image: &str, under_way: &UnderWay) -> Result<Built, Error> {
+        let fetching = async {
+            self.0.builder.user_image(image, &under_way.log).await?;
+            self.keep_build(under_way, None).await
+        };
+        self.unless_deleted(under_way.id, fetching).await
+    }
+
+    /// Builds what a revision needs, and writes down what came of it.
+    pub(super) async fn build_needs(&self, revision: &Revision, under_way: &UnderWay) -> Result<Built, Error> {
+        let _unnamed = self.0.builder.hold().await;
+        let building = async {
+            let image = self.build_needs_to_the_end(revision, &under_way.log).await?;
+            self.keep_build(under_way, image).await
+        };
+        self.unless_deleted(revision.id, building).await
+    }
+
+    async fn build_needs_to_the_end(&self, revision: &Revision, log: &BuildLog) -> Result<Option<String>, Error> {
         let (Some(tree), Some(code)) = (self.tree_of(revision), revision.code.digest()) else {
-            return Ok(());
+            return Ok(None);
         };
         let order = Order {
             runtime: revision.runtime.clone(),
@@ -111,22 +145,29 @@ impl App {
             commands: revision.build_commands.clone(),
             convention: revision.convention,
         };
-        let under_way = self.0.builds.begin(revision.id);
-        self.changed();
-        let _unnamed = self.0.builder.hold().await;
-        let built = self.0.builder.prepare(&order, &under_way.log).await;
+        let built = self.0.builder.prepare(&order, log).await;
         super::metrics::built(built.is_ok());
-        if let Err(e) = &built {
-            let message = e.to_string();
-            under_way
-                .log
-                .line(&format!("error: {}", message.lines().next().unwrap_or_default()));
+        built
+    }
+
+    /// Does `work`; it is ended when the revision is deleted meanwhile.
+    async fn unless_deleted(
+        &self,
+        id: RevisionId,
+        work: impl Future<Output = Result<(), Error>>,
+    ) -> Result<Built, Error> {
+        tokio::select! {
+            done = work => done.map(|()| Built::Done),
+            () = self.deleted(id) => Ok(Built::Gone),
         }
-        let (image, text) = (built.as_ref().ok().cloned().flatten(), under_way.log.text());
+    }
+
+    async fn keep_build(&self, under_way: &UnderWay, image: Option<String>) -> Result<(), Error> {
+        let text = under_way.log.text();
         if image.is_some() || !text.is_empty() {
-            self.0.store.set_build(revision.id, image, text).await?;
+            self.0.store.set_build(under_way.id, image, text).await?;
         }
-        built.map(drop)
+        Ok(())
     }
 
     /// Returns when the revision is there no more.

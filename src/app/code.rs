@@ -1,6 +1,7 @@
 //! What functions are made of, handed out again: uploaded packages, and what is known of images.
 
 use super::App;
+use crate::builder::BuildLog;
 use crate::domain::{Digest, Error, RuntimeRef};
 use crate::task::TaskKind;
 use bytes::{Bytes, BytesMut};
@@ -67,7 +68,7 @@ impl App {
     /// # Errors
     /// `Engine` when the engine is down, the base image is missing or the build fails.
     pub async fn prepare(&self, runtime: &RuntimeRef) -> Result<(), Error> {
-        self.prepare_runtime(runtime).await.map(drop)
+        self.prepare_runtime(runtime, &BuildLog::default()).await.map(drop)
     }
 
     /// Does what [`App::prepare`] does in the background; [`App::image_state`] says how it goes.

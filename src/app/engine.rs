@@ -1,6 +1,7 @@
 //! Watches the engine: when it comes (back), networks and images are made ready and pending work goes on.
 
 use super::App;
+use crate::builder::BuildLog;
 use crate::engine::EngineInfo;
 use crate::task::Shutdown;
 use std::collections::BTreeSet;
@@ -90,7 +91,7 @@ impl App {
             .map(|t| &t.demand.class.runtime)
             .collect();
         for runtime in runtimes {
-            if let Err(e) = self.prepare_runtime(runtime).await {
+            if let Err(e) = self.prepare_runtime(runtime, &BuildLog::default()).await {
                 tracing::warn!("Runtime {runtime} cannot be used: {}", crate::telemetry::chain(&e));
             }
         }
@@ -107,7 +108,7 @@ impl App {
             if family.manifest.prewarm == 0 || !self.0.builder.base_is_here(&runtime).await {
                 continue;
             }
-            if let Err(e) = self.prepare_runtime(&runtime).await {
+            if let Err(e) = self.prepare_runtime(&runtime, &BuildLog::default()).await {
                 tracing::warn!("Runtime {name} cannot be used: {}", crate::telemetry::chain(&e));
             }
         }

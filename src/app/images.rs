@@ -2,7 +2,7 @@
 
 use super::App;
 use super::builds::Built;
-use crate::builder::{Clean, Cleaned, FunctionImageOrder, Usage};
+use crate::builder::{BuildLog, Clean, Cleaned, FunctionImageOrder, Usage};
 use crate::domain::{Error, Function, FunctionName, Namespace, Revision};
 use crate::engine::{BoxStream, LABEL_INSTANCE};
 use crate::store::FunctionFilter;
@@ -119,7 +119,8 @@ impl App {
     }
 
     async fn restore(&self, function: Function, revision: Revision) -> Result<(), Error> {
-        if let Built::Done = self.build_needs(&revision).await? {
+        let under_way = self.begin_build(revision.id);
+        if let Built::Done = self.build_needs(&revision, &under_way).await? {
             let _change = self.0.directory.change().await;
             let served = self.0.store.function(function.id).await?;
             if let Some(function) = served.filter(|f| f.current == Some(revision.id)) {
@@ -136,7 +137,12 @@ impl App {
         let place = self.place_of(revision, built.is_some());
         let base = match built.or_else(|| revision.runtime_image.clone()) {
             Some(image) => image,
-            None => self.0.builder.runtime_image(&revision.runtime).await?,
+            None => {
+                self.0
+                    .builder
+                    .runtime_image(&revision.runtime, &BuildLog::default())
+                    .await?
+            }
         };
         let order = FunctionImageOrder {
             base,

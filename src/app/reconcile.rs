@@ -1,7 +1,8 @@
 //! Finishes what was written down: brings pending revisions to ready or failed, after any crash.
 
-use super::builds::Built;
+use super::builds::{Built, UnderWay};
 use super::{App, EngineStatus};
+use crate::builder::BuildLog;
 use crate::domain::{Error, Function, FunctionId, Revision, RevisionId, RevisionState, RuntimeRef};
 use crate::pool::{self, Target};
 use crate::task::{Shutdown, TaskKind};
@@ -57,7 +58,7 @@ impl App {
             return Ok(());
         };
         let id = revision.id;
-        let (revision, attempt) = self.attempt(&function, revision).await;
+        let (revision, attempt) = self.attempt(&function, revision).await?;
         match attempt {
             Attempt::Later => {
                 self.engine_is_back().await;
@@ -78,46 +79,62 @@ impl App {
     }
 
     /// Settles the version, makes the images and loads a worker; answers the revision as it was settled.
-    async fn attempt(&self, function: &Function, revision: Revision) -> (Revision, Attempt) {
-        let revision = match self.settle(revision.clone()).await {
-            Ok(settled) => settled,
-            Err(e) => return (revision, self.blame(&e).await),
-        };
-        let attempt = match self.make_ready(function, &revision).await {
-            Ok(Some(target)) => self.load_ahead(function, target).await,
+    async fn attempt(&self, function: &Function, mut revision: Revision) -> Result<(Revision, Attempt), Error> {
+        let under_way = self.begin_build(revision.id);
+        let made = self.make_ready(function, &mut revision, &under_way).await;
+        let attempt = match made {
+            Ok(Some(target)) => {
+                drop(under_way);
+                self.load_ahead(function, target).await
+            }
             Ok(None) => Attempt::Gone,
-            Err(e) => self.blame(&e).await,
+            Err(e) => {
+                let attempt = self.blame(&e).await;
+                if matches!(attempt, Attempt::Failed(_)) {
+                    self.keep_failed_build(&under_way, &e).await?;
+                }
+                attempt
+            }
         };
-        (revision, attempt)
+        Ok((revision, attempt))
+    }
+
+    /// What a worker needs; `None` when the revision was deleted meanwhile.
+    async fn make_ready(
+        &self,
+        function: &Function,
+        revision: &mut Revision,
+        under_way: &UnderWay,
+    ) -> Result<Option<Arc<Target>>, Error> {
+        match self.make_images(revision, under_way).await? {
+            Built::Done => Ok(Some(Arc::new(self.target(function, revision).await?))),
+            Built::Gone => Ok(None),
+        }
+    }
+
+    async fn make_images(&self, revision: &mut Revision, under_way: &UnderWay) -> Result<Built, Error> {
+        self.settle(revision, &under_way.log).await?;
+        if let Some(own) = revision.code.image() {
+            return self.fetch_own_image(own, under_way).await;
+        }
+        let image = self.prepare_runtime(&revision.runtime, &under_way.log).await?;
+        tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
+        self.build_needs(revision, under_way).await
     }
 
     /// The version that is used in place of one that cannot be had here is written down, with what the user should know.
-    async fn settle(&self, mut revision: Revision) -> Result<Revision, Error> {
+    async fn settle(&self, revision: &mut Revision, log: &BuildLog) -> Result<(), Error> {
         if revision.code.image().is_some() || revision.runtime_image.is_some() {
-            return Ok(revision);
+            return Ok(());
         }
-        let usable = self.0.builder.usable(&revision.runtime).await?;
+        let usable = self.0.builder.usable(&revision.runtime, log).await?;
         if let Some(notice) = usable.notice {
             tracing::warn!(revision.id = %revision.id, "{notice}");
             let (id, runtime) = (revision.id, usable.runtime.clone());
             self.0.store.settle_runtime(id, runtime, notice.clone()).await?;
             (revision.runtime, revision.notice) = (usable.runtime, Some(notice));
         }
-        Ok(revision)
-    }
-
-    /// What a worker needs; `None` when the revision was deleted meanwhile.
-    async fn make_ready(&self, function: &Function, revision: &Revision) -> Result<Option<Arc<Target>>, Error> {
-        if let Some(own) = revision.code.image() {
-            self.0.builder.user_image(own).await?;
-            return Ok(Some(Arc::new(self.target(function, revision).await?)));
-        }
-        let image = self.prepare_runtime(&revision.runtime).await?;
-        tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
-        match self.build_needs(revision).await? {
-            Built::Done => Ok(Some(Arc::new(self.target(function, revision).await?))),
-            Built::Gone => Ok(None),
-        }
+        Ok(())
     }
 
     async fn load_ahead(&self, function: &Function, target: Arc<Target>) -> Attempt {
@@ -221,8 +238,8 @@ impl App {
     }
 
     /// Makes the runtime's image if need be and tells the pool; answers the image's name.
-    pub(super) async fn prepare_runtime(&self, runtime: &RuntimeRef) -> Result<String, Error> {
-        let image = self.0.builder.runtime_image(runtime).await?;
+    pub(super) async fn prepare_runtime(&self, runtime: &RuntimeRef, log: &BuildLog) -> Result<String, Error> {
+        let image = self.0.builder.runtime_image(runtime, log).await?;
         let family = self.0.runtimes.family(runtime);
         let prewarm = self
             .0

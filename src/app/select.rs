@@ -4,6 +4,7 @@ use super::call::{Callee, not_ready, unknown};
 use super::directory::{Route, Served};
 use super::version::no_such_version;
 use super::{App, alias};
+use crate::builder::BuildLog;
 use crate::domain::{
     AliasName, Convention, Cors, Error, Function, Limits, Pointer, Revision, Scale, Selector, VersionNumber,
 };
@@ -99,7 +100,7 @@ impl App {
         let version = version.ok_or_else(|| no_such_version(function, number))?;
         let revision = self.revision(version.revision).await?;
         if revision.code.image().is_none() {
-            self.prepare_runtime(&revision.runtime).await?;
+            self.prepare_runtime(&revision.runtime, &BuildLog::default()).await?;
         }
         self.target(function, &unkept(revision)?).await
     }

@@ -1,16 +1,20 @@
 //! Which image is built upon: the ordinary one, or the one made of the distribution's packages; and which version it is.
 
 use super::plan::{self, Base};
-use super::{Builder, ImageState};
+use super::pull::Pull;
+use super::{BuildLog, Builder, ImageState};
 use crate::domain::{Error, RuntimeRef};
 use crate::engine;
 use crate::runtime::{Build, Family};
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// After a pull that failed, the registry is asked again for the same image when this time has passed.
 const PULL_AGAIN: Duration = Duration::from_secs(300);
+
+/// How base images come to be without a registry.
+const MAKE_BASES: &str = "run scripts/setup, which makes it here";
 
 /// A version that can be used here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +25,20 @@ pub struct Usable {
     pub notice: Option<String>,
 }
 
+/// Why a base could not be fetched.
+enum Unfetched {
+    Failed(engine::Error),
+    /// Its registry was asked a short while ago.
+    LeftInPeace,
+}
+
 impl Builder {
-    /// The version asked for where its base is here or can be fetched, else the nearest that is here.
+    /// The version asked for where its base is here or can be fetched, else the nearest that is here. A pull is said to
+    /// `log`.
     ///
     /// # Errors
     /// `Engine` when the engine is down.
-    pub async fn usable(&self, asked: &RuntimeRef) -> Result<Usable, Error> {
+    pub async fn usable(&self, asked: &RuntimeRef, log: &BuildLog) -> Result<Usable, Error> {
         let as_asked = Usable {
             runtime: asked.clone(),
             notice: None,
@@ -39,7 +51,7 @@ impl Builder {
         }
         let here = self.versions_here(family).await?;
         // Where there is nothing to fall back on, making the runtime's image says what is missing.
-        if here.is_empty() || self.fetched(family, &asked.version).await {
+        if here.is_empty() || self.fetched(family, &asked.version, log).await? {
             return Ok(as_asked);
         }
         let nearest = plan::nearest(&asked.version, &here).unwrap_or(&asked.version).clone();
@@ -90,19 +102,24 @@ impl Builder {
         Ok(here)
     }
 
-    async fn fetched(&self, family: &Family, version: &str) -> bool {
-        match family.base(version) {
-            Some(base) if self.options.may_pull => self.pull(base).await.is_ok(),
-            _ => false,
+    /// Whether the base of a version could be fetched. An engine that went away meanwhile is another matter.
+    async fn fetched(&self, family: &Family, version: &str, log: &BuildLog) -> Result<bool, Error> {
+        let Some(base) = family.base(version).filter(|_| self.options.may_pull) else {
+            return Ok(false);
+        };
+        match self.pull(base, log).await {
+            Ok(()) => Ok(true),
+            Err(Unfetched::Failed(error @ engine::Error::Unreachable { .. })) => Err(error.into()),
+            Err(_) => Ok(false),
         }
     }
 
     /// The image that a version of a runtime is built from.
-    pub(super) async fn base_image(&self, family: &Family, version: &str) -> Result<String, Error> {
+    pub(super) async fn base_image(&self, family: &Family, version: &str, log: &BuildLog) -> Result<String, Error> {
         let ordinary = family.base(version).unwrap_or_default();
         let manifest = &family.manifest;
         let local = (manifest.local_version == version).then_some(manifest.local_base.as_str());
-        self.get(ordinary, local).await
+        self.get(ordinary, local, log).await
     }
 
     /// The image with the tools of a version; the base where the runtime names no other.
@@ -111,10 +128,11 @@ impl Builder {
         family: &Family,
         build: Option<&Build>,
         version: &str,
+        log: &BuildLog,
     ) -> Result<String, Error> {
         let manifest = &family.manifest;
         let Some(build) = build.filter(|b| !(b.builder.is_empty() && b.local_builder.is_empty())) else {
-            return self.base_image(family, version).await;
+            return self.base_image(family, version, log).await;
         };
         let ordinary = match build.builder.as_str() {
             "" => family.base(version).unwrap_or_default().to_owned(),
@@ -122,17 +140,18 @@ impl Builder {
         };
         let local = (manifest.local_version == version && !build.local_builder.is_empty())
             .then_some(build.local_builder.as_str());
-        self.get(&ordinary, local).await
+        self.get(&ordinary, local, log).await
     }
 
-    async fn get(&self, ordinary: &str, local: Option<&str>) -> Result<String, Error> {
+    async fn get(&self, ordinary: &str, local: Option<&str>, log: &BuildLog) -> Result<String, Error> {
         match self.look_for(ordinary, local, self.options.may_pull).await? {
             Base::Here(image) => Ok(image),
-            Base::Pull(image) => self.pull(&image).await.map(|()| image).map_err(Error::from),
-            Base::Missing(image) => Err(Error::Engine {
-                message: format!("base image {image} is not here and pulling is off: run scripts/setup, or pull it"),
-                source: None,
-            }),
+            Base::Pull(image) => match self.pull(&image, log).await {
+                Ok(()) => Ok(image),
+                Err(Unfetched::Failed(error)) => Err(not_pulled(&image, MAKE_BASES, error)),
+                Err(Unfetched::LeftInPeace) => Err(left_in_peace(&image)),
+            },
+            Base::Missing(image) => Err(pulling_is_off(&image, MAKE_BASES)),
         }
     }
 
@@ -145,23 +164,125 @@ impl Builder {
         Ok(plan::choose_base(ordinary, ordinary_here, local, may_pull))
     }
 
-    /// Fetches an image; one that could not be had is not asked for again at once.
-    async fn pull(&self, image: &str) -> Result<(), engine::Error> {
+    /// Fetches a base; one that could not be had is not asked for again at once.
+    async fn pull(&self, image: &str, log: &BuildLog) -> Result<(), Unfetched> {
         let failed_at = self.unfetched().get(image).copied();
         if failed_at.is_some_and(|at| at.elapsed() < PULL_AGAIN) {
-            return Err(engine::Error::ImageMissing {
-                image: image.to_owned(),
-            });
+            return Err(Unfetched::LeftInPeace);
         }
-        let pulled = self.engine.pull(image).await;
+        let pulled = self.fetch(image, log).await;
         match &pulled {
             Ok(()) => self.unfetched().remove(image),
+            // That says nothing of the registry.
+            Err(engine::Error::Unreachable { .. }) => None,
             Err(_) => self.unfetched().insert(image.to_owned(), Instant::now()),
         };
+        pulled.map_err(Unfetched::Failed)
+    }
+
+    /// Fetches an image and says how that goes.
+    pub(super) async fn fetch(&self, image: &str, log: &BuildLog) -> Result<(), engine::Error> {
+        tracing::info!(image, "Pulling image {image}");
+        log.line(&format!("Pulling {image}"));
+        let begun = Instant::now();
+        let pull = Mutex::new(Pull::of(image));
+        let tell = |layer| {
+            let mut pull = pull.lock().unwrap_or_else(PoisonError::into_inner);
+            let line = pull.on(layer, begun.elapsed());
+            line.into_iter().for_each(|line| log.line(&line));
+            log.set_pulling(Some(pull.pulling()));
+        };
+        let pulled = self.engine.pull(image, &tell).await;
+        log.set_pulling(None);
+        let pull = pull.into_inner().unwrap_or_else(PoisonError::into_inner);
+        log.line(&match pulled {
+            Ok(()) => pull.ended(begun.elapsed()),
+            Err(_) => format!("{image} could not be pulled"),
+        });
         pulled
     }
 
     fn unfetched(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, Instant>> {
         self.unfetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An image is not here and may not be fetched; `instead` is how it comes here otherwise.
+pub(super) fn pulling_is_off(image: &str, instead: &str) -> Error {
+    not_here(image, &format!("pulling is off: {instead}, or pull it"), None)
+}
+
+/// An image could not be fetched; `instead` is how it comes here otherwise.
+pub(super) fn not_pulled(image: &str, instead: &str, error: engine::Error) -> Error {
+    let why = match &error {
+        engine::Error::ImageMissing { .. } => {
+            let why = format!("its registry does not have it, or wants a login: check its name and tag, or {instead}");
+            return not_here(image, &why, None);
+        }
+        engine::Error::Timeout { .. } => {
+            format!("its registry does not answer: check the network and deploy again, or {instead}")
+        }
+        engine::Error::Refused { .. } => {
+            format!("it could not be pulled: see what `docker pull {image}` says of its registry, or {instead}")
+        }
+        _ => return error.into(),
+    };
+    not_here(image, &why, Some(error))
+}
+
+fn left_in_peace(image: &str) -> Error {
+    let minutes = PULL_AGAIN.as_secs() / 60;
+    let why = format!(
+        "it could not be pulled in the last {minutes} minutes, so its registry is left in peace for as long: \
+         {MAKE_BASES}, or pull it yourself, or deploy again later"
+    );
+    not_here(image, &why, None)
+}
+
+fn not_here(image: &str, why: &str, source: Option<engine::Error>) -> Error {
+    Error::Engine {
+        message: format!("image `{image}` is not on this machine and {why}"),
+        source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_that_failed_says_what_to_do() {
+        let refused = |status| engine::Error::Refused {
+            status,
+            message: "private words".to_owned(),
+        };
+        let image = || "i".to_owned();
+        let doing = || "pulling an image".to_owned();
+        for (error, expect) in [
+            (
+                engine::Error::ImageMissing { image: image() },
+                "check its name and tag, or build it",
+            ),
+            (
+                engine::Error::Timeout { doing: doing() },
+                "check the network and deploy again, or build it",
+            ),
+            (refused(0), "see what `docker pull i` says"),
+            (refused(500), "see what `docker pull i` says"),
+        ] {
+            let error = not_pulled("i", "build it", error);
+            let shown = error.to_string();
+            assert!(shown.starts_with("image `i` is not on this machine and "), "{shown}");
+            assert!(shown.contains(expect) && !shown.contains("private"), "{shown}");
+            assert!(
+                std::error::Error::source(&error).is_some(),
+                "the engine's words are kept"
+            );
+        }
+        let full = not_pulled("i", "build it", engine::Error::OutOfDisk);
+        assert!(
+            matches!(&full, Error::DiskFull(why) if why.contains("hob gc")),
+            "{full}"
+        );
     }
 }

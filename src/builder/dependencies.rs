@@ -67,7 +67,7 @@ impl Builder {
         }
         let base = match &order.runtime_image {
             Some(image) => image.clone(),
-            None => self.runtime_image(&order.runtime).await?,
+            None => self.runtime_image(&order.runtime, log).await?,
         };
         let built = match (&input, &manifest.build) {
             (Input::Nothing, _) | (_, None) => None,
@@ -92,7 +92,8 @@ impl Builder {
         input: &Input,
         log: &BuildLog,
     ) -> Result<String, Error> {
-        let tools = self.builder_image(family, Some(build), &order.runtime.version).await?;
+        let version = &order.runtime.version;
+        let tools = self.builder_image(family, Some(build), version, log).await?;
         let (base_info, tools_info) = (self.there(base).await?, self.there(&tools).await?);
         let parts = self.parts(order, family, input).await?;
         let dockerfile = text_of(&parts.files, &build.dockerfile)?;
@@ -130,7 +131,8 @@ impl Builder {
         log: &BuildLog,
     ) -> Result<String, Error> {
         let build = family.manifest.build.as_ref();
-        let tools = self.builder_image(family, build, &order.runtime.version).await?;
+        let version = &order.runtime.version;
+        let tools = self.builder_image(family, build, version, log).await?;
         let (base_info, tools_info) = (self.there(base).await?, self.there(&tools).await?);
         let mut parts = Parts {
             files: Vec::new(),

@@ -1,5 +1,7 @@
 //! What a build says, while it runs: kept from the first line, and read by any number of people from where they are.
+//! Beside it, how far a pull is: that is only true now, so nothing of it is kept.
 
+use super::pull::Pulling;
 use tokio::sync::watch;
 
 /// Kept of what one build says. Unit: bytes.
@@ -14,6 +16,7 @@ struct Text {
     text: String,
     ended: bool,
     cut: bool,
+    pulling: Option<Pulling>,
 }
 
 impl BuildLog {
@@ -28,6 +31,20 @@ impl BuildLog {
                     .push_str("(what the build says further is not kept: it is more than 4 MiB)\n");
                 log.cut = true;
             }
+        });
+    }
+
+    /// How far the pull is that is under way now; `None`: there is none.
+    #[must_use]
+    pub fn pulling(&self) -> Option<Pulling> {
+        self.0.borrow().pulling.clone()
+    }
+
+    /// Wakes nobody: who wants to see it looks again and again.
+    pub(super) fn set_pulling(&self, pulling: Option<Pulling>) {
+        self.0.send_if_modified(|log| {
+            log.pulling = pulling;
+            false
         });
     }
 

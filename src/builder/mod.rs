@@ -1,7 +1,7 @@
 //! Images: a runtime's, made once; a function's dependencies, made before it serves; the function's own, to carry elsewhere.
 //!
 //! `plan` decides (pure), `context` reads and packs, `base` finds what is built upon, `dependencies` makes what workers
-//! run, `clean` removes what nothing refers to, `log` keeps what a build says, `steps` reads build steps as others write
+//! run, `clean` removes what nothing refers to, `log` keeps what a build says, `pull` what is said of a pull, `steps` reads build steps as others write
 //! them (pure). Plain code needs no image: a pre-warmed worker loads its tree.
 
 mod base;
@@ -10,6 +10,7 @@ mod context;
 mod dependencies;
 mod log;
 mod plan;
+mod pull;
 mod steps;
 
 pub use base::Usable;
@@ -17,6 +18,7 @@ pub use clean::{Clean, Cleaned, Usage};
 pub use dependencies::Order;
 pub use log::BuildLog;
 pub use plan::FunctionImageOrder;
+pub use pull::Pulling;
 pub use steps::Steps;
 
 use crate::domain::{Error, InstanceId, RuntimeRef};
@@ -142,11 +144,11 @@ impl Builder {
         self.images().clear();
     }
 
-    /// The name of the runtime's image, which is built first when it is not there.
+    /// The name of the runtime's image, which is built first when it is not there; what is pulled for it is said to `log`.
     ///
     /// # Errors
     /// `Engine` when the engine is down, the base image is missing or the build fails.
-    pub async fn runtime_image(&self, runtime: &RuntimeRef) -> Result<String, Error> {
+    pub async fn runtime_image(&self, runtime: &RuntimeRef, log: &BuildLog) -> Result<String, Error> {
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);
         }
@@ -156,7 +158,7 @@ impl Builder {
             return Ok(image);
         }
         self.images().insert(runtime.clone(), ImageState::Building);
-        let made = self.make_runtime_image(runtime).await;
+        let made = self.make_runtime_image(runtime, log).await;
         let state = match &made {
             Ok(image) => ImageState::Present(image.clone()),
             Err(e) => ImageState::Failed(e.to_string()),
@@ -166,20 +168,19 @@ impl Builder {
         made
     }
 
-    /// Sees to it that a user's image is here.
+    /// Sees to it that a user's image is here; a pull is said to `log`.
     ///
     /// # Errors
     /// `Engine` when it is missing and cannot or must not be pulled.
-    pub async fn user_image(&self, name: &str) -> Result<(), Error> {
+    pub async fn user_image(&self, name: &str, log: &BuildLog) -> Result<(), Error> {
         if self.engine.image(name).await?.is_some() {
             return Ok(());
         }
-        if self.options.may_pull {
-            tracing::info!(image = name, "Pulling image {name}");
-            let pulled = self.engine.pull(name).await;
-            return pulled.map_err(|e| missing(name, "it could not be pulled", Some(e)));
+        if !self.options.may_pull {
+            return Err(base::pulling_is_off(name, "build it here"));
         }
-        Err(missing(name, "pulling is off", None))
+        let pulled = self.fetch(name, log).await;
+        pulled.map_err(|e| base::not_pulled(name, "build it here", e))
     }
 
     /// While this is held no image is cleaned away: for whoever makes one and has yet to write its name down.
@@ -221,10 +222,10 @@ impl Builder {
         Ok(self.engine.image(name).await?.is_some())
     }
 
-    async fn make_runtime_image(&self, runtime: &RuntimeRef) -> Result<String, Error> {
+    async fn make_runtime_image(&self, runtime: &RuntimeRef, log: &BuildLog) -> Result<String, Error> {
         let family = self.runtimes.family(runtime);
         let family = family.ok_or_else(|| Error::not_found(format!("runtime {runtime} is no longer there")))?;
-        let base = self.base_image(family, &runtime.version).await?;
+        let base = self.base_image(family, &runtime.version, log).await?;
         let directory = family.directory.clone();
         let include = family.manifest.include.clone();
         let files = blocking(move || read_runtime(&directory, &include)).await?;
@@ -250,7 +251,7 @@ impl Builder {
         let mut args = BTreeMap::from([("BASE".to_owned(), base)]);
         if needs_tools {
             let build = family.manifest.build.as_ref();
-            let tools = self.builder_image(family, build, &runtime.version).await?;
+            let tools = self.builder_image(family, build, &runtime.version, log).await?;
             args.insert("BUILDER".to_owned(), tools);
         }
         let request = Request {
@@ -304,14 +305,5 @@ impl Builder {
 
     fn images(&self) -> std::sync::MutexGuard<'_, HashMap<RuntimeRef, ImageState>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn missing(image: &str, why: &str, source: Option<crate::engine::Error>) -> Error {
-    Error::Engine {
-        message: format!(
-            "image `{image}` is not on this machine and {why}: build it here, or check its name and registry"
-        ),
-        source: source.map(|e| Box::new(e) as Box<dyn std::error::Error + Send + Sync>),
     }
 }

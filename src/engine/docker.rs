@@ -11,8 +11,8 @@ use super::holders::{Found, Review, Shelf};
 use super::host::{self, Host, Places};
 use super::{
     BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
-    LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, OwnedContainer, OwnedImage, WorkerSpec, docker_guest,
-    is_image_name,
+    LABEL_IMAGE, LABEL_INSTANCE, LABEL_KIND, LABEL_WORKER, Layer, OwnedContainer, OwnedImage, WorkerSpec, docker_guest,
+    docker_pull, is_image_name,
 };
 use crate::domain::{Cpu, InstanceId, Network, WorkerId};
 use async_trait::async_trait;
@@ -221,6 +221,10 @@ impl Docker {
 
     pub(super) fn instance(&self) -> InstanceId {
         self.instance
+    }
+
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     pub(super) fn failed(&self, error: ClientError, host: &str, on: &On<'_>) -> Error {
@@ -675,19 +679,8 @@ impl Engine for Docker {
         }
     }
 
-    async fn pull(&self, name: &str) -> Result<(), Error> {
-        check_image_name(name)?;
-        let on = On::image("pulling an image", name);
-        let link = self.link().await?;
-        let mut progress = link.client.create_image(Some(pull_options(name)), None, None);
-        loop {
-            match tokio::time::timeout(self.request_timeout, progress.next()).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(e))) => return Err(self.failed(e, &link.host, &on)),
-                Err(_) => return Err(on.timeout()),
-            }
-        }
+    async fn pull(&self, name: &str, tell: &(dyn Fn(Layer) + Send + Sync)) -> Result<(), Error> {
+        docker_pull::pull(self, name, tell).await
     }
 
     async fn build(
@@ -856,17 +849,6 @@ fn image_labels(request: &BuildRequest, instance: InstanceId) -> HashMap<String,
     let mut labels = labels(instance, "image", &request.labels);
     labels.insert(LABEL_IMAGE.to_owned(), request.tag.clone());
     labels
-}
-
-/// Without a tag the engine would fetch every tag there is.
-fn pull_options(name: &str) -> query::CreateImageOptions {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let tag = (!last.contains([':', '@'])).then(|| "latest".to_owned());
-    query::CreateImageOptions {
-        from_image: Some(name.to_owned()),
-        tag,
-        ..Default::default()
-    }
 }
 
 /// The name becomes part of a request's path: nothing may climb out of it.
@@ -1377,18 +1359,6 @@ mod tests {
             "a%2e",
         ] {
             assert!(check_image_name(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_pull_asks_for_one_tag() {
-        for (name, tag) in [
-            ("a", Some("latest")),
-            ("r:1/a", Some("latest")),
-            ("a:2", None),
-            ("a@sha256:0", None),
-        ] {
-            assert_eq!(pull_options(name).tag.as_deref(), tag, "{name}");
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::{
     BoxStream, BuildRequest, ContainerId, ContainerStatus, Engine, EngineInfo, Error, Guest, GuestSpec, ImageInfo,
-    OwnedContainer, OwnedImage, Printed, WorkerSpec,
+    Layer, OwnedContainer, OwnedImage, Printed, WorkerSpec,
 };
 use crate::domain::{Cpu, WorkerId};
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ pub struct FakeEngine {
     shared: Arc<Shared>,
     down: watch::Sender<bool>,
     hanging: watch::Sender<bool>,
+    pulls_hang: watch::Sender<bool>,
     building: watch::Sender<BuildsHeld>,
 }
 
@@ -83,6 +84,9 @@ struct State {
     programs: BTreeMap<String, Vec<String>>,
     next_starts: VecDeque<Error>,
     next_builds: VecDeque<Error>,
+    next_pulls: VecDeque<Error>,
+    /// By image: what a pull tells before it is there.
+    registry: BTreeMap<String, Vec<Layer>>,
     /// Names that builds gave, in order.
     made: Vec<String>,
     build_output: Vec<String>,
@@ -134,6 +138,7 @@ impl FakeEngine {
             shared: Arc::new(shared),
             down: watch::Sender::new(false),
             hanging: watch::Sender::new(false),
+            pulls_hang: watch::Sender::new(false),
             building: watch::Sender::default(),
         }
     }
@@ -146,6 +151,27 @@ impl FakeEngine {
     /// The next build answers `error`; called again, the one after it.
     pub fn fail_next_build(&self, error: Error) {
         self.shared.state().next_builds.push_back(error);
+    }
+
+    /// The next pull answers `error`; called again, the one after it.
+    pub fn fail_next_pull(&self, error: Error) {
+        self.shared.state().next_pulls.push_back(error);
+    }
+
+    /// A registry has this image from now on: a pull tells of these layers, in order, and then it is here.
+    pub fn offer_image(&self, name: &str, layers: Vec<Layer>) {
+        self.shared.state().registry.insert(name.to_owned(), layers);
+    }
+
+    /// While true, pulls say what they have to say and then wait.
+    pub fn hang_pulls(&self, hang: bool) {
+        self.pulls_hang.send_replace(hang);
+    }
+
+    /// Pulls that are under way.
+    #[must_use]
+    pub fn pulls_running(&self) -> usize {
+        self.pulls_hang.receiver_count()
     }
 
     /// While down, every call answers `Unreachable` and streams of exits end; what runs goes on.
@@ -507,9 +533,24 @@ impl Engine for FakeEngine {
         Ok(self.ready().await?.images.get(name).cloned())
     }
 
-    async fn pull(&self, name: &str) -> Result<(), Error> {
+    async fn pull(&self, name: &str, tell: &(dyn Fn(Layer) + Send + Sync)) -> Result<(), Error> {
+        let (layers, failure) = {
+            let mut state = self.ready().await?;
+            state.counts.pulls += 1;
+            (state.registry.get(name).cloned(), state.next_pulls.pop_front())
+        };
+        layers.iter().flatten().cloned().for_each(tell);
+        let mut hanging = self.pulls_hang.subscribe();
+        // The sender lives as long as we do.
+        let _ = hanging.wait_for(|hanging| !hanging).await;
+        if let Some(error) = failure {
+            return Err(error);
+        }
         let mut state = self.ready().await?;
-        state.counts.pulls += 1;
+        if layers.is_some() {
+            let info = image_info(name, BTreeMap::new());
+            state.images.insert(name.to_owned(), info);
+        }
         let image = name.to_owned();
         let there = state.images.contains_key(name);
         there.then_some(()).ok_or(Error::ImageMissing { image })
@@ -1001,6 +1042,6 @@ mod tests {
         let image = engine.image("hob/x").await.expect("up").expect("there");
         assert_eq!(image.id, id);
         assert_eq!(engine.builds(), vec![request]);
-        engine.pull("other").await.expect_err("nowhere");
+        engine.pull("other", &|_| {}).await.expect_err("nowhere");
     }
 }

@@ -8,6 +8,7 @@
 
 mod docker;
 mod docker_guest;
+mod docker_pull;
 mod docker_sandbox;
 mod docker_stack;
 mod docker_wall;
@@ -135,11 +136,12 @@ pub trait Engine: Send + Sync + 'static {
     /// `Refused` when the name is not one, `Unreachable`, `Timeout`.
     async fn image(&self, name: &str) -> Result<Option<ImageInfo>, Error>;
 
-    /// Fetches an image from its registry. Ends with `Timeout` when the engine says nothing for a request's time.
+    /// Fetches an image from its registry; `tell` gets every change of its layers. Ends with `Timeout` when the engine
+    /// says nothing for a request's time.
     ///
     /// # Errors
     /// `ImageMissing`, `OutOfDisk`, `Timeout`, `Refused`.
-    async fn pull(&self, name: &str) -> Result<(), Error>;
+    async fn pull(&self, name: &str, tell: &(dyn Fn(Layer) + Send + Sync)) -> Result<(), Error>;
 
     /// Builds an image and answers its id; `log` gets the output line by line.
     ///
@@ -400,6 +402,35 @@ pub struct ImageInfo {
     pub size_bytes: u64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+}
+
+/// How one layer of an image that is pulled stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Which layer, as the engine calls it.
+    pub id: String,
+    /// How far it is.
+    pub state: LayerState,
+}
+
+/// How far a layer of an image that is pulled is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerState {
+    /// Its turn has not come.
+    Waiting,
+    /// A part of it is here.
+    Coming {
+        /// Unit: bytes, as they are sent.
+        done_bytes: u64,
+        /// `None` when the registry does not say. Unit: bytes, as they are sent.
+        total_bytes: Option<u64>,
+    },
+    /// All of it is here, and has yet to be unpacked.
+    Fetched,
+    /// It is here and unpacked.
+    Done,
+    /// It was here before.
+    AlreadyHere,
 }
 
 /// An image of this instance.

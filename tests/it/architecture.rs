@@ -64,6 +64,7 @@ const CRATE_HOMES: &[(&str, &[&str])] = &[
         &[
             "src/engine/docker.rs",
             "src/engine/docker_guest.rs",
+            "src/engine/docker_pull.rs",
             "src/engine/docker_sandbox.rs",
             "src/engine/docker_stack.rs",
             "src/engine/docker_wall.rs",

@@ -3,7 +3,7 @@
 use crate::support::{Hob, eventually, fake_engine};
 use bytes::Bytes;
 use hob::engine::fake::FakeEngine;
-use hob::engine::{BuildRequest, Engine, Error};
+use hob::engine::{BuildRequest, Engine, Error, Layer, LayerState};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -114,6 +114,13 @@ impl Bench {
     fn builds(&self) -> Vec<BuildRequest> {
         let all = self.engine.builds().into_iter();
         all.filter(|b| b.tag.starts_with("hob-deps/")).collect()
+    }
+
+    async fn pulling(&self, n: usize) {
+        eventually("pulls to be under way", || async {
+            (self.engine.pulls_running() == n).then_some(())
+        })
+        .await;
     }
 
     async fn building(&self, n: usize) {
@@ -451,4 +458,64 @@ async fn mirrors_reach_the_build_and_their_passwords_reach_no_label() {
     assert_eq!(build.args["BUILDER"], "hob-base/python");
     assert!(!build.labels.values().any(|v| v.contains("sesame")));
     assert!(!build.tag.contains("sesame"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pull_of_a_base_is_said_in_the_log_of_the_deploy_that_asked_for_it() {
+    let bench = Bench::new(&[]).await;
+    let deploy = || {
+        bench
+            .hob
+            .deploy("f", &[("main.py", CODE)], json!({"runtime": "fam:2.0"}))
+    };
+    let log = async || bench.hob.get("/hob/v1/functions/f/build").await.text();
+    let message = "no route".to_owned();
+    bench.engine.fail_next_pull(Error::Refused { status: 500, message });
+    let view = deploy().await;
+    assert!(
+        view["latest"]["notice"]
+            .as_str()
+            .is_some_and(|n| n.contains("fam:1.0 is used")),
+        "{view:#}"
+    );
+    assert_eq!(log().await, "Pulling fam:2.0\nfam:2.0 could not be pulled\n");
+    // Its registry is left in peace for a while.
+    deploy().await;
+    assert_eq!((log().await.as_str(), bench.engine.counts().pulls), ("", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_goes_away_during_the_pull_of_a_base_costs_no_version() {
+    let bench = Bench::new(&[]).await;
+    let size = LayerState::Coming {
+        done_bytes: 1 << 20,
+        total_bytes: Some(1 << 20),
+    };
+    let layers = [size, LayerState::Done].map(|state| Layer {
+        id: "layer".to_owned(),
+        state,
+    });
+    bench.engine.offer_image("fam:2.0", layers.to_vec());
+    bench.engine.hang_pulls(true);
+    let code = crate::support::zip(&[("main.py", CODE)]);
+    let settings = json!({"runtime": "fam:2.0"});
+    bench.hob.deploy_form("f", Some(("code.zip", code)), settings, 0).await;
+    bench.pulling(1).await;
+    bench.engine.set_down(true);
+    bench.engine.hang_pulls(false);
+    bench.pulling(0).await;
+    bench.engine.hang_builds(true);
+    bench.engine.set_down(false);
+    bench.building(1).await;
+    assert_eq!(bench.hob.view("f").await["latest"].get("pull"), None, "that is over");
+    bench.engine.hang_builds(false);
+    let view = bench.settled("f").await;
+    assert_eq!(
+        (&view["state"], &view["latest"]["runtime"]),
+        (&json!("ready"), &json!("fam:2.0")),
+        "{view:#}"
+    );
+    let log = bench.hob.get("/hob/v1/functions/f/build").await.text();
+    let expect = "Pulling fam:2.0\nlayer: pulled, 1.0 MiB\nPulled fam:2.0, 1.0 MiB in ";
+    assert!(log.starts_with(expect), "{log}");
 }

@@ -37,6 +37,7 @@ mod private;
 mod program;
 mod promises;
 mod published;
+mod pulls;
 mod qinling_calls;
 mod qinling_functions;
 mod records;

@@ -305,10 +305,11 @@ async fn view(state: &NativeState, function: &Function) -> Result<FunctionView, 
     Ok(map::function(&function, current, latest, &state.base_url))
 }
 
-/// A revision with its build.
+/// A revision with its build, and the pull that it waits for.
 pub(super) async fn revision_view(app: &App, revision: Revision) -> Result<RevisionView, Error> {
     let built = app.build_of(revision.id).await?;
-    Ok(map::revision(revision, built))
+    let pulling = app.pulling(revision.id);
+    Ok(map::revision(revision, built, pulling))
 }
 
 #[cfg(test)]

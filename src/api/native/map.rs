@@ -4,7 +4,7 @@
 
 use super::wire;
 use crate::app::{EngineStatus, Settings};
-use crate::builder::ImageState;
+use crate::builder::{ImageState, Pulling};
 use crate::domain::{
     Alias, Callback, CallbackState, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input,
     Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText,
@@ -89,8 +89,8 @@ fn deploy_state(state: RevisionState) -> (wire::DeployState, Option<String>) {
     }
 }
 
-/// A revision, and the images made of it.
-pub(super) fn revision(revision: Revision, built: Option<Build>) -> wire::RevisionView {
+/// A revision, the images made of it, and the pull that it waits for.
+pub(super) fn revision(revision: Revision, built: Option<Build>, pulling: Option<Pulling>) -> wire::RevisionView {
     let (made, worker_image) = built.map_or((None, None), |b| (b.image, b.worker_image));
     let image = revision.code.image().map(str::to_owned).or(made);
     let (state, error) = deploy_state(revision.state);
@@ -105,12 +105,21 @@ pub(super) fn revision(revision: Revision, built: Option<Build>) -> wire::Revisi
         code_sha256: revision.code.digest().map(ToString::to_string),
         build_commands: revision.build_commands,
         notice: revision.notice,
+        pull: pulling.map(pull),
         worker_image,
         env: revision.env,
         secrets: revision.secrets.into_keys().collect(),
         limits: limits(revision.limits),
         image,
         created_at_ms: revision.created_at.as_millis(),
+    }
+}
+
+fn pull(pulling: Pulling) -> wire::PullView {
+    wire::PullView {
+        image: pulling.image,
+        done_bytes: pulling.done_bytes,
+        total_bytes: pulling.total_bytes,
     }
 }
 

@@ -531,8 +531,22 @@ pub struct RevisionView {
     /// What to know of this deploy: that another version is used than was asked for.
     #[serde(default)]
     pub notice: Option<String>,
+    /// The pull that it waits for; only while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullView>,
     /// UTC milliseconds.
     pub created_at_ms: i64,
+}
+
+/// How far the pull of an image is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PullView {
+    /// Its name.
+    pub image: String,
+    /// Bytes that have come, as they are sent.
+    pub done_bytes: u64,
+    /// Bytes of the layers whose size is known so far: it may grow.
+    pub total_bytes: u64,
 }
 
 /// `GET /functions/{name}/revisions`.

@@ -29,6 +29,7 @@ fn view() -> FunctionView {
         worker_image: None,
         build_commands: Vec::new(),
         notice: None,
+        pull: None,
         created_at_ms: 0,
     };
     FunctionView {

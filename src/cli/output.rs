@@ -16,6 +16,8 @@ pub(crate) struct Output {
     colour_out: bool,
     colour_err: bool,
     terminal: bool,
+    /// Others write to the same terminal: no line of it is only ours.
+    shared: bool,
     /// Data goes to a terminal.
     out_terminal: bool,
     out: Box<dyn Write + Send + Sync>,
@@ -52,10 +54,16 @@ impl Output {
             colour_out: false,
             colour_err: false,
             terminal: false,
+            shared: false,
             out_terminal: false,
             out: Box::new(out),
             err: Box::new(err),
         }
+    }
+
+    /// For one of several who write at the same time: whole lines only.
+    pub(crate) fn shared(self) -> Self {
+        Self { shared: true, ..self }
     }
 
     /// Whether data is JSON.
@@ -70,15 +78,15 @@ impl Output {
 
     /// A line that shows how far something is: on a terminal, where no JSON is wanted.
     pub(crate) fn bar(&self, what: &str, total: Option<u64>) -> Bar {
-        match self.terminal && !self.is_json() {
+        match self.terminal && !self.shared && !self.is_json() {
             true => Bar::new(what, total),
             false => Bar::hidden(),
         }
     }
 
-    /// Whether a person looks at what is said beside the data.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
+    /// Whether what is said of work under way is wanted beside the data: not by programs that read JSON from both.
+    pub(crate) fn follows(&self) -> bool {
+        self.terminal || !self.is_json()
     }
 
     /// Data, byte by byte as it is, at once.

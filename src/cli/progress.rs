@@ -19,6 +19,7 @@ struct Line {
     what: String,
     total: Option<u64>,
     begun: Instant,
+    /// When it was drawn last; `None` when it is not to be seen.
     drawn: Mutex<Option<Instant>>,
 }
 
@@ -41,6 +42,12 @@ impl Bar {
     /// So many bytes are done.
     pub(crate) fn at(&self, done: u64) {
         let Some(line) = &self.0 else { return };
+        self.show(&line.what, done, line.total);
+    }
+
+    /// So many bytes of something else are done, for as long as this is what is told.
+    pub(crate) fn show(&self, what: &str, done: u64, total: Option<u64>) {
+        let Some(line) = &self.0 else { return };
         let now = Instant::now();
         let mut drawn = line.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let young = now.duration_since(line.begun) < PATIENCE;
@@ -48,7 +55,21 @@ impl Bar {
             return;
         }
         *drawn = Some(now);
-        draw(&text(&line.what, done, line.total, now.duration_since(line.begun)));
+        draw(&text(what, done, total, now.duration_since(line.begun)));
+    }
+
+    /// Makes room for a line of something else; it is back with the next news.
+    pub(crate) fn clear(&self) {
+        let Some(line) = &self.0 else { return };
+        let mut drawn = line.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.take().is_some() {
+            draw("");
+        }
+    }
+
+    /// Whether nobody will ever see it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.is_none()
     }
 }
 

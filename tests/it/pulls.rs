@@ -8,6 +8,7 @@ use hob::engine::fake::FakeEngine;
 use hob::engine::{Engine, Error, Layer, LayerState};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 const MIB: u64 = 1 << 20;
@@ -145,4 +146,104 @@ async fn deleting_a_function_ends_its_pull() {
     let answer = hob.send(Method::DELETE, "/hob/v1/functions/f", &[], Bytes::new());
     assert_eq!(answer.await.status, StatusCode::NO_CONTENT);
     pulling(&fake, 0).await;
+}
+
+/// `hob` as a process whose words are in files, on a terminal of its own or not; ended if a test forgets it.
+struct Running {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+/// On a terminal both streams come out as one.
+const TERMINAL: &str = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
+impl Running {
+    fn start(hob: &Hob, on_terminal: bool, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| std::fs::File::create(folder.path().join(name)).unwrap();
+        let mut command = match on_terminal {
+            true => Command::new("python3"),
+            false => Command::new(env!("CARGO_BIN_EXE_hob")),
+        };
+        if on_terminal {
+            command.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_hob")]);
+        }
+        command
+            .args(arguments)
+            .env("HOB_URL", format!("http://{}", hob.address))
+            .env_remove("HOB_TOKEN")
+            .env_remove("HOB_OUTPUT")
+            .stdin(Stdio::null())
+            .stdout(file("out"))
+            .stderr(file("err"));
+        let child = command.spawn().unwrap();
+        Self { child, folder }
+    }
+
+    fn said(&self, stream: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(stream)).unwrap()
+    }
+
+    async fn says(&self, stream: &str, what: &str) {
+        eventually(&format!("`{what}`"), || async {
+            self.said(stream).contains(what).then_some(())
+        })
+        .await;
+    }
+
+    async fn ends_well(&mut self) {
+        let status = eventually("its end", || {
+            let ended = self.child.try_wait().unwrap();
+            async move { ended }
+        });
+        let status = status.await;
+        assert!(status.success(), "{}{}", self.said("out"), self.said("err"));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const DEPLOY: [&str; 5] = ["deploy", "--image", "server", "--name", "f"];
+const LAYER: &str = "one: pulled, 4.0 MiB";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_is_a_bar_on_a_terminal_that_leaves_only_lines() {
+    let (hob, fake) = start().await;
+    fake.hang_pulls(true);
+    let mut deploy = Running::start(&hob, true, &DEPLOY);
+    let bar = "\r\u{1b}[2Kpulled [##################------------] 5.0 of 8.0 MiB, ";
+    deploy.says("out", bar).await;
+    fake.hang_pulls(false);
+    deploy.ends_well().await;
+    let out = deploy.said("out");
+    let seen = out.rsplit(bar).next().unwrap();
+    assert!(seen.contains("\r\u{1b}[2KPulled server, 5.0 MiB in "), "{out:?}");
+    assert!(out.contains(LAYER) && seen.contains("is ready at"), "{out:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_is_told_in_lines_where_no_terminal_is_and_not_at_all_beside_json() {
+    let (hob, fake) = start().await;
+    fake.hang_pulls(true);
+    let mut deploy = Running::start(&hob, false, &DEPLOY);
+    deploy.says("err", LAYER).await;
+    fake.hang_pulls(false);
+    deploy.ends_well().await;
+    let err = deploy.said("err");
+    assert!(err.contains("Pulled server") && !err.contains('\r'), "{err:?}");
+
+    let (hob, fake) = start().await;
+    fake.hang_pulls(true);
+    let mut deploy = Running::start(&hob, false, &[&["-o", "json"], &DEPLOY[..]].concat());
+    pulling(&fake, 1).await;
+    fake.hang_pulls(false);
+    deploy.ends_well().await;
+    let view: Value = serde_json::from_str(&deploy.said("out")).unwrap();
+    assert_eq!(view["state"], "ready");
+    assert!(!deploy.said("err").contains(LAYER), "{}", deploy.said("err"));
 }

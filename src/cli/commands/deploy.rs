@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How long the daemon holds the answer. Unit: seconds.
 const HELD: &str = "30";
-/// On a terminal: what takes longer is watched. Unit: seconds.
+/// Where what is said is shown: what takes longer is watched. Unit: seconds.
 const SHORTLY_HELD: &str = "1";
 const UPLOAD: Duration = Duration::from_secs(15 * 60);
 const BUILD: Duration = Duration::from_secs(20 * 60);
@@ -135,7 +135,7 @@ async fn put(
     say(context, &function)
 }
 
-/// Sends a deploy and waits for its end, unless that is not wanted; on a terminal, what is built is shown.
+/// Sends a deploy and waits for its end, unless that is not wanted; what is pulled and built meanwhile is shown.
 pub(super) async fn bring(
     context: &mut Context<'_>,
     name: &str,
@@ -143,7 +143,7 @@ pub(super) async fn bring(
     package: Option<Package>,
     no_wait: bool,
 ) -> Result<FunctionView, Failure> {
-    let hold = match (no_wait, context.output.is_terminal()) {
+    let hold = match (no_wait, context.output.follows()) {
         (true, _) => "0",
         (false, true) => SHORTLY_HELD,
         (false, false) => HELD,
@@ -267,17 +267,34 @@ async fn send(
     context.client.ask(call).await?.document().await
 }
 
-/// On a terminal, shows what the build says as long as it goes on.
+/// Shows what is said of the function's images as long as it goes on, and on a terminal how far a pull is.
 async fn watch_build(context: &mut Context<'_>, function: &FunctionView) -> Result<(), Failure> {
-    if function.state != DeployState::Pending || !context.output.is_terminal() {
+    if function.state != DeployState::Pending || !context.output.follows() {
         return Ok(());
     }
     let path = context.function_path(&function.name, &["build"], &[("follow", Some("true"))]);
     let mut answer = context.client.ask(Call::new(Method::GET, path)).await?;
-    while let Some(piece) = answer.piece().await? {
-        context.output.note_bytes(&piece);
+    let bar = context.output.bar(&format!("waiting for {}", function.name), None);
+    // A line that has begun is not drawn over.
+    let mut is_whole = true;
+    loop {
+        tokio::select! {
+            piece = answer.piece() => {
+                let Some(piece) = piece? else { return Ok(()) };
+                bar.clear();
+                context.output.note_bytes(&piece);
+                is_whole = piece.ends_with(b"\n");
+            }
+            () = tokio::time::sleep(STEP), if is_whole && !bar.is_hidden() => {
+                let path = context.function_path(&function.name, &[], &[]);
+                let now: FunctionView = context.client.get(path).await?;
+                match now.latest.pull {
+                    Some(pull) => bar.show("pulled", pull.done_bytes, Some(pull.total_bytes)),
+                    None => bar.at(0),
+                }
+            }
+        }
     }
-    Ok(())
 }
 
 /// Waits until a function that is there serves.
@@ -335,12 +352,13 @@ pub(super) fn failed(function: &FunctionView) -> Failure {
     let (name, latest) = (&function.name, &function.latest);
     let why = latest.error.as_deref().unwrap_or("no reason was given");
     let message = format!("{name} version {} failed: {why}", latest.number);
+    let mend = match latest.code_sha256 {
+        Some(_) => "mend the code",
+        None => "mend the image, or its name,",
+    };
     let hint = match &function.current {
-        Some(current) => format!(
-            "version {} goes on serving; mend the code and deploy again",
-            current.number
-        ),
-        None => "mend the code and deploy again".to_owned(),
+        Some(current) => format!("version {} goes on serving; {mend} and deploy again", current.number),
+        None => format!("{mend} and deploy again"),
     };
     Failure::new(Exit::Build, code::BUILD_FAILED, message).hint(hint)
 }

@@ -94,7 +94,7 @@ async fn deploy_sends_settings_and_then_the_code() {
     let [put] = &ran.asked[..] else {
         panic!("{:?}", ran.asked)
     };
-    assert_eq!(put.line, "PUT /hob/v1/functions/hello?wait=30");
+    assert_eq!(put.line, "PUT /hob/v1/functions/hello?wait=1");
     assert_eq!(put.headers["content-length"], put.body.len().to_string().as_str());
     let body = String::from_utf8_lossy(&put.body);
     let settings = r#"{"runtime":"one:1","env":{"A":"b"},"timeout_ms":2000,"max_workers":3}"#;

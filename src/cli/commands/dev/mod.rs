@@ -38,7 +38,7 @@ struct Kit {
 
 impl Kit {
     fn output(&self) -> Output {
-        Output::of_process(&self.global)
+        Output::of_process(&self.global).shared()
     }
 
     fn context<'a>(&self, output: &'a mut Output) -> Context<'a> {

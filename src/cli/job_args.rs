@@ -67,7 +67,7 @@ pub(crate) struct JobsCreateArgs {
     /// A cron pattern: five fields, six with seconds first, or a word such as @hourly
     #[arg(long, value_name = "PATTERN")]
     pub(crate) cron: Option<String>,
-    /// An interval: 500ms, 30s, 5m, 1h
+    /// An interval: 500ms, 30s, 5m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = millis)]
     pub(crate) every: Option<u32>,
     /// One moment: 2026-01-31T03:00:00Z, or 2026-01-31T03:00 in the time zone

@@ -2,11 +2,12 @@
 
 use super::job_args::JobsCommand;
 use super::token_args::TokenCommand;
-use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment};
+use crate::domain::{Concurrency, Convention, Cpu, FunctionName, Memory, Namespace, Timeout, moment, notation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use http::HeaderValue;
 use std::path::PathBuf;
+use std::time::Duration;
 
 mod published;
 pub(crate) use published::{
@@ -265,7 +266,7 @@ pub(crate) struct DeployArgs {
     /// Memory of one worker
     #[arg(long, value_name = "MIB", value_parser = memory)]
     pub(crate) memory: Option<u32>,
-    /// How long one call may take: 500ms, 30s, 5m
+    /// How long one call may take: 500ms, 30s, 1m30s
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     pub(crate) timeout: Option<u32>,
     /// Calls at once in one worker
@@ -557,29 +558,15 @@ fn timeout(text: &str) -> Result<u32, String> {
     Ok(checked.millis())
 }
 
-/// Reads `500ms`, `1.5s`, `5m`, `1h`.
+/// Half of what times are rounded to.
+const HALF: Duration = Duration::from_micros(500);
+
+/// Reads `500ms`, `1.5s`, `5m`, `1h30m`; rounds to milliseconds.
 pub(super) fn millis(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is not a time: write it with its unit, as 500ms, 30s or 5m");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1.0,
-        "s" => 1_000.0,
-        "m" => 60_000.0,
-        "h" => 3_600_000.0,
-        _ => return Err(wrong()),
-    };
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let number: f64 = digits.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
-    let millis = (number * unit).round();
-    if millis > f64::from(u32::MAX) {
-        return Err(wrong());
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be in range, and digits have no sign"
-    )]
-    Ok(millis as u32)
+    let length = notation::duration(text);
+    let rounded = length.and_then(|length| length.checked_add(HALF));
+    let millis = rounded.and_then(|length| u32::try_from(length.as_millis()).ok());
+    millis.ok_or_else(|| format!("`{text}` is not a time: write it with its unit, as 500ms, 30s, 5m or 1m30s"))
 }
 
 /// A secret as it was typed: its name, and where its value is.
@@ -672,6 +659,12 @@ mod tests {
             ("1.5s", Some(1_500)),
             ("5m", Some(300_000)),
             ("1h", Some(3_600_000)),
+            ("1m30s", Some(90_000)),
+            (".5s", Some(500)),
+            ("1.6ms", Some(2)),
+            ("499us", Some(0)),
+            ("4294967295ms", Some(u32::MAX)),
+            ("4294967296ms", None),
             ("30", None),
             ("s", None),
             ("", None),

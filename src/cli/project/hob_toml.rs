@@ -306,7 +306,7 @@ impl<'a> Section<'a> {
             return Ok(None);
         };
         let text = text.as_str().unwrap_or_default();
-        let millis = millis(text).map_err(|_| self.wrong(key, "is not a time, as \"500ms\", \"30s\" or \"5m\""));
+        let millis = millis(text).map_err(|_| self.wrong(key, "is not a time, as \"500ms\", \"30s\" or \"1m30s\""));
         millis.map(Some)
     }
 

@@ -3,6 +3,8 @@
 ARG RUNTIME
 ARG BUILDER
 FROM ${BUILDER} AS deps
+# On a base of the user's, BUILDER is RUNTIME, whose user may not write here.
+USER 0
 # A registry of one's own; empty means the ordinary one.
 ARG NPM_CONFIG_REGISTRY
 WORKDIR /opt/hob/deps

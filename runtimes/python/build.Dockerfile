@@ -1,11 +1,13 @@
 # The dependencies of a function, in /opt/hob/deps of an image that is the runtime's otherwise.
 # The context: `input/` with requirements.txt and what goes along with it, and `ca.crt`, the host's CA bundle,
 # empty when there is none to be trusted beside the usual ones.
-# BUILDER has the same Python as RUNTIME, and `uv` or `pip`.
+# BUILDER has the same Python as RUNTIME, and `uv` or `pip`; it is RUNTIME itself where that is on a base of the user's.
 ARG RUNTIME
 ARG BUILDER
 
 FROM ${BUILDER} AS build
+# On a base of the user's, BUILDER is RUNTIME, whose user may not write here.
+USER 0
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST

@@ -140,6 +140,7 @@ impl App {
         let order = Order {
             runtime: revision.runtime.clone(),
             runtime_image: revision.runtime_image.clone(),
+            base: revision.base.clone(),
             tree,
             code: code.to_string(),
             commands: revision.build_commands.clone(),

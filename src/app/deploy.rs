@@ -3,10 +3,11 @@
 use super::App;
 use super::secret::secret_names;
 use crate::archive;
+use crate::builder;
 use crate::domain::{
-    Code, Concurrency, Convention, Cors, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits,
+    Base, Code, Concurrency, Convention, Cors, Cpu, Digest, Error, Function, FunctionId, FunctionName, Intake, Limits,
     Memory, Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, SecretChanges, Secrets, Start,
-    Timeout, Variables,
+    Step, Timeout, Variables,
 };
 use crate::engine::{Rights, is_image_name};
 use crate::pool::{self, Class, Demand, Environment, Target};
@@ -29,6 +30,12 @@ pub struct Settings {
     pub runtime: Option<String>,
     /// An image that carries the runtime's shim, in place of the runtime's own; empty: the runtime's own again.
     pub runtime_image: Option<String>,
+    /// An image of the user's that the runtime's shim is put onto; empty: the runtime's own base again.
+    pub base_image: Option<String>,
+    /// What is done to that image first, all of it.
+    pub base_steps: Option<Vec<Step>>,
+    /// Whether that image may be fetched where it is not here; yes unless said.
+    pub base_pull: Option<bool>,
     /// Where user code begins.
     pub entry: Option<String>,
     /// How it is called.
@@ -322,6 +329,7 @@ impl App {
         check_kind(deploy.code.as_ref(), previous, family)?;
         let code = self.code_of(deploy, previous, family).await?;
         let start = start_of(settings, same_family, &code)?;
+        let base = base_of(settings, same_family, &code)?;
         Ok(NewRevision {
             id: RevisionId::generate(),
             runtime,
@@ -333,6 +341,7 @@ impl App {
                 .clone()
                 .or_else(|| same_family.and_then(|p| p.runtime_image.clone()))
                 .filter(|image| !image.is_empty()),
+            base,
             build_commands: build_commands_of(settings, same_family)?,
             start,
             env,
@@ -398,12 +407,9 @@ impl App {
                     .await?;
                 return Ok(Code::Package(upload.digest.clone()));
             }
-            Some(NewCode::Image(name)) if is_image_name(name) => return Ok(Code::Image(name.clone())),
             Some(NewCode::Image(name)) => {
-                let shown = name.escape_debug();
-                return Err(Error::invalid(format!(
-                    "`{shown}` is no name of an image: write it as NAME, NAME:TAG or REGISTRY/NAME:TAG"
-                )));
+                check_image_name(name)?;
+                return Ok(Code::Image(name.clone()));
             }
             None => {}
         }
@@ -496,21 +502,18 @@ impl App {
         })
     }
 
-    /// Where a revision's code is: in its image after build commands, else in its tree.
+    /// Where a revision's code is: in its image where that was made of the code, else in its tree.
     pub(super) fn place_of(&self, revision: &Revision, is_built: bool) -> Place {
         let tree = self.tree_of(revision);
-        if is_built && !revision.build_commands.is_empty() {
+        let family = self.0.runtimes.family(&revision.runtime);
+        let build = family.and_then(|f| f.manifest.build.as_ref());
+        if is_built && builder::is_code_inside(build, revision.base.as_ref(), &revision.build_commands) {
             let inside = tree.map(|_| FUNCTION.to_owned());
             return Place {
                 inside,
                 ..Place::default()
             };
         }
-        let build = self
-            .0
-            .runtimes
-            .family(&revision.runtime)
-            .and_then(|f| f.manifest.build.as_ref());
         let link = build
             .map(|b| b.link.clone())
             .filter(|link| is_built && !link.is_empty());
@@ -541,7 +544,32 @@ pub(super) struct Place {
     pub(super) link: Option<String>,
 }
 
-/// All build commands together. Unit: bytes.
+/// The user's own base: as it is said, the rest as it was.
+fn base_of(settings: &Settings, previous: Option<&Revision>, code: &Code) -> Result<Option<Base>, Error> {
+    let before = previous.and_then(|p| p.base.as_ref());
+    let image = settings.base_image.clone().or_else(|| Some(before?.image.clone()));
+    let Some(image) = image.filter(|image| !image.is_empty()) else {
+        return match settings.base_steps.as_deref() {
+            None | Some([]) => Ok(None),
+            Some(_) => Err(Error::invalid(
+                "steps of a base need its image: name it (`base_image`), or use build commands",
+            )),
+        };
+    };
+    if code.image().is_some() {
+        return Err(Error::invalid(
+            "a base is for code; an image brings its own: leave the base out",
+        ));
+    }
+    check_image_name(&image)?;
+    let steps = settings.base_steps.clone();
+    let steps = steps.or_else(|| Some(before?.steps.clone())).unwrap_or_default();
+    check_commands_size(steps.iter().map(|step| step.to_string().len()).sum())?;
+    let may_pull = settings.base_pull.or_else(|| Some(before?.may_pull)).unwrap_or(true);
+    Ok(Some(Base { image, steps, may_pull }))
+}
+
+/// All build commands together, or all steps of a base. Unit: bytes.
 const COMMANDS_LIMIT: usize = 64 * 1024;
 
 fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result<Vec<String>, Error> {
@@ -554,13 +582,27 @@ fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result
             "a build command is empty or contains a NUL byte: leave it out",
         ));
     }
-    let size: usize = commands.iter().map(String::len).sum();
+    check_commands_size(commands.iter().map(String::len).sum())?;
+    Ok(commands)
+}
+
+fn check_commands_size(size: usize) -> Result<(), Error> {
     if size > COMMANDS_LIMIT {
         return Err(Error::invalid(format!(
             "the build commands have {size} bytes, the limit is {COMMANDS_LIMIT}: put them into a script"
         )));
     }
-    Ok(commands)
+    Ok(())
+}
+
+fn check_image_name(name: &str) -> Result<(), Error> {
+    if is_image_name(name) {
+        return Ok(());
+    }
+    let shown = name.escape_debug();
+    Err(Error::invalid(format!(
+        "`{shown}` is no name of an image: write it as NAME, NAME:TAG or REGISTRY/NAME:TAG"
+    )))
 }
 
 fn start_of(settings: &Settings, previous: Option<&Revision>, code: &Code) -> Result<Start, Error> {

@@ -5,6 +5,7 @@ use super::{App, EngineStatus};
 use crate::builder::BuildLog;
 use crate::domain::{Error, Function, FunctionId, Revision, RevisionId, RevisionState, RuntimeRef};
 use crate::pool::{self, Target};
+use crate::runtime::Family;
 use crate::task::{Shutdown, TaskKind};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -117,14 +118,19 @@ impl App {
         if let Some(own) = revision.code.image() {
             return self.fetch_own_image(own, under_way).await;
         }
-        let image = self.prepare_runtime(&revision.runtime, &under_way.log).await?;
-        tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
+        // On a base of the user's, workers have nothing of the runtime's own image.
+        if revision.base.is_none() {
+            let image = self.prepare_runtime(&revision.runtime, &under_way.log).await?;
+            tracing::debug!(revision.id = %revision.id, image, "The runtime's image is there");
+        }
         self.build_needs(revision, under_way).await
     }
 
     /// The version that is used in place of one that cannot be had here is written down, with what the user should know.
     async fn settle(&self, revision: &mut Revision, log: &BuildLog) -> Result<(), Error> {
-        if revision.code.image().is_some() || revision.runtime_image.is_some() {
+        let family = self.0.runtimes.family(&revision.runtime);
+        let is_in_base = revision.base.is_some() && family.is_some_and(Family::is_in_users_base);
+        if revision.code.image().is_some() || revision.runtime_image.is_some() || is_in_base {
             return Ok(());
         }
         let usable = self.0.builder.usable(&revision.runtime, log).await?;

@@ -212,6 +212,15 @@ pub(super) fn pulling_is_off(image: &str, instead: &str) -> Error {
     not_here(image, &format!("pulling is off: {instead}, or pull it"), None)
 }
 
+/// An image is not here, and whoever asks for it says not to fetch it; `instead` is how it comes here otherwise.
+pub(super) fn not_to_be_pulled(image: &str, instead: &str) -> Error {
+    not_here(
+        image,
+        &format!("the function says not to pull it: {instead}, or pull it"),
+        None,
+    )
+}
+
 /// An image could not be fetched; `instead` is how it comes here otherwise.
 pub(super) fn not_pulled(image: &str, instead: &str, error: engine::Error) -> Error {
     let why = match &error {
@@ -276,7 +285,11 @@ mod tests {
             assert!(shown.starts_with("image `i` is not on this machine and "), "{shown}");
             assert!(shown.contains(expect) && !shown.contains("private"), "{shown}");
             let words = std::error::Error::source(&error);
-            assert_eq!(words.is_none(), is_known, "the engine's words are kept where they say more");
+            assert_eq!(
+                words.is_none(),
+                is_known,
+                "the engine's words are kept where they say more"
+            );
         }
         let full = not_pulled("i", "build it", engine::Error::OutOfDisk);
         assert!(

@@ -1,6 +1,6 @@
 //! Which of our images go, and which stay. Only images that this instance named, or that its builds left, are looked at.
 
-use super::{Builder, ImageState, LABEL_BASE_BYTES, plan};
+use super::{Builder, ImageState, LABEL_BASE_BYTES, LABEL_ON_BASE, plan};
 use crate::domain::Error;
 use crate::engine::OwnedImage;
 use std::collections::{BTreeMap, HashSet};
@@ -36,14 +36,15 @@ pub struct Cleaned {
 }
 
 impl Builder {
-    /// What our images take, by kind: `runtime`, `dependencies`, `commands`, `function`, `unfinished`.
+    /// What our images take, by kind: `runtime`, `base`, `dependencies`, `commands`, `function`, `unfinished`.
     ///
     /// # Errors
     /// `Engine` when the engine is down.
     pub async fn usage(&self, live: &HashSet<String>) -> Result<BTreeMap<&'static str, Usage>, Error> {
-        let live = self.with_runtimes(live);
+        let images = self.engine.images().await?;
+        let live = with_bases(self.with_runtimes(live), &images);
         let mut usage: BTreeMap<&'static str, Usage> = BTreeMap::new();
-        for image in self.engine.images().await? {
+        for image in images {
             let of_kind = usage.entry(kind(&image)).or_default();
             of_kind.images += 1;
             of_kind.bytes += added(&image);
@@ -64,8 +65,8 @@ impl Builder {
         let busy = |_| Error::conflict("something is being built: clean up again when that is done");
         let _no_build = self.gate.try_write().map_err(busy)?;
         let _no_name = self.names.try_write().map_err(busy)?;
-        let live = self.with_runtimes(live);
         let mut images = self.engine.images().await?;
+        let live = with_bases(self.with_runtimes(live), &images);
         images.sort_by_key(|image| image.created_at_seconds);
         let mut cleaned = Cleaned::default();
         for image in to_remove(&images, &live, how, self.options.disk_budget_bytes) {
@@ -108,6 +109,17 @@ impl Builder {
     }
 }
 
+/// Pure: what live images are made from on a user's base is live too: its steps may take long, and an edit of the code
+/// would repeat them.
+fn with_bases(mut live: HashSet<String>, images: &[OwnedImage]) -> HashSet<String> {
+    let users = images.iter().filter(|image| is_live(image, &live));
+    let bases: Vec<String> = users
+        .filter_map(|image| image.labels.get(LABEL_ON_BASE).cloned())
+        .collect();
+    live.extend(bases);
+    live
+}
+
 /// Pure: which of `images`, which come oldest first, go.
 fn to_remove<'a>(images: &'a [OwnedImage], live: &HashSet<String>, how: Clean, budget: u64) -> Vec<&'a OwnedImage> {
     let mut total: u64 = images.iter().map(added).sum();
@@ -122,7 +134,7 @@ fn to_remove<'a>(images: &'a [OwnedImage], live: &HashSet<String>, how: Clean, b
 
 /// What took long to make is worth keeping: whoever goes back to the same dependencies finds them there.
 fn may_be_wanted_again(image: &OwnedImage) -> bool {
-    matches!(kind(image), "dependencies" | "commands")
+    matches!(kind(image), "base" | "dependencies" | "commands")
 }
 
 fn is_live(image: &OwnedImage, live: &HashSet<String>) -> bool {
@@ -133,6 +145,7 @@ fn kind(image: &OwnedImage) -> &'static str {
     let prefix = image.name.as_deref().and_then(|name| name.split('/').next());
     match prefix {
         Some(plan::RUNTIME) => "runtime",
+        Some(plan::ON_BASE) => "base",
         Some(plan::DEPENDENCY) => "dependencies",
         Some(plan::COMMANDS) => "commands",
         Some(plan::FUNCTION_IMAGE) => "function",
@@ -161,12 +174,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_live_image_is_made_from_on_a_users_base_stays() {
+        let mut images = ["hob-built/a:live", "hob-built/a:old", "hob-deps/a:live"].map(|name| image(name, 1));
+        for (image, base) in images.iter_mut().zip(["hob-on-base/a:1", "hob-on-base/a:2"]) {
+            image.labels.insert(LABEL_ON_BASE.to_owned(), base.to_owned());
+        }
+        let live = HashSet::from(["hob-built/a:live", "hob-deps/a:live"].map(str::to_owned));
+        let mut all: Vec<String> = with_bases(live, &images).into_iter().collect();
+        all.sort();
+        assert_eq!(all, ["hob-built/a:live", "hob-deps/a:live", "hob-on-base/a:1"]);
+    }
+
+    #[test]
     fn what_nothing_refers_to_goes_by_kind_and_budget() {
         let images = [
             image("hob-deps/a:old", 10),
             image("hob-deps/a:new", 20),
             image("hob-deps/a:live", 30),
             image("hob-built/a:1", 5),
+            image("hob-on-base/a:1", 7),
             image("hob-function/1", 1),
             image("hob-function/live", 1),
             image("hob-runtime/a:1", 2),
@@ -182,10 +208,10 @@ mod tests {
         let never_again = ["hob-function/1", "hob-runtime/a:1", ""];
         assert_eq!(names(Clean::Budget, 1000), never_again);
         assert_eq!(
-            names(Clean::Budget, 62),
+            names(Clean::Budget, 69),
             [&["hob-deps/a:old"][..], &never_again].concat()
         );
-        assert_eq!(names(Clean::Unused, 1000).len(), 6);
+        assert_eq!(names(Clean::Unused, 1000).len(), 7);
         assert!(!names(Clean::Unused, 0).iter().any(|n| n.ends_with("live")));
     }
 }

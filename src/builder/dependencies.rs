@@ -1,10 +1,10 @@
-//! What a function needs before its workers can start: its dependencies or its program, and what its own build
-//! commands make of its code. An image of the same name is there already when nothing that decides has changed.
+//! What a function needs before its workers can start: its dependencies or its program, what its own build commands
+//! make of its code, and all of it on a base of its user's where it has one. An image of the same name is there already when nothing that decides has changed.
 
 use super::context::{self, Parts, blocking, named, read_ca, read_runtime, read_top};
 use super::plan::{self, CommandsOrder, ContextFile, Input, Key};
 use super::{BuildLog, Builder};
-use crate::domain::{Convention, Error, RuntimeRef};
+use crate::domain::{Base, Convention, Error, RuntimeRef};
 use crate::engine::ImageInfo;
 use crate::runtime::{Build, Family};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct Order {
     pub runtime: RuntimeRef,
     /// An image of the user's in place of the runtime's own.
     pub runtime_image: Option<String>,
+    /// An image of the user's that the runtime's shim is put onto; it goes before `runtime_image`.
+    pub base: Option<Base>,
     /// The code.
     pub tree: PathBuf,
     /// The code's address.
@@ -29,12 +31,12 @@ pub struct Order {
 }
 
 /// One image to be made.
-struct Making<'a> {
-    tag: String,
-    base: &'a ImageInfo,
-    parts: Parts,
-    dockerfile: (&'a str, String),
-    args: BTreeMap<String, String>,
+pub(super) struct Making<'a> {
+    pub(super) tag: String,
+    pub(super) base: &'a ImageInfo,
+    pub(super) parts: Parts,
+    pub(super) dockerfile: (&'a str, String),
+    pub(super) args: BTreeMap<String, String>,
 }
 
 impl Builder {
@@ -56,7 +58,8 @@ impl Builder {
             &top,
             order.convention,
         );
-        if input == Input::Nothing && order.commands.is_empty() {
+        let is_code_inside = plan::is_code_inside(manifest.build.as_ref(), order.base.as_ref(), &order.commands);
+        if input == Input::Nothing && !is_code_inside {
             return Ok(None);
         }
         if input == Input::Tree && !order.commands.is_empty() {
@@ -65,22 +68,25 @@ impl Builder {
                 manifest.name
             )));
         }
-        let base = match &order.runtime_image {
-            Some(image) => image.clone(),
-            None => self.runtime_image(&order.runtime, log).await?,
+        let base = match (&order.base, &order.runtime_image) {
+            (Some(base), _) => self.on_base(&order.runtime, family, base, log).await?,
+            (None, Some(image)) => image.clone(),
+            (None, None) => self.runtime_image(&order.runtime, log).await?,
         };
         let built = match (&input, &manifest.build) {
             (Input::Nothing, _) | (_, None) => None,
             (input, Some(build)) => Some(self.dependencies(order, family, build, &base, input, log).await?),
         };
-        if order.commands.is_empty() {
+        if !is_code_inside {
             return Ok(built);
         }
         let has_dependencies = built.is_some();
         let base = built.unwrap_or(base);
-        self.commands(order, family, &base, has_dependencies, log)
-            .await
-            .map(Some)
+        let made = match order.base {
+            Some(_) => self.code_on_base(order, family, &base, has_dependencies, log).await,
+            None => self.commands(order, family, &base, has_dependencies, log).await,
+        };
+        made.map(Some)
     }
 
     async fn dependencies(
@@ -93,7 +99,10 @@ impl Builder {
         log: &BuildLog,
     ) -> Result<String, Error> {
         let version = &order.runtime.version;
-        let tools = self.builder_image(family, Some(build), version, log).await?;
+        let tools = match order.base {
+            Some(_) if build.base_has_tools => base.to_owned(),
+            _ => self.builder_image(family, Some(build), version, log).await?,
+        };
         let (base_info, tools_info) = (self.there(base).await?, self.there(&tools).await?);
         let parts = self.parts(order, family, input).await?;
         let dockerfile = text_of(&parts.files, &build.dockerfile)?;
@@ -134,14 +143,7 @@ impl Builder {
         let version = &order.runtime.version;
         let tools = self.builder_image(family, build, version, log).await?;
         let (base_info, tools_info) = (self.there(base).await?, self.there(&tools).await?);
-        let mut parts = Parts {
-            files: Vec::new(),
-            tree: Some(("input", order.tree.clone())),
-            link: None,
-        };
-        parts.link = build
-            .map(|b| b.link.clone())
-            .filter(|l| has_dependencies && !l.is_empty());
+        let parts = code_parts(order, build, has_dependencies);
         let none = BTreeMap::new();
         let dockerfile = CommandsOrder {
             base,
@@ -175,6 +177,37 @@ impl Builder {
         self.made_once(making, "running the build commands", log).await
     }
 
+    /// The code on a user's base, with what the commands leave there.
+    async fn code_on_base(
+        &self,
+        order: &Order,
+        family: &Family,
+        base: &str,
+        has_dependencies: bool,
+        log: &BuildLog,
+    ) -> Result<String, Error> {
+        let base_info = self.there(base).await?;
+        let dockerfile = plan::code_on_base(base, &order.commands, self.options.ca_bundle.is_some());
+        let owner = self.options.instance.to_string();
+        let key = Key {
+            owner: &owner,
+            images: &[&base_info.id],
+            architecture: &base_info.architecture,
+            dockerfile: &dockerfile,
+            files: &[],
+            code: Some(&order.code),
+            args: &self.options.args,
+        };
+        let making = Making {
+            tag: key.tag(plan::COMMANDS, &family.manifest.name),
+            base: &base_info,
+            parts: code_parts(order, family.manifest.build.as_ref(), has_dependencies),
+            dockerfile: ("Dockerfile", dockerfile),
+            args: BTreeMap::new(),
+        };
+        self.made_once(making, "putting the code onto the base", log).await
+    }
+
     /// The context: the runtime's own folder, and what the build sees of the code.
     async fn parts(&self, order: &Order, family: &Family, input: &Input) -> Result<Parts, Error> {
         let (directory, include) = (family.directory.clone(), family.manifest.include.clone());
@@ -186,7 +219,7 @@ impl Builder {
         .await
     }
 
-    async fn there(&self, image: &str) -> Result<ImageInfo, Error> {
+    pub(super) async fn there(&self, image: &str) -> Result<ImageInfo, Error> {
         let found = self.engine.image(image).await?;
         found.ok_or_else(|| {
             crate::engine::Error::ImageMissing {
@@ -197,7 +230,7 @@ impl Builder {
     }
 
     /// Makes an image unless it is there; whoever wants the same one meanwhile waits, and finds it.
-    async fn made_once(&self, making: Making<'_>, doing: &str, log: &BuildLog) -> Result<String, Error> {
+    pub(super) async fn made_once(&self, making: Making<'_>, doing: &str, log: &BuildLog) -> Result<String, Error> {
         let one = self.turn_of(&making.tag);
         let _turn = match one.try_lock() {
             Ok(turn) => turn,
@@ -280,7 +313,17 @@ impl Builder {
     }
 }
 
-fn text_of(files: &[ContextFile], name: &str) -> Result<String, Error> {
+/// The code as the context of its build, with the link to its dependencies.
+fn code_parts(order: &Order, build: Option<&Build>, has_dependencies: bool) -> Parts {
+    let link = build.map(|b| b.link.clone());
+    Parts {
+        files: Vec::new(),
+        tree: Some(("input", order.tree.clone())),
+        link: link.filter(|link| has_dependencies && !link.is_empty()),
+    }
+}
+
+pub(super) fn text_of(files: &[ContextFile], name: &str) -> Result<String, Error> {
     let file = files.iter().find(|file| file.path == name);
     let file = file.ok_or_else(|| Error::Engine {
         message: format!("the runtime's {name} is missing: its folder is damaged, install Hob again"),

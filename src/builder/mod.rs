@@ -1,7 +1,8 @@
 //! Images: a runtime's, made once; a function's dependencies, made before it serves; the function's own, to carry elsewhere.
 //!
-//! `plan` decides (pure), `context` reads and packs, `base` finds what is built upon, `dependencies` makes what workers
-//! run, `clean` removes what nothing refers to, `log` keeps what a build says, `pull` what is said of a pull, `steps` reads build steps as others write
+//! `plan` decides (pure), `context` reads and packs, `base` finds what is built upon, `own_base` puts a runtime onto a
+//! user's image, `dependencies` makes what workers run, `clean` removes what nothing refers to, `log` keeps what a build
+//! says, `pull` what is said of a pull, `steps` reads build steps as others write
 //! them (pure). Plain code needs no image: a pre-warmed worker loads its tree.
 
 mod base;
@@ -9,6 +10,7 @@ mod clean;
 mod context;
 mod dependencies;
 mod log;
+mod own_base;
 mod plan;
 mod pull;
 mod steps;
@@ -17,13 +19,13 @@ pub use base::Usable;
 pub use clean::{Clean, Cleaned, Usage};
 pub use dependencies::Order;
 pub use log::BuildLog;
-pub use plan::FunctionImageOrder;
+pub use plan::{FunctionImageOrder, is_code_inside};
 pub use pull::Pulling;
-pub use steps::Steps;
+pub use steps::{Before, Steps};
 
 use crate::domain::{Error, InstanceId, RuntimeRef};
 use crate::engine::{self, BuildRequest, Engine, LABEL_INSTANCE};
-use crate::runtime::Runtimes;
+use crate::runtime::{Family, Runtimes};
 use bytes::Bytes;
 use context::{Parts, blocking, read_runtime};
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +36,8 @@ use tokio::time::Instant;
 
 /// The label that says how large the base of an image is. Unit: bytes.
 const LABEL_BASE_BYTES: &str = "hob.base_bytes";
+/// The label that names the runtime on a user's base that an image is made from. Images hand it on to those made of them.
+const LABEL_ON_BASE: &str = "hob.on_base";
 
 /// The room's settings.
 #[derive(Debug, Clone)]
@@ -226,34 +230,18 @@ impl Builder {
         let family = self.runtimes.family(runtime);
         let family = family.ok_or_else(|| Error::not_found(format!("runtime {runtime} is no longer there")))?;
         let base = self.base_image(family, &runtime.version, log).await?;
-        let directory = family.directory.clone();
-        let include = family.manifest.include.clone();
-        let files = blocking(move || read_runtime(&directory, &include)).await?;
+        let (parts, dockerfile) = self.runtime_parts(family).await?;
         let base_info = self.engine.image(&base).await?;
         let (base_id, base_bytes) = base_info.map_or_else(Default::default, |i| (i.id, i.size_bytes));
         let owner = self.options.instance.to_string();
-        let tag = plan::runtime_tag(runtime, &owner, &base_id, &files);
+        let tag = plan::runtime_tag(runtime, &owner, &base_id, &parts.files);
         if self.engine.image(&tag).await?.is_some() {
             return Ok(tag);
         }
         tracing::info!(runtime = %runtime, image = tag, "Building the image of runtime {runtime} from {base}");
         let name = "Dockerfile";
-        let found = files.iter().find(|file| file.path == name);
-        let dockerfile = found.map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
-        let parts = Parts {
-            files,
-            tree: None,
-            link: None,
-        };
-        let dockerfile = dockerfile.unwrap_or_default();
-        let needs_tools = dockerfile.lines().any(|line| line.trim() == "ARG BUILDER");
+        let args = self.runtime_args(family, runtime, &dockerfile, &base, log).await?;
         let context = blocking(move || parts.pack(name, &dockerfile, &owner)).await?;
-        let mut args = BTreeMap::from([("BASE".to_owned(), base)]);
-        if needs_tools {
-            let build = family.manifest.build.as_ref();
-            let tools = self.builder_image(family, build, &runtime.version, log).await?;
-            args.insert("BUILDER".to_owned(), tools);
-        }
         let request = Request {
             tag: &tag,
             context,
@@ -266,6 +254,33 @@ impl Builder {
         Ok(tag)
     }
 
+    /// A runtime's folder and the text of its Dockerfile.
+    async fn runtime_parts(&self, family: &Family) -> Result<(Parts, String), Error> {
+        let (directory, include) = (family.directory.clone(), family.manifest.include.clone());
+        let files = blocking(move || read_runtime(&directory, &include)).await?;
+        let dockerfile = dependencies::text_of(&files, "Dockerfile")?;
+        let (tree, link) = (None, None);
+        Ok((Parts { files, tree, link }, dockerfile))
+    }
+
+    /// What a runtime's Dockerfile is told: the base, and the image with the tools where it asks for one.
+    async fn runtime_args(
+        &self,
+        family: &Family,
+        runtime: &RuntimeRef,
+        dockerfile: &str,
+        base: &str,
+        log: &BuildLog,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let mut args = BTreeMap::from([("BASE".to_owned(), base.to_owned())]);
+        if dockerfile.lines().any(|line| line.trim() == "ARG BUILDER") {
+            let build = family.manifest.build.as_ref();
+            let tools = self.builder_image(family, build, &runtime.version, log).await?;
+            args.insert("BUILDER".to_owned(), tools);
+        }
+        Ok(args)
+    }
+
     async fn build(&self, request: Request<'_>, log: &BuildLog) -> Result<(), Error> {
         let _under_way = self.gate.read().await;
         let mut args = self.options.args.clone();
@@ -275,7 +290,7 @@ impl Builder {
             context: request.context,
             dockerfile: request.dockerfile.to_owned(),
             args,
-            labels: self.labels(request.base_bytes),
+            labels: self.labels(request.tag, request.base_bytes),
             memory_bytes: self.options.memory_bytes,
             network: request.network.map(str::to_owned),
             timeout: self.options.timeout,
@@ -285,11 +300,15 @@ impl Builder {
     }
 
     /// The engine adds its own; whose the image is is said here too, for engines that only keep what they are told.
-    fn labels(&self, base_bytes: u64) -> BTreeMap<String, String> {
-        BTreeMap::from([
+    fn labels(&self, tag: &str, base_bytes: u64) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::from([
             (LABEL_INSTANCE.to_owned(), self.options.instance.to_string()),
             (LABEL_BASE_BYTES.to_owned(), base_bytes.to_string()),
-        ])
+        ]);
+        if tag.split('/').next() == Some(plan::ON_BASE) {
+            labels.insert(LABEL_ON_BASE.to_owned(), tag.to_owned());
+        }
+        labels
     }
 
     /// A build that takes too long is the user's to mend, as one that fails.

@@ -1,10 +1,24 @@
 //! Steps of a build as files of several origins write them: lines of a shell, or the directives of a Dockerfile. Pure.
 //!
-//! Every step runs after the code is there: directives that copy it, or say how an image is run, are left out.
+//! On a base of the user's, the steps before the code is there are done to that base. Else every step runs after the code
+//! is there. Directives that copy code, or say how an image is run, are left out.
+
+use crate::domain::Step;
+
+/// Where the steps before the code is there are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// On a base of the user's.
+    OnBase,
+    /// With the others, once the code is there.
+    WithCode,
+}
 
 /// Steps of a build, and what they set in the environment of the function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Steps {
+    /// What is done to the user's base.
+    pub on_base: Vec<Step>,
     /// Commands of a shell, in their order.
     pub commands: Vec<String>,
     /// Names and values.
@@ -14,8 +28,39 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Commands, line by line; a line that ends with a backslash goes on in the next.
-    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Commands, line by line, those before and those after the code is there.
+    #[must_use]
+    pub fn of_commands(before: &[&str], after: &[&str], place: Before) -> Self {
+        if place == Before::WithCode {
+            return Self::of_lines(before.iter().chain(after).copied());
+        }
+        let on_base = Self::of_lines(before.iter().copied()).commands;
+        Self {
+            on_base: on_base.into_iter().map(Step::Run).collect(),
+            ..Self::of_lines(after.iter().copied())
+        }
+    }
+
+    /// Directives by their kinds, in any case, and values: those before and those after the code is there.
+    #[must_use]
+    pub fn of_directives(before: &[(&str, &str)], after: &[(&str, &str)], place: Before) -> Self {
+        let mut steps = Self::default();
+        let mut around = String::new();
+        for (kind, value) in before {
+            match (place, Step::new(kind, value)) {
+                (Before::OnBase, Ok(step)) => steps.on_base.push(step),
+                (Before::OnBase, Err(_)) => steps.left_out.push(format!("{kind} {value}")),
+                (Before::WithCode, _) => steps.add(&kind.to_ascii_uppercase(), value.trim(), &mut around),
+            }
+        }
+        for (kind, value) in after {
+            steps.add(&kind.to_ascii_uppercase(), value.trim(), &mut around);
+        }
+        steps
+    }
+
+    /// A line that ends with a backslash goes on in the next.
+    fn of_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut commands = Vec::new();
         let mut begun = String::new();
         for line in lines.into_iter().map(str::trim) {
@@ -32,27 +77,19 @@ impl Steps {
         }
     }
 
-    /// Directives by their kinds, in any case, and values.
-    pub fn of_directives<'a>(directives: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut steps = Self::default();
-        for (kind, value) in directives {
-            steps.add(&kind.to_ascii_uppercase(), value.trim());
-        }
-        steps
-    }
-
-    fn add(&mut self, kind: &str, value: &str) {
+    /// Each command runs in a shell of its own: `around` is what the ones before it set up for all behind them.
+    fn add(&mut self, kind: &str, value: &str, around: &mut String) {
         match kind {
-            "RUN" => self.commands.push(value.to_owned()),
+            "RUN" => self.commands.push(format!("{around}{value}")),
             "ENV" => {
                 for (name, value) in variables(value) {
-                    self.commands.push(format!("export {name}={}", quoted(&value)));
+                    around.push_str(&format!("export {name}={}\n", quoted(&value)));
                     self.env.push((name, value));
                 }
             }
             "WORKDIR" => {
                 let folder = quoted(value);
-                self.commands.push(format!("mkdir -p {folder} && cd {folder}"));
+                around.push_str(&format!("mkdir -p {folder}\ncd {folder}\n"));
             }
             kind => self.left_out.push(format!("{kind} {value}")),
         }
@@ -112,18 +149,38 @@ mod tests {
 
     #[test]
     fn directives_are_commands_variables_and_what_cannot_be_done() {
-        let steps = Steps::of_directives([
+        let before = [
             ("ENV", "A=b C=\"d e\""),
+            ("RUN", "first"),
             ("env", "PATH_TO /it's here"),
             ("WORKDIR", "/opt/x"),
-            ("RUN", " make "),
-            ("USER", "root"),
-            ("COPY", "a b"),
-        ]);
+        ];
+        let after = [("RUN", " make "), ("USER", "root"), ("COPY", "a b")];
+        let steps = Steps::of_directives(&before, &after, Before::WithCode);
         let env = [("A", "b"), ("C", "d e"), ("PATH_TO", "/it's here")];
         assert_eq!(steps.env, env.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        assert_eq!(steps.commands[2], "export PATH_TO='/it'\\''s here'");
-        assert_eq!(steps.commands[3..], ["mkdir -p '/opt/x' && cd '/opt/x'", "make"]);
+        let set = "export A='b'\nexport C='d e'\n";
+        let more = "export PATH_TO='/it'\\''s here'\nmkdir -p '/opt/x'\ncd '/opt/x'\n";
+        assert_eq!(steps.commands, [format!("{set}first"), format!("{set}{more}make")]);
         assert_eq!(steps.left_out, ["USER root", "COPY a b"]);
+        assert!(steps.on_base.is_empty());
+    }
+
+    #[test]
+    fn what_comes_before_the_code_is_done_to_the_users_base() {
+        let before = [("ENV", "PATH=/x:$PATH"), ("run", "get"), ("USER", "root")];
+        let steps = Steps::of_directives(&before, &[("RUN", "make")], Before::OnBase);
+        let on_base: Vec<String> = steps.on_base.iter().map(Step::to_string).collect();
+        assert_eq!(on_base, ["ENV PATH=/x:$PATH", "RUN get"]);
+        assert_eq!(
+            (steps.commands, steps.left_out),
+            (vec!["make".to_owned()], vec!["USER root".to_owned()])
+        );
+        assert!(steps.env.is_empty(), "the image has it");
+        let lines = |place| Steps::of_commands(&["a && \\", "b"], &["c"], place);
+        assert_eq!(lines(Before::WithCode).commands, ["a && b", "c"]);
+        let parted = lines(Before::OnBase);
+        assert_eq!(parted.on_base, [Step::Run("a && b".to_owned())]);
+        assert_eq!(parted.commands, ["c"]);
     }
 }

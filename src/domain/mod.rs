@@ -3,6 +3,7 @@
 //! No input or output, no async, no serialisation, no clock: `now` is an argument.
 
 mod access;
+mod base;
 mod callback;
 mod cors;
 mod error;
@@ -27,6 +28,7 @@ mod version;
 mod webhook;
 
 pub use access::{Principal, Role, Token};
+pub use base::{Base, Step};
 pub use callback::{Callback, CallbackState, CallbackUrl, Try, Verdict, after_try};
 pub use cors::Cors;
 pub use error::{Error, Fault};

@@ -1,6 +1,6 @@
 //! A revision: frozen code and settings; what actually runs.
 
-use super::{Cors, Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
+use super::{Base, Cors, Error, FunctionId, Limits, RevisionId, Secrets, Timestamp, Variables};
 use std::collections::BTreeMap;
 
 /// How the container of an image is started, in words of the image's own form: where one of the two is empty, the image's
@@ -209,6 +209,8 @@ pub struct Revision {
     pub code: Code,
     /// The image its workers run in place of the runtime's own; it must carry the runtime's shim. `None`: the runtime's.
     pub runtime_image: Option<String>,
+    /// The image of the user's that the runtime's shim is put onto in place of the runtime's own base. `None`: that one.
+    pub base: Option<Base>,
     /// The user's own build commands, run by a shell in the code before it is loaded.
     pub build_commands: Vec<String>,
     /// How the image that it is made of is started.

@@ -594,20 +594,22 @@ impl Life {
             n => format!("{CODE}.{n}"),
         };
         self.n_placed += 1;
+        let place = self.directory.join(&name);
+        if let Some(inside) = &target.inside {
+            let linked = std::os::unix::fs::symlink(inside, place);
+            return linked.map(|()| name).map_err(|e| unplaced(&e));
+        }
         let Some(tree) = target.tree.clone() else {
             return Ok(name);
         };
-        let (shared, place) = (Arc::clone(&self.shared), self.directory.join(&name));
+        let shared = Arc::clone(&self.shared);
         let (revision, link) = (target.demand.revision, target.link.clone());
         let placing = move || shared.staging.place(revision, &tree, link.as_ref(), &place);
         let placed = tokio::task::spawn_blocking(placing).await;
         self.stage_again(target);
         match placed {
             Ok(Ok(())) => Ok(name),
-            Ok(Err(e)) => Err(End::StartFailed(
-                format!("the code could not be given to a worker: {e}"),
-                None,
-            )),
+            Ok(Err(e)) => Err(unplaced(&e)),
             Err(e) => Err(End::Broke(e.to_string())),
         }
     }
@@ -783,10 +785,15 @@ impl Lane {
     }
 }
 
+fn unplaced(error: &io::Error) -> End {
+    End::StartFailed(format!("the code could not be given to a worker: {error}"), None)
+}
+
 /// Removes code that nobody serves any more; what goes by its plain name leads to the code that is kept.
 fn clear_place(directory: &Path, gone: &str, kept: Option<&str>) -> io::Result<()> {
     let plain = directory.join(CODE);
-    if std::fs::symlink_metadata(&plain).is_ok_and(|found| found.is_symlink()) {
+    let is_kept = kept == Some(CODE);
+    if !is_kept && std::fs::symlink_metadata(&plain).is_ok_and(|found| found.is_symlink()) {
         std::fs::remove_file(&plain)?;
     }
     match std::fs::remove_dir_all(directory.join(gone)) {
@@ -794,7 +801,7 @@ fn clear_place(directory: &Path, gone: &str, kept: Option<&str>) -> io::Result<(
         _ => {}
     }
     match kept {
-        Some(kept) if !plain.exists() => std::os::unix::fs::symlink(kept, plain),
+        Some(kept) if !is_kept && !plain.exists() => std::os::unix::fs::symlink(kept, plain),
         _ => Ok(()),
     }
 }
@@ -1004,6 +1011,15 @@ mod tests {
         assert_eq!(plain(), "code.3");
         assert_eq!(std::fs::read_dir(home.path()).expect("there").count(), 2);
         clear_place(home.path(), "code.3", None).expect("cleared");
+        assert_eq!(std::fs::read_dir(home.path()).expect("there").count(), 0);
+        // Code that an image has is a link, which leads nowhere on this side.
+        let link = |name: &str| std::os::unix::fs::symlink("/in/the/image", home.path().join(name)).expect("made");
+        link(CODE);
+        link("code.1");
+        clear_place(home.path(), "code.1", Some(CODE)).expect("one that did not load goes");
+        let plain = std::fs::read_link(home.path().join(CODE)).expect("a link");
+        assert_eq!(plain, Path::new("/in/the/image"));
+        clear_place(home.path(), CODE, None).expect("cleared");
         assert_eq!(std::fs::read_dir(home.path()).expect("there").count(), 0);
     }
 }

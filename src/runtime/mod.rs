@@ -113,6 +113,9 @@ pub struct Build {
     /// The image with the tools that `scripts/setup` makes of the distribution's packages.
     #[serde(default)]
     pub local_builder: String,
+    /// A base of the user's has the tools too, those that fit its version of the language: they are used there.
+    #[serde(default)]
+    pub base_has_tools: bool,
     /// A name at the top of the code that becomes a link to the same name in [`DEPENDENCIES`], unless the user brought
     /// one: then the dependencies are the user's, and none are installed.
     #[serde(default)]
@@ -249,6 +252,13 @@ impl Runtimes {
 }
 
 impl Family {
+    /// Whether the language itself is what a user's base brings, with a version of its own: then none is looked for here.
+    #[must_use]
+    pub fn is_in_users_base(&self) -> bool {
+        let build = self.manifest.build.as_ref();
+        build.is_none_or(|build| build.base_has_tools)
+    }
+
     /// The base image of a version.
     #[must_use]
     pub fn base(&self, version: &str) -> Option<&str> {

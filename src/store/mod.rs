@@ -8,6 +8,7 @@
 mod alias;
 mod annotations;
 mod backup;
+mod base;
 mod blobs;
 mod callback;
 mod cors;

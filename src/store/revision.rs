@@ -1,11 +1,12 @@
 //! Revisions: their SQL and their rows, and what building them left. The reconciler's work list is here too.
 
 use super::annotations::{Annotation, Subject, attach};
+use super::base::{read_base, write_base};
 use super::cors::{read_cors, write_cors};
 use super::secrets::{read_secrets, read_variables, unwritable, write_secrets, write_variables};
 use super::{Error, Store, function, row};
 use crate::domain::{
-    Code, Concurrency, Convention, Cors, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory,
+    Base, Code, Concurrency, Convention, Cors, Cpu, Digest, Function, FunctionId, FunctionName, Intake, Limits, Memory,
     Namespace, Network, Revision, RevisionId, RevisionState, RuntimeRef, Scale, Secrets, Start, Timeout, Timestamp,
     Variables,
 };
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 const COLUMNS: &str =
-    "id, function, number, family, version, entry, convention, code, image, runtime_image, build_commands,
+    "id, function, number, family, version, entry, convention, code, image, runtime_image, base, build_commands,
     command, arguments, notice, env, secrets, inherited, memory_mib, timeout_ms, concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, cors, state, failure,
     created_at_ms";
 
@@ -33,6 +34,8 @@ pub struct NewRevision {
     pub code: Code,
     /// The image its workers run in place of the runtime's own.
     pub runtime_image: Option<String>,
+    /// The image of the user's that the runtime's shim is put onto.
+    pub base: Option<Base>,
     /// The user's own build commands.
     pub build_commands: Vec<String>,
     /// How the image that it is made of is started.
@@ -340,6 +343,7 @@ fn insert(connection: &Connection, function: FunctionId, new: NewRevision, now: 
         convention: new.convention,
         code: new.code,
         runtime_image: new.runtime_image,
+        base: new.base,
         build_commands: new.build_commands,
         start: new.start,
         notice: None,
@@ -364,10 +368,10 @@ fn next_number(c: &Connection, function: FunctionId, now: Timestamp) -> Result<u
 
 fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
     let sql = "insert into revision (id, function, number, family, version, entry, convention,
-                   code, image, runtime_image, build_commands, command, arguments, env, secrets, inherited, memory_mib, timeout_ms,
+                   code, image, runtime_image, base, build_commands, command, arguments, env, secrets, inherited, memory_mib, timeout_ms,
                    concurrency, min_workers, max_workers, network, cpu_millis, wait_ms, body_bytes, closed, secure_only, cors, state, created_at_ms)
                values (:id, :function, :number, :family, :version, :entry, :convention,
-                   :code, :image, :runtime_image, :build_commands, :command, :arguments, :env, :secrets, :inherited, :memory, :timeout,
+                   :code, :image, :runtime_image, :base, :build_commands, :command, :arguments, :env, :secrets, :inherited, :memory, :timeout,
                    :concurrency, :min, :max, :network, :cpu, :wait, :body, :closed, :secure_only, :cors, 'pending', :created_at)";
     let env = serde_json::to_string(&revision.env).map_err(unwritable)?;
     let words = |words: &[String]| serde_json::to_string(words).map_err(unwritable);
@@ -383,6 +387,7 @@ fn write(connection: &Connection, revision: &Revision) -> rusqlite::Result<()> {
         ":code": revision.code.digest().map_or("", Digest::as_str),
         ":image": revision.code.image(),
         ":runtime_image": revision.runtime_image,
+        ":base": revision.base.as_ref().map(write_base).transpose()?,
         ":build_commands": words(&revision.build_commands)?,
         ":command": words(revision.start.command())?,
         ":arguments": words(revision.start.arguments())?,
@@ -446,6 +451,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Revision> {
         convention: row::checked(row, "convention", |t: String| Convention::parse(&t))?,
         code: code(row)?,
         runtime_image: row.get("runtime_image")?,
+        base: row::checked(row, "base", |t: Option<String>| t.as_deref().map(read_base).transpose())?,
         build_commands: row::checked(row, "build_commands", |t: String| serde_json::from_str(&t))?,
         start: start(row)?,
         notice: row.get("notice")?,

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::domain::{
-    Alias, AliasName, Code, Concurrency, Convention, Cors, Cpu, Digest, Ending, ExecutionId, ExecutionState, Function,
-    FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision, RevisionId,
-    RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Start, Timeout, Timestamp, Timings, Variables,
+    Alias, AliasName, Base, Code, Concurrency, Convention, Cors, Cpu, Digest, Ending, ExecutionId, ExecutionState,
+    Function, FunctionName, Intake, Limits, Memory, Namespace, Network, Outcome, Pointer, Retries, Revision,
+    RevisionId, RevisionState, RuntimeRef, Scale, SealedSecret, Secrets, Selector, Start, Step, Timeout, Timestamp,
+    Timings, Variables,
 };
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -47,6 +48,11 @@ fn new_revision() -> NewRevision {
         convention: Convention::Kwargs,
         code: Code::Package(Digest::parse(&"a".repeat(64)).expect("digest")),
         runtime_image: None,
+        base: Some(Base {
+            image: "own:1".to_owned(),
+            steps: vec![Step::Run("make \"it\"".to_owned()), Step::Env("A=b".to_owned())],
+            may_pull: false,
+        }),
         build_commands: vec!["make all".to_owned()],
         start: Start::new(vec!["serve".to_owned()], vec!["-p".to_owned(), "80".to_owned()]).expect("a start"),
         env: BTreeMap::from([("K".into(), "v".into())]),

@@ -110,7 +110,7 @@ async fn dependencies_commands_and_export_end_to_end() {
 
 /// The code after the commands is what is loaded; they see the dependencies and their link.
 async fn commands(daemon: &Daemon) {
-    let code = "def main(**_):\n    return [open(n).read().strip() for n in ('made.txt', '/opt/hob/deps/more.txt', 'mods/name.txt')]\n";
+    let code = "def main(**_):\n    return [open(n).read().strip() for n in ('made.txt', '/opt/hob/deps/more.txt', 'mods/name.txt', '/code/made.txt')]\n";
     let commands = [
         "cat mods/name.txt > made.txt\necho \"and 'more'\" >> made.txt",
         "cp made.txt \"$WHERE\"/more.txt",
@@ -119,7 +119,7 @@ async fn commands(daemon: &Daemon) {
     let view = deploy(daemon, "made", &[("main.py", code), ("needs.txt", NEEDS)], settings).await;
     assert_eq!(view["state"], "ready", "{view:#}\n{}", daemon.log());
     let made = "brought\nand 'more'";
-    assert_eq!(call(daemon, "made").await, json!([made, made, "brought"]));
+    assert_eq!(call(daemon, "made").await, json!([made, made, "brought", made]));
     nothing_unfinished(daemon).await;
 }
 

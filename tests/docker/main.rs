@@ -6,6 +6,7 @@
     reason = "tests have no supervisor, and find the engine as the program does"
 )]
 
+mod bases;
 mod builds;
 mod cli;
 mod compose;

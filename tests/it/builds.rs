@@ -370,6 +370,123 @@ async fn build_commands_are_kept_until_others_are_said_and_make_an_image_with_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_users_base_gets_its_steps_the_shim_and_the_code_and_is_never_removed() {
+    let bench = Bench::new(&[]).await;
+    for base in ["own:1", "own:2"] {
+        bench.engine.add_image(base, Default::default());
+    }
+    let deploy = async |code: &str, settings: Value| {
+        let view = bench.hob.deploy("f", &[("main.py", code)], settings).await;
+        assert_eq!(view["state"], "ready", "{view:#}");
+        view
+    };
+    let built = |prefix: &str| {
+        let all = bench.engine.builds().into_iter();
+        all.filter(|b| b.tag.starts_with(prefix)).collect::<Vec<_>>()
+    };
+    // Not loaded: a worker of the fake engine has no image, so nothing that is in one.
+    let settings = json!({"runtime": "fam", "base_image": "own:1", "base_steps": ["run get it"], "preload": false});
+    let view = deploy(CODE, settings).await;
+    assert_eq!(
+        (&view["latest"]["base_image"], &view["latest"]["base_steps"]),
+        (&json!("own:1"), &json!(["RUN get it"]))
+    );
+    let on_base = &built("hob-on-base/fam:")[0];
+    assert_eq!(on_base.args["BASE"], "own:1");
+    assert!(holds(&on_base.context, "\"-ec\", \"get it\"]") && !holds(&on_base.context, "return 'one'"));
+    let with_code = &built("hob-built/fam:")[0];
+    assert!(holds(&with_code.context, &format!("FROM {}", on_base.tag)) && holds(&with_code.context, "return 'one'"));
+    assert_eq!(view["latest"]["worker_image"], json!(with_code.tag));
+
+    // An edit of the code repeats no step; another base is another image, with the same steps.
+    let lazy = || json!({"preload": false});
+    let n_built = || (built("hob-on-base/").len(), built("hob-built/").len());
+    deploy(OTHER_CODE, lazy()).await;
+    assert_eq!(n_built(), (1, 2));
+    deploy(OTHER_CODE, json!({"base_image": "own:2", "preload": false})).await;
+    assert_eq!(n_built(), (2, 3));
+    assert!(holds(&built("hob-on-base/")[1].context, "get it"));
+    deploy(OTHER_CODE, json!({"base_steps": ["WORKDIR /x"], "preload": false})).await;
+    assert_eq!(n_built(), (3, 4));
+
+    let view = deploy(CODE, json!({"base_image": ""})).await;
+    assert_eq!((&view["latest"]["base_image"], n_built()), (&Value::Null, (3, 4)));
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("one"));
+    eventually("the images of earlier bases to go", || async {
+        bench.hob.post("/hob/v1/gc", "").await;
+        let left = bench.engine.image_names();
+        let ours = |n: &String| n.starts_with("hob-on-base/") || n.starts_with("hob-built/");
+        (!left.iter().any(ours)).then_some(())
+    })
+    .await;
+    for base in ["own:1", "own:2"] {
+        assert!(bench.engine.image_names().contains(&base.to_owned()), "{base}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_needed_is_installed_by_the_tools_of_the_runtime_or_of_the_base() {
+    let bench = Bench::new(&[]).await;
+    bench.engine.add_image("own:1", Default::default());
+    let files = [("main.py", CODE), ("needs.txt", "a==1")];
+    let deploy = async || {
+        let settings = json!({"runtime": "fam", "base_image": "own:1", "preload": false});
+        bench.hob.deploy("f", &files, settings).await;
+        bench.builds().pop().expect("a build")
+    };
+    let by_runtime = deploy().await;
+    assert_eq!(by_runtime.args["BUILDER"], "hob-base/python");
+    assert!(by_runtime.args["RUNTIME"].starts_with("hob-on-base/fam:"));
+    let manifest = bench.runtimes.path().join("fam/runtime.toml");
+    std::fs::write(manifest, format!("{MANIFEST}base_has_tools = true\n")).unwrap();
+    let bench = bench.crash(|_| {}).await;
+    let settings = json!({"runtime": "fam", "base_image": "own:1", "preload": false});
+    bench.hob.deploy("f", &files, settings).await;
+    let by_base = bench.builds().pop().expect("a build");
+    assert_eq!(by_base.args["BUILDER"], by_base.args["RUNTIME"]);
+    assert_ne!(by_base.tag, by_runtime.tag);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_that_cannot_be_had_says_what_to_do_and_what_serves_goes_on() {
+    let bench = Bench::new(&[]).await;
+    bench
+        .hob
+        .deploy("f", &[("main.py", CODE)], json!({"runtime": "fam"}))
+        .await;
+    let failed = async |settings: Value| {
+        let view = bench.hob.deploy("f", &[("main.py", CODE)], settings).await;
+        assert_eq!(view["state"], "failed", "{view:#}");
+        view["latest"]["error"].as_str().expect("a reason").to_owned()
+    };
+    let error = failed(json!({"base_image": "not/here:1"})).await;
+    for part in [
+        "`not/here:1` is not on this machine",
+        "could not be pulled",
+        "docker pull not/here:1",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(bench.hob.call("f", json!({})).await.json(), json!("one"));
+    let refused = async |settings: Value, part: &str| {
+        let package = crate::support::zip(&[("main.py", CODE)]);
+        let answer = bench.hob.deploy_bytes("f", "c.zip", package, settings).await;
+        let text = answer.text();
+        assert!(
+            answer.status == StatusCode::BAD_REQUEST && text.contains(part),
+            "{text}"
+        );
+    };
+    refused(json!({"base_image": "-- no name"}), "no name of an image").await;
+    refused(
+        json!({"base_image": "own:1", "base_steps": ["COPY a b"]}),
+        "use RUN, ENV or WORKDIR",
+    )
+    .await;
+    refused(json!({"base_image": "", "base_steps": ["RUN a"]}), "need its image").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_image_is_made_again() {
     let bench = Bench::new(&[]).await;
     let view = bench.ready("f", CODE, "a==1").await;

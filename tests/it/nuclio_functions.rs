@@ -253,6 +253,61 @@ async fn what_a_build_says_is_in_the_log_while_the_function_is_building() {
     assert_eq!(after[..lines.len()], lines[..], "what was said stays as it was");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_image_is_built_upon_and_stays_when_nothing_is_to_be_built() {
+    let (hob, engine) = Hob::start(&[]).await;
+    engine.add_image("own:1", std::collections::BTreeMap::new());
+    // Disabled, hence not loaded: a worker of the fake engine has no image, so nothing that is in one.
+    let based = |build: Value| {
+        let mut build = build;
+        build["functionSourceCode"] = json!(base64::engine::general_purpose::STANDARD.encode(HELLO));
+        json!({"runtime": "python:3.6", "disable": true, "build": build})
+    };
+    let directives = json!({"preCopy": [{"kind": "RUN", "value": "get it"}, {"kind": "SHELL", "value": "x"}]});
+    let more = based(json!({"baseImage": "own:1", "directives": directives}));
+    let deployed = deploy(&hob, "a", HELLO, more).await;
+    assert_ne!(deployed["status"]["state"], "error", "{deployed:#}");
+    let said = deployed["status"]["logs"].to_string();
+    assert!(said.contains("The build step `SHELL x` is not carried out"), "{said}");
+    assert!(
+        !said.contains("The base image") && !said.contains("python:3.6 is not here"),
+        "{said}"
+    );
+    let built = || {
+        let all = engine.builds().into_iter();
+        let of_functions = all.filter(|build| !build.tag.starts_with("hob-runtime/"));
+        of_functions
+            .map(|build| (build.tag, build.args.get("BASE").cloned()))
+            .collect::<Vec<_>>()
+    };
+    let [(_, base), (_, None)] = &built()[..] else {
+        panic!("the base, then the code: {:?}", built())
+    };
+    assert_eq!(base.as_deref(), Some("own:1"));
+
+    let mut unbuilt = function("a", HELLO, &based(json!({})));
+    unbuilt["metadata"]["annotations"] = json!({"skip-build": "true"});
+    let wait = [("x-nuclio-wait-function-action", "true")];
+    let answer = hob
+        .send(Method::PUT, "/api/functions/a", &wait, unbuilt.to_string().into())
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    let core = hob.get("/hob/v1/functions/a?namespace=nuclio").await.json();
+    assert_eq!(core["latest"]["number"], 2, "{core:#}");
+    assert_eq!(core["latest"]["base_steps"], json!(["RUN get it"]));
+    assert_eq!(built().len(), 2);
+
+    let missing = based(json!({"baseImage": "not/here:1", "noBaseImagesPull": true}));
+    let refused = deploy(&hob, "a", HELLO, missing).await;
+    let told = refused["status"].to_string();
+    assert_eq!(refused["status"]["state"], "error", "{told}");
+    assert!(
+        told.contains("the function says not to pull it") && told.contains("docker pull not/here:1"),
+        "{told}"
+    );
+    assert_eq!(engine.counts().pulls, 0);
+}
+
 /// A fake engine that runs the shim of the shell's runtime as a plain process.
 fn shell_engine() -> Arc<dyn Engine> {
     let runtimes = root().join("runtimes");

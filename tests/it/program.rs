@@ -299,14 +299,14 @@ async fn a_function_yaml_runs_the_code_that_it_names_and_says_what_has_no_effect
     file(
         "said",
         &format!(
-            "{usual}  eventTimeout: 1m30s\n  securityContext: {{runAsUser: 1}}\n  build: {{baseImage: x}}\n  triggers: {triggers}\n"
+            "{usual}  eventTimeout: 1m30s\n  securityContext: {{runAsUser: 1}}\n  build: {{noCache: true}}\n  triggers: {triggers}\n"
         ),
     );
     let (exit, told) = remarks(&hob, at, &["deploy"]).await;
     assert_eq!(exit, Some(0), "{told}");
     for key in [
         "`spec.securityContext`",
-        "`spec.build.baseImage`",
+        "`spec.build.noCache`",
         "`spec.triggers.web.attributes.port`",
     ] {
         assert_eq!(

@@ -7,7 +7,7 @@ use crate::app::{EngineStatus, Settings};
 use crate::builder::{ImageState, Pulling};
 use crate::domain::{
     Alias, Callback, CallbackState, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input,
-    Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText,
+    Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Step,
     Temperature, Timeout, Webhook,
 };
 use crate::pool;
@@ -22,6 +22,9 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
     Ok(Settings {
         runtime: sent.runtime,
         runtime_image: None,
+        base_image: sent.base_image,
+        base_steps: steps(sent.base_steps)?,
+        base_pull: None,
         start: None,
         build_commands: sent.build_commands,
         entry: sent.entry,
@@ -41,6 +44,12 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         preload: sent.preload,
         reload: sent.reload,
     })
+}
+
+/// A Dockerfile's instructions.
+fn steps(sent: Option<Vec<String>>) -> Result<Option<Vec<Step>>, Error> {
+    sent.map(|steps| steps.iter().map(|step| Step::parse(step)).collect())
+        .transpose()
 }
 
 /// What is null goes.
@@ -103,6 +112,13 @@ pub(super) fn revision(revision: Revision, built: Option<Build>, pulling: Option
         entry: revision.entry,
         convention: revision.convention.as_str().to_owned(),
         code_sha256: revision.code.digest().map(ToString::to_string),
+        base_image: revision.base.as_ref().map(|base| base.image.clone()),
+        base_steps: revision
+            .base
+            .iter()
+            .flat_map(|base| &base.steps)
+            .map(Step::to_string)
+            .collect(),
         build_commands: revision.build_commands,
         notice: revision.notice,
         pull: pulling.map(pull),

@@ -1,27 +1,38 @@
 //! What a configuration asks to be done while its image is built. Pure.
 //!
-//! Source: the contract's section 11.3. Other than upstream, every step runs after the code is there, in one shell:
-//! steps that copy code, or say how an image is run, are left out, and whoever asked for them is told.
+//! Source: the contract's section 11.3. Other than upstream, without a base image every step runs after the code is there.
+//! Steps that copy code, or say how an image is run, are left out, and whoever asked for them is told.
 
-use super::config::Build;
-use crate::builder::Steps;
+use super::config::{Build, Directive};
+use crate::builder::{Before, Steps};
 
-/// In a list of commands: what follows runs after the code is there. Here everything does.
+/// In a list of commands: what follows runs after the code is there.
 const AFTER_COPY: &str = "@nuclio.postCopy";
 
 /// The steps of a build; commands stand in place of directives.
 pub(super) fn steps(build: &Build) -> Steps {
+    let place = match build.base_image.is_empty() {
+        true => Before::WithCode,
+        false => Before::OnBase,
+    };
     if !build.commands.is_empty() {
-        let lines = build.commands.iter().map(String::as_str);
-        return Steps::of_lines(lines.filter(|line| line.trim() != AFTER_COPY));
+        let lines = || build.commands.iter().map(String::as_str);
+        let at = lines().take_while(|line| line.trim() != AFTER_COPY).count();
+        let after = lines().skip(at).filter(|line| line.trim() != AFTER_COPY);
+        return Steps::of_commands(&lines().take(at).collect::<Vec<_>>(), &after.collect::<Vec<_>>(), place);
     }
-    let directives = build.directives.pre_copy.iter().chain(&build.directives.post_copy);
-    Steps::of_directives(directives.map(|directive| (directive.kind.as_str(), directive.value.as_str())))
+    let (before, after) = (pairs(&build.directives.pre_copy), pairs(&build.directives.post_copy));
+    Steps::of_directives(&before, &after, place)
+}
+
+fn pairs(directives: &[Directive]) -> Vec<(&str, &str)> {
+    let pairs = directives.iter();
+    pairs.map(|each| (each.kind.as_str(), each.value.as_str())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Directive, Directives};
+    use super::super::config::Directives;
     use super::*;
 
     #[test]
@@ -41,5 +52,29 @@ mod tests {
         let lines = ["apt-get update && \\", " @nuclio.postCopy", "apt-get install x"];
         build.commands = lines.map(str::to_owned).to_vec();
         assert_eq!(steps(&build).commands, ["apt-get update && apt-get install x"]);
+    }
+
+    #[test]
+    fn with_a_base_image_what_comes_before_the_code_is_done_to_it() {
+        let directive = |value: &str| Directive {
+            kind: "RUN".to_owned(),
+            value: value.to_owned(),
+        };
+        let mut build = Build {
+            base_image: "own:1".to_owned(),
+            directives: Directives {
+                pre_copy: vec![directive("one")],
+                post_copy: vec![directive("two")],
+            },
+            ..Build::default()
+        };
+        let told = |build: &Build| {
+            let steps = steps(build);
+            let on_base: Vec<String> = steps.on_base.iter().map(ToString::to_string).collect();
+            (on_base.join("; "), steps.commands.join("; "))
+        };
+        assert_eq!(told(&build), ("RUN one".to_owned(), "two".to_owned()));
+        build.commands = ["three", "@nuclio.postCopy", "four"].map(str::to_owned).to_vec();
+        assert_eq!(told(&build), ("RUN three".to_owned(), "four".to_owned()));
     }
 }

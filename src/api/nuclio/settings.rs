@@ -85,7 +85,7 @@ const KEPT: [(&[&str], &str); 15] = [
     ),
     (
         &["build/onbuildImage"],
-        "onbuildImage is not used: the function runs on the image of its runtime",
+        "onbuildImage is not used: the function runs on its base image with the shim of its runtime",
     ),
 ];
 
@@ -150,7 +150,12 @@ pub(super) fn of_code(app: &App, config: &Config, spec: &Spec, entry: String) ->
     shim_variables(spec, env);
     let meant = runtime(app, &spec.runtime)?;
     translated.settings.runtime = Some(meant.runtime);
-    translated.remarks.extend(meant.remark);
+    // On a base image, the version is the one that it has.
+    let has_own_version = !spec.build.base_image.is_empty() && meant.family.is_in_users_base();
+    translated.remarks.extend(meant.remark.filter(|_| !has_own_version));
+    translated.settings.base_image = Some(spec.build.base_image.clone());
+    translated.settings.base_steps = Some(steps.on_base);
+    translated.settings.base_pull = Some(!spec.build.no_base_images_pull);
     translated.settings.convention = Some(Convention::ContextEvent);
     translated.settings.entry = Some(entry);
     translated.settings.build_commands = Some(steps.commands);
@@ -159,11 +164,6 @@ pub(super) fn of_code(app: &App, config: &Config, spec: &Spec, entry: String) ->
         .iter()
         .map(|step| format!("The build step `{step}` is not carried out"));
     translated.remarks.extend(left_out);
-    if !spec.build.base_image.is_empty() {
-        let (image, runtime) = (&spec.build.base_image, &spec.runtime);
-        let remark = format!("The base image {image} is not used: the function runs on the image of {runtime}");
-        translated.remarks.push(remark);
-    }
     Ok(translated)
 }
 

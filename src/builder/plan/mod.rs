@@ -3,6 +3,11 @@
 //! A name holds a digest of everything that decides what is in the image; so an image that is there is the right one,
 //! and nothing is built twice. Code is in a name only where the image is made of code.
 
+mod own_base;
+
+pub use own_base::is_code_inside;
+pub(super) use own_base::{code_on_base, on_base};
+
 use crate::domain::{Convention, RuntimeRef};
 use crate::engine::{KIND_STAGE, LABEL_INSTANCE, LABEL_KIND};
 use crate::runtime::{Build, Context, DEPENDENCIES, FUNCTION, When, numbers};
@@ -14,6 +19,7 @@ use std::fmt::Write;
 pub(super) const RUNTIME: &str = "hob-runtime";
 pub(super) const DEPENDENCY: &str = "hob-deps";
 pub(super) const COMMANDS: &str = "hob-built";
+pub(super) const ON_BASE: &str = "hob-on-base";
 pub(super) const FUNCTION_IMAGE: &str = "hob-function";
 
 /// Tools know the CA bundle under these names.

@@ -11,6 +11,7 @@ fn build(when: When, context: Context) -> Build {
         lock_files: vec!["lock".to_owned(), "other-lock".to_owned()],
         builder: String::new(),
         local_builder: String::new(),
+        base_has_tools: false,
         link: "mods".to_owned(),
         vendored: BTreeMap::from([("event-context".to_owned(), vec!["brought".to_owned()])]),
         command_environment: BTreeMap::new(),

@@ -19,8 +19,9 @@ reachable, 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupte
 
 const PROJECT: &str = "A project is a file hob.toml; every key is optional:
   namespace, env                                   of all its functions
-  [functions.NAME]  path or image, runtime, entry, convention, build, env, memory (MiB),
-                    timeout, concurrency, min, max, network, cpu
+  [functions.NAME]  path or image, runtime, entry, convention, base_image,
+                    base_steps, build, env, memory (MiB), timeout,
+                    concurrency, min, max, network, cpu
   [functions.NAME.jobs.JOB]          cron (with tz), every or at; first_at, count, missed, overlap, data
   [functions.NAME.webhooks.WEBHOOK]  sign (github or stripe), version or alias
 .env and .env.local beside it go over its variables. serverless.yml and function.yaml are read too.";
@@ -281,6 +282,13 @@ pub(crate) struct DeployArgs {
     /// What it may reach
     #[arg(long)]
     pub(crate) network: Option<Reach>,
+    /// Image of yours that the runtime is put onto in place of its own base; "" takes it back
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) base_image: Option<String>,
+    /// Done to that image first, as root: "RUN COMMAND", "ENV NAME=VALUE" or "WORKDIR PATH"; may be repeated; "" takes all
+    /// back
+    #[arg(long = "base-step", value_name = "STEP")]
+    pub(crate) base_step: Vec<String>,
     /// Command that a shell runs in the code before it is loaded; may be repeated; "" takes all back
     #[arg(long = "build", value_name = "COMMAND")]
     pub(crate) build: Vec<String>,
@@ -746,6 +754,7 @@ mod tests {
             "hob df -o json",
             "hob gc",
             "hob deploy . --build make --build two",
+            "hob deploy . --base-image own:1 --base-step make --base-step two",
             "hob runs list f --state failed --limit 3",
             "hob runs list --since 2h --async",
             "hob runs show id",

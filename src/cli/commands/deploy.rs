@@ -162,7 +162,9 @@ fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
         image: args.image.clone(),
         entry: args.entry.clone(),
         convention: args.convention.clone(),
-        build_commands: build_commands(args),
+        base_image: args.base_image.clone(),
+        base_steps: unless_taken_back(&args.base_step),
+        build_commands: unless_taken_back(&args.build),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
         secrets: secrets(args)?,
         memory_mib: args.memory,
@@ -220,9 +222,9 @@ fn value_of(secret: &SecretArg) -> Result<String, Failure> {
 }
 
 /// None said: as before. One that is empty: none any more.
-fn build_commands(args: &DeployArgs) -> Option<Vec<String>> {
-    let said = args.build.iter().filter(|command| !command.trim().is_empty());
-    (!args.build.is_empty()).then(|| said.cloned().collect())
+fn unless_taken_back(given: &[String]) -> Option<Vec<String>> {
+    let said = given.iter().filter(|command| !command.trim().is_empty());
+    (!given.is_empty()).then(|| said.cloned().collect())
 }
 
 /// An existing function keeps its runtime; only a new one has to be told.

@@ -16,6 +16,8 @@ const FUNCTION: &[&str] = &[
     "runtime",
     "entry",
     "convention",
+    "base_image",
+    "base_steps",
     "build",
     "env",
     "memory",
@@ -99,6 +101,8 @@ fn settings(section: &Section<'_>, image: Option<String>) -> Result<DeploySettin
         image,
         entry: section.text("entry")?,
         convention,
+        base_image: section.text("base_image")?,
+        base_steps: section.texts("base_steps")?,
         build_commands: section.texts("build")?,
         memory_mib: section.number("memory", "a number of MiB, as 256")?,
         timeout_ms: section.time("timeout")?,
@@ -360,6 +364,8 @@ mod tests {
             runtime = "r:1"
             entry = "main.main"
             convention = "event-context"
+            base_image = "own:1"
+            base_steps = ["RUN get"]
             build = ["make"]
             memory = 128
             timeout = "30s"
@@ -397,6 +403,10 @@ mod tests {
         assert_eq!(
             (settings.memory_mib, settings.timeout_ms, settings.cpu_millis),
             (Some(128), Some(30_000), Some(500))
+        );
+        assert_eq!(
+            (settings.base_image.as_deref(), settings.base_steps.as_deref()),
+            (Some("own:1"), Some(&["RUN get".to_owned()][..]))
         );
         assert_eq!(
             hello.env.values(),

@@ -145,6 +145,8 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     lines.extend(r.code_sha256.iter().map(|digest| ("code", digest.clone())));
     lines.extend(r.env.iter().map(|(k, v)| ("env", format!("{k}={}", printable(v)))));
     lines.extend(r.secrets.iter().map(|name| ("secret", format!("{name}=****"))));
+    lines.extend(r.base_image.iter().map(|image| ("base", image.clone())));
+    lines.extend(r.base_steps.iter().map(|step| ("base step", printable(step))));
     lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
     lines.extend(r.notice.iter().map(|notice| ("note", notice.clone())));
     lines.extend(r.worker_image.iter().map(|image| ("runs in", image.clone())));

@@ -5,7 +5,7 @@
 use super::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 16] = [
     include_str!("0001_initial.sql"),
     include_str!("0002_images.sql"),
     include_str!("0003_cpu.sql"),
@@ -21,6 +21,7 @@ const STEPS: [&str; 15] = [
     include_str!("0013_start.sql"),
     include_str!("0014_secure.sql"),
     include_str!("0015_cors.sql"),
+    include_str!("0016_base.sql"),
 ];
 
 /// Checks the file's version and makes the steps that are missing.

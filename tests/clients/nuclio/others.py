@@ -4,8 +4,11 @@ node-red-contrib-nuclio and MLRun. None of them can be installed here without wh
 
 import base64
 import json
+import os
+import subprocess
 import time
 import unittest
+import uuid
 import urllib.request
 
 from released import ask, call
@@ -19,6 +22,15 @@ def handler(context, event):
     found = [{"label": "cat", "size": context.user_data.model(event.body["image"])}]
     return context.Response(body=json.dumps(found), headers={}, content_type="application/json", status_code=200)
 """
+
+
+# Stands for the `pip install` of CVAT's functions: it reaches a folder of the base's own Python.
+INSTALL = """python3 -c "import os, shutil, site; to = site.getsitepackages()[0]; os.makedirs(to, exist_ok=True); \
+shutil.copy('/opt/framework/framework.py', to)" """
+
+# As CVAT's functions do: from what the base and the steps on it brought, into the folder of the code.
+CATS = MODEL.replace("import json\n", "import json\nimport framework\n", 1) \
+    .replace("model = len", "model = framework.load").replace('"cat"', 'open("/opt/nuclio/labels.txt").read().strip()')
 
 
 def function(name, source, **spec):
@@ -47,12 +59,26 @@ class Cvat(Case):
     HEADERS = {"x-nuclio-project-name": "cvat", "x-nuclio-function-namespace": "nuclio",
                "x-nuclio-invoke-via": "domain-name", "X-Nuclio-Invoke-Timeout": "120s"}
 
+    def base(self):
+        """An image with a framework in it, in place of the one that CVAT's functions name: no registry is asked here."""
+        name = "cvat-base-%s:1" % uuid.uuid4().hex
+        lines = ["FROM " + os.environ["HOB_BASE_IMAGE"], "RUN mkdir /opt/framework && echo 'load = len' > /opt/framework/framework.py"]
+        subprocess.run(["docker", "build", "-q", "-t", name, "-"], input="\n".join(lines), text=True, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(subprocess.run, ["docker", "rmi", name], stdout=subprocess.DEVNULL, check=True)
+        return name
+
     def test_it_lists_its_models_and_calls_them_both_ways(self):
         ask("POST", "/api/projects", {"metadata": {"name": "cvat"}})
-        sent = function("model", MODEL, description="finds cats", eventTimeout="30s", triggers={
+        sent = function("model", CATS, description="finds cats", eventTimeout="30s", triggers={
             "myHttpTrigger": {"numWorkers": 2, "kind": "http", "workerAvailabilityTimeoutMilliseconds": 10000,
                               "attributes": {"maxRequestBodySize": 33554432}}},
             platform={"attributes": {"restartPolicy": {"name": "always", "maximumRetryCount": 3}, "mountMode": "volume"}})
+        sent["spec"]["build"].update(image="cvat/model", baseImage=self.base(), directives={"preCopy": [
+            {"kind": "ENV", "value": "DEBIAN_FRONTEND=noninteractive"},
+            {"kind": "WORKDIR", "value": "/opt/nuclio"},
+            {"kind": "RUN", "value": INSTALL},
+            {"kind": "RUN", "value": "echo cat > labels.txt"}]})
         sent["metadata"]["annotations"] = {"name": "Cats", "type": "detector", "spec": '[{"id": 0, "name": "cat"}]'}
         self.asked("POST", "/api/functions", 202, sent, {"x-nuclio-project-name": "cvat"})
         self.ready("model", self.HEADERS)

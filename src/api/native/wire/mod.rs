@@ -259,7 +259,8 @@ pub struct DiskView {
 /// What things of one kind take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DiskKindView {
-    /// Images: `runtime`, `dependencies`, `commands` (what build commands made), `function`, `unfinished`.
+    /// Images: `runtime`, `base` (a runtime on a user's image), `dependencies`, `commands` (what has the code in it),
+    /// `function`, `unfinished`.
     pub kind: String,
     /// How many.
     pub count: u64,
@@ -335,6 +336,14 @@ pub struct DeploySettings {
     /// `kwargs`, `event-context`, `context-event`, `http` or `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convention: Option<String>,
+    /// An image of yours, with the language in it, that the function runs on in place of its runtime's own base; empty:
+    /// that one again. Where it is not here it is pulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// What is done to that image first, as root, before the code is there: `RUN`, `ENV` and `WORKDIR` of a Dockerfile. All
+    /// of it stays in the image, and an edit of the code repeats none of it. Replaces all previous ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_steps: Option<Vec<String>>,
     /// Commands that a shell runs in the code before it is loaded; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_commands: Option<Vec<String>>,
@@ -525,6 +534,12 @@ pub struct RevisionView {
     /// The image its workers run, when its dependencies or its program had to be built; else they run the runtime's.
     #[serde(default)]
     pub worker_image: Option<String>,
+    /// The user's image that it runs on in place of its runtime's own base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// What is done to that image first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_steps: Vec<String>,
     /// The user's own build commands.
     #[serde(default)]
     pub build_commands: Vec<String>,

@@ -9,9 +9,9 @@ mod triggers;
 use super::yaml::{self, document, is_said, number_at, strangers, text, text_at, truth_at};
 use super::{Code, Function, Layered, Project, Source};
 use crate::api::native::wire::DeploySettings;
-use crate::builder::Steps;
+use crate::builder::{Before, Steps};
 use crate::cli::failure::Failure;
-use crate::domain::{Convention, FunctionName, notation};
+use crate::domain::{Convention, FunctionName, Step, notation};
 use code::Origin;
 use serde_json::Value;
 
@@ -52,6 +52,7 @@ const READ: &[(&str, &[&str])] = &[
             "functionSourceCode",
             "codeEntryType",
             "codeEntryAttributes",
+            "baseImage",
             "commands",
             "directives",
             "timestamp",
@@ -64,10 +65,6 @@ const READ: &[(&str, &[&str])] = &[
 /// What to do in place of a key that has no effect.
 const IN_PLACE: &[(&str, &str)] = &[
     ("metadata.namespace", "`--namespace` chooses one"),
-    (
-        "spec.build.baseImage",
-        "the function runs on the image of its runtime; `spec.image` names one of your own",
-    ),
     ("spec.build.image", "`hob export --tag NAME` makes an image"),
 ];
 
@@ -159,6 +156,9 @@ fn settings(spec: &Value, steps: Option<Steps>, origin: &Origin) -> Result<Deplo
         runtime: Some(runtime.ok_or("has no `spec.runtime`")?),
         entry: text_at(spec, "/handler").filter(|text| !text.is_empty()),
         convention: Some(Convention::ContextEvent.as_str().to_owned()),
+        // Said in any case: without one, the function is on its runtime's own base again.
+        base_image: Some(text_at(spec, "/build/baseImage").unwrap_or_default()),
+        base_steps: Some(steps.as_ref().map(|steps| words(&steps.on_base)).unwrap_or_default()),
         build_commands: steps.map(|steps| steps.commands),
         ..settings
     })
@@ -195,30 +195,43 @@ fn amount(spec: &Value, key: &str, read: impl Fn(&str) -> Option<u64>) -> Result
         .ok_or_else(|| format!("`spec.resources.limits.{key}`: `{text}` is not an amount, as 128Mi, 500m or 2"))
 }
 
+fn words(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(Step::to_string).collect()
+}
+
 /// The steps of the build, if it has any; commands stand in place of directives.
 fn steps(spec: &Value) -> Option<Steps> {
+    let place = match is_said(spec, "/build/baseImage") {
+        true => Before::OnBase,
+        false => Before::WithCode,
+    };
     let commands = spec.pointer("/build/commands").and_then(Value::as_array);
     if let Some(commands) = commands.filter(|commands| !commands.is_empty()) {
         let lines: Vec<String> = commands.iter().filter_map(text).collect();
-        // A line for the image's own builder means nothing here.
-        let lines = lines
-            .iter()
-            .map(String::as_str)
-            .filter(|line| !line.trim().starts_with('@'));
-        return Some(Steps::of_lines(lines));
+        // What comes behind such a line runs after the code is there.
+        let is_mark = |line: &&str| line.trim().starts_with('@');
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (before, after) = lines.split_at(lines.iter().take_while(|line| !is_mark(line)).count());
+        let after: Vec<&str> = after.iter().copied().filter(|line| !is_mark(line)).collect();
+        return Some(Steps::of_commands(before, &after, place));
     }
-    let of = |when: &str| spec.pointer(&format!("/build/directives/{when}"))?.as_array();
-    let all = [of("preCopy"), of("postCopy")].into_iter().flatten().flatten();
-    let pairs: Vec<(String, String)> = all
-        .map(|each| {
-            (
-                text_at(each, "/kind").unwrap_or_default(),
-                text_at(each, "/value").unwrap_or_default(),
-            )
-        })
-        .collect();
-    let pairs = pairs.iter().map(|(kind, value)| (kind.as_str(), value.as_str()));
-    (pairs.len() > 0).then(|| Steps::of_directives(pairs))
+    let (before, after) = (directives(spec, "preCopy"), directives(spec, "postCopy"));
+    let given = !(before.is_empty() && after.is_empty());
+    given.then(|| Steps::of_directives(&borrowed(&before), &borrowed(&after), place))
+}
+
+fn directives(spec: &Value, when: &str) -> Vec<(String, String)> {
+    let all = spec.pointer(&format!("/build/directives/{when}"));
+    let all = all.and_then(Value::as_array).into_iter().flatten();
+    let text = |each: &Value, key: &str| text_at(each, key).unwrap_or_default();
+    all.map(|each| (text(each, "/kind"), text(each, "/value"))).collect()
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs
+        .iter()
+        .map(|(kind, value)| (kind.as_str(), value.as_str()))
+        .collect()
 }
 
 /// The function's own variables go over those of its build and of its runtime's attributes.

@@ -257,10 +257,32 @@ fn directives_and_attributes_of_the_runtime_are_carried_out() {
         function.env.values(),
         env.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
     );
-    let commands = ["export A='b'", "export C='d'", "make"].map(str::to_owned);
+    let commands = ["export A='b'\nexport C='d'\nmake".to_owned()];
     assert_eq!(function.settings.build_commands.as_deref(), Some(&commands[..]));
     let copies = remarks("build: {directives: {preCopy: [{kind: COPY, value: a b}]}}");
     assert_eq!(copies, ["the build step `COPY a b` is not carried out"]);
+}
+
+#[test]
+fn a_base_image_gets_the_steps_before_the_code_is_there() {
+    let based = |build: &str| one(&format!("build: {{{build}}}")).settings;
+    let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    let directives = "directives: {preCopy: [{kind: ENV, value: A=b}, {kind: RUN, value: get}], \
+         postCopy: [{kind: RUN, value: make}]}";
+    let settings = based(&format!("baseImage: 'own:1', {directives}"));
+    assert_eq!(settings.base_image.as_deref(), Some("own:1"));
+    assert_eq!(settings.base_steps, list(&["ENV A=b", "RUN get"]));
+    assert_eq!(settings.build_commands, list(&["make"]));
+    let settings = based("baseImage: 'own:1', commands: [get, '@after', make]");
+    assert_eq!(
+        (settings.base_steps, settings.build_commands),
+        (list(&["RUN get"]), list(&["make"]))
+    );
+    let settings = based(directives);
+    assert_eq!(
+        (settings.base_image.as_deref(), settings.base_steps),
+        (Some(""), list(&[]))
+    );
 }
 
 #[test]
@@ -268,7 +290,7 @@ fn every_key_without_effect_is_named() {
     for (spec, named) in [
         ("securityContext: {runAsUser: 1}", "`spec.securityContext`"),
         ("volumes: [{volume: {name: v}}]", "`spec.volumes`"),
-        ("build: {baseImage: debian}", "`spec.image` names one of your own"),
+        ("build: {noBaseImagesPull: true}", "`spec.build.noBaseImagesPull`"),
         ("build: {noCache: true}", "`spec.build.noCache`"),
         ("build: {directives: {other: [1]}}", "`spec.build.directives.other`"),
         (

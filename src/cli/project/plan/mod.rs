@@ -154,16 +154,26 @@ fn differences(wanted: &DeploySettings, latest: &RevisionView) -> Vec<String> {
     let number = |n: Option<u16>| n.map(|n| n.to_string());
     let mib = |n: u32| format!("{n} MiB");
     let network = |n: crate::api::native::wire::Network| format!("{n:?}").to_lowercase();
-    let build = wanted.build_commands.as_ref();
+    let lines = |lines: &Vec<String>| lines.join("; ");
     let all = [
         ("runtime", runtime.cloned(), latest.runtime.clone()),
         ("image", wanted.image.clone(), latest.image.clone().unwrap_or_default()),
         ("entry", wanted.entry.clone(), latest.entry.clone()),
         ("convention", wanted.convention.clone(), latest.convention.clone()),
         (
+            "base image",
+            wanted.base_image.clone(),
+            latest.base_image.clone().unwrap_or_default(),
+        ),
+        (
+            "base steps",
+            wanted.base_steps.as_ref().map(lines),
+            lines(&latest.base_steps),
+        ),
+        (
             "build",
-            build.map(|commands| commands.join("; ")),
-            latest.build_commands.join("; "),
+            wanted.build_commands.as_ref().map(lines),
+            lines(&latest.build_commands),
         ),
         ("memory", wanted.memory_mib.map(mib), mib(limits.memory_mib)),
         ("timeout", wanted.timeout_ms.map(time), time(limits.timeout_ms)),

@@ -27,6 +27,8 @@ fn view() -> FunctionView {
         },
         image: None,
         worker_image: None,
+        base_image: None,
+        base_steps: Vec::new(),
         build_commands: Vec::new(),
         notice: None,
         pull: None,

@@ -42,8 +42,10 @@ pub struct Settings {
     pub convention: Option<Convention>,
     /// Commands that a shell runs in the code before it is loaded, all of them.
     pub build_commands: Option<Vec<String>>,
-    /// How the image is started; only where the code is one.
-    pub start: Option<Start>,
+    /// What is started in place of the image's own entry point; empty: that. Only where the code is an image.
+    pub command: Option<Vec<String>>,
+    /// In place of the image's own arguments; empty: those. Only where the code is an image.
+    pub arguments: Option<Vec<String>>,
     /// Environment variables, all of them.
     pub env: Option<BTreeMap<String, String>>,
     /// Environment variables that nobody is shown: those that are set or removed. Those that are not named stay.
@@ -606,8 +608,12 @@ fn check_image_name(name: &str) -> Result<(), Error> {
 }
 
 fn start_of(settings: &Settings, previous: Option<&Revision>, code: &Code) -> Result<Start, Error> {
-    let said = settings.start.clone();
-    let start = said.or_else(|| previous.map(|p| p.start.clone())).unwrap_or_default();
+    let before = previous.map(|p| p.start.clone()).unwrap_or_default();
+    let words = |said: &Option<Vec<String>>, before: &[String]| said.clone().unwrap_or_else(|| before.to_vec());
+    let start = Start::new(
+        words(&settings.command, before.command()),
+        words(&settings.arguments, before.arguments()),
+    )?;
     if code.image().is_none() && !start.is_the_images() {
         return Err(Error::invalid(
             "a command and its arguments are for images: code is started by its runtime, so leave them out",

@@ -338,6 +338,31 @@ async fn no_server(fake: &FakeEngine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_is_started_by_the_words_that_are_said() {
+    let (hob, fake) = start(&[]).await;
+    let server = root().join("tests/support/server.py").display().to_string();
+    let (command, args) = (json!(["python3"]), json!([server]));
+    let more = json!([server, "--more"]);
+    // What is not said stays as it was; nothing is the image's own.
+    for (image, settings, command, args) in [
+        ("mute", json!({"command": command, "args": args}), &command, &args),
+        ("mute", json!({"memory_mib": 64}), &command, &args),
+        ("mute", json!({"args": more}), &command, &more),
+        ("server", json!({"command": [], "args": []}), &Value::Null, &Value::Null),
+    ] {
+        ready(&hob, "f", image, settings.clone()).await;
+        let latest = hob.view("f").await["latest"].take();
+        assert_eq!((&latest["command"], &latest["args"]), (command, args), "{settings}");
+        let guest = fake.guests().pop().expect("a container");
+        assert_eq!(
+            (json!(guest.command), json!(guest.arguments)),
+            (command.clone(), args.clone()),
+            "{settings}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_do_not_fit_an_image_are_refused() {
     let (hob, _fake) = start(&[]).await;
     for (settings, said) in [
@@ -350,6 +375,10 @@ async fn settings_that_do_not_fit_an_image_are_refused() {
             "max workers",
         ),
         (json!({"image": "server", "cpu_millis": 5}), "cpu"),
+        (
+            json!({"image": "server", "command": [""]}),
+            "the command's first word is empty",
+        ),
     ] {
         let answer = hob.change("f", settings).await;
         failed(&answer, StatusCode::BAD_REQUEST, "invalid", said);
@@ -358,6 +387,15 @@ async fn settings_that_do_not_fit_an_image_are_refused() {
         .deploy_bytes("f", "main.py", b"x".to_vec(), json!({"runtime": "http"}))
         .await;
     failed(&code, StatusCode::BAD_REQUEST, "invalid", "--image");
+    let code = hob
+        .deploy_bytes(
+            "f",
+            "main.py",
+            b"x".to_vec(),
+            json!({"runtime": "python", "args": ["a"]}),
+        )
+        .await;
+    failed(&code, StatusCode::BAD_REQUEST, "invalid", "are for images");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,8 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         base_image: sent.base_image,
         base_steps: steps(sent.base_steps)?,
         base_pull: None,
-        start: None,
+        command: sent.command,
+        arguments: sent.args,
         build_commands: sent.build_commands,
         entry: sent.entry,
         convention: sent.convention.as_deref().map(Convention::parse).transpose()?,
@@ -120,6 +121,8 @@ pub(super) fn revision(revision: Revision, built: Option<Build>, pulling: Option
             .map(Step::to_string)
             .collect(),
         build_commands: revision.build_commands,
+        command: revision.start.command().to_vec(),
+        args: revision.start.arguments().to_vec(),
         notice: revision.notice,
         pull: pulling.map(pull),
         worker_image,

@@ -187,12 +187,16 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         ..Settings::default()
     };
     match look.application.note.kind {
-        Kind::Container => Ok(Settings {
-            convention: Some(Convention::Http),
-            concurrency: Some(Concurrency::new(look.concurrency())?),
-            start: Some(look.start()?),
-            ..settings
-        }),
+        Kind::Container => {
+            let start = look.start()?;
+            Ok(Settings {
+                convention: Some(Convention::Http),
+                concurrency: Some(Concurrency::new(look.concurrency())?),
+                command: Some(start.command().to_vec()),
+                arguments: Some(start.arguments().to_vec()),
+                ..settings
+            })
+        }
         Kind::Function => {
             let runtime = state.app.runtimes().resolve_nearest(&look.application.note.runtime);
             let (_, runtime) = runtime.map_err(|e| Error::invalid(e.to_string()))?;

@@ -19,8 +19,8 @@ reachable, 5 engine problem, 6 build or load failed, 124 timeout, 130 interrupte
 
 const PROJECT: &str = "A project is a file hob.toml; every key is optional:
   namespace, env                                   of all its functions
-  [functions.NAME]  path or image, runtime, entry, convention, base_image,
-                    base_steps, build, env, memory (MiB), timeout,
+  [functions.NAME]  path or image (with command, args), runtime, entry, convention,
+                    base_image, base_steps, build, env, memory (MiB), timeout,
                     concurrency, min, max, network, cpu
   [functions.NAME.jobs.JOB]          cron (with tz), every or at; first_at, count, missed, overlap, data
   [functions.NAME.webhooks.WEBHOOK]  sign (github or stripe), version or alias
@@ -292,6 +292,12 @@ pub(crate) struct DeployArgs {
     /// Command that a shell runs in the code before it is loaded; may be repeated; "" takes all back
     #[arg(long = "build", value_name = "COMMAND")]
     pub(crate) build: Vec<String>,
+    /// Of an image: a word of what is started in place of its entry point; may be repeated; "" takes it back
+    #[arg(long, value_name = "WORD")]
+    pub(crate) command: Vec<String>,
+    /// Of an image: an argument in place of its own; may be repeated; "" takes all back
+    #[arg(long = "arg", value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) arg: Vec<String>,
     /// Processor time of one worker in cores, as 0.5 or 2; none takes the limit away
     #[arg(long, value_name = "CORES|none", value_parser = cpu)]
     pub(crate) cpu: Option<u32>,
@@ -755,6 +761,7 @@ mod tests {
             "hob gc",
             "hob deploy . --build make --build two",
             "hob deploy . --base-image own:1 --base-step make --base-step two",
+            "hob deploy --image a --command serve --arg --port --arg 80",
             "hob runs list f --state failed --limit 3",
             "hob runs list --since 2h --async",
             "hob runs show id",

@@ -165,6 +165,8 @@ fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
         base_image: args.base_image.clone(),
         base_steps: unless_taken_back(&args.base_step),
         build_commands: unless_taken_back(&args.build),
+        command: words(&args.command),
+        args: words(&args.arg),
         env: (!args.env.is_empty()).then(|| args.env.iter().cloned().collect()),
         secrets: secrets(args)?,
         memory_mib: args.memory,
@@ -225,6 +227,15 @@ fn value_of(secret: &SecretArg) -> Result<String, Failure> {
 fn unless_taken_back(given: &[String]) -> Option<Vec<String>> {
     let said = given.iter().filter(|command| !command.trim().is_empty());
     (!given.is_empty()).then(|| said.cloned().collect())
+}
+
+/// None said: as before. A single one that is empty: the image's own again.
+fn words(said: &[String]) -> Option<Vec<String>> {
+    match said {
+        [] => None,
+        [word] if word.is_empty() => Some(Vec::new()),
+        words => Some(words.to_vec()),
+    }
 }
 
 /// An existing function keeps its runtime; only a new one has to be told.

@@ -166,6 +166,27 @@ async fn deploy_asks_for_the_runtime_of_a_new_function_only() {
 }
 
 #[tokio::test]
+async fn the_words_that_start_an_image_are_sent_as_they_are() {
+    for (words, sent) in [
+        (&["--command", "serve"][..], r#"{"image":"i","command":["serve"]}"#),
+        (
+            &["--arg", "--port", "--arg", "8 0"],
+            r#"{"image":"i","args":["--port","8 0"]}"#,
+        ),
+        (
+            &["--command", "", "--arg", ""],
+            r#"{"image":"i","command":[],"args":[]}"#,
+        ),
+        (&["--arg", "a", "--arg", ""], r#"{"image":"i","args":["a",""]}"#),
+    ] {
+        let words = [&["deploy", "--image", "i"], words].concat();
+        let ran = hob(&words, |_| json(200, &function("ready", None))).await;
+        let body = String::from_utf8_lossy(&ran.asked[0].body).into_owned();
+        assert!(body.contains(sent), "{words:?}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn deploy_waits_and_a_failed_revision_is_a_build_failure() {
     let (_folder, path) = source_file();
     let ran = hob(&["deploy", &path, "--runtime", "one"], |asked| {

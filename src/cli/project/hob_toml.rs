@@ -19,6 +19,8 @@ const FUNCTION: &[&str] = &[
     "base_image",
     "base_steps",
     "build",
+    "command",
+    "args",
     "env",
     "memory",
     "timeout",
@@ -66,6 +68,15 @@ fn function(
     if image.is_some() && path.is_some() {
         return Err(section.wrong("image", "stands beside `path`: a function has one of them"));
     }
+    let started = ["command", "args"]
+        .into_iter()
+        .find(|key| section.table.contains_key(*key));
+    if let Some(key) = started.filter(|_| image.is_none()) {
+        return Err(section.wrong(
+            key,
+            "is for images, and `image` is not there: code is started by its runtime",
+        ));
+    }
     let mut function = Function {
         name: checked.as_str().to_owned(),
         code: match &image {
@@ -104,6 +115,8 @@ fn settings(section: &Section<'_>, image: Option<String>) -> Result<DeploySettin
         base_image: section.text("base_image")?,
         base_steps: section.texts("base_steps")?,
         build_commands: section.texts("build")?,
+        command: section.words("command")?,
+        args: section.words("args")?,
         memory_mib: section.number("memory", "a number of MiB, as 256")?,
         timeout_ms: section.time("timeout")?,
         concurrency: section.number("concurrency", "a number of calls")?,
@@ -295,6 +308,14 @@ impl<'a> Section<'a> {
         texts.map(Some).ok_or_else(|| self.wrong(key, "is no list of texts"))
     }
 
+    /// A list of texts: one text would leave open where its words end.
+    fn words(&self, key: &str) -> Result<Option<Vec<String>>, Failure> {
+        match self.table.get(key) {
+            Some(Value::String(_)) => Err(self.wrong(key, "is one text: write its words as a list, [\"a\", \"b\"]")),
+            _ => self.texts(key),
+        }
+    }
+
     fn number<T: TryFrom<i64>>(&self, key: &str, what: &str) -> Result<Option<T>, Failure> {
         let Some(value) = self.table.get(key) else {
             return Ok(None);
@@ -391,6 +412,8 @@ mod tests {
 
             [functions.site]
             image = "my-server:1"
+            command = ["serve"]
+            args = ["--port", "80"]
             "#,
         )
         .expect("good");
@@ -430,6 +453,12 @@ mod tests {
             (site.code.clone(), site.settings.image.as_deref()),
             (Code::Image, Some("my-server:1"))
         );
+        let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            (&site.settings.command, &site.settings.args),
+            (&words(&["serve"]), &words(&["--port", "80"]))
+        );
+        assert_eq!((&settings.command, &settings.args), (&None, &None));
         assert!(site.jobs.is_none() && site.webhooks.is_none());
     }
 
@@ -472,6 +501,18 @@ mod tests {
                 "`functions.a.cpu` is not a number of cores",
             ),
             ("[functions.a]\npath = \"a\"\nimage = \"b\"", "stands beside `path`"),
+            (
+                "[functions.a]\nimage = \"b\"\nargs = \"a b\"",
+                "`functions.a.args` is one text: write its words as a list",
+            ),
+            (
+                "[functions.a]\nimage = \"b\"\ncommand = [1]",
+                "`functions.a.command` is no list of texts",
+            ),
+            (
+                "[functions.a]\ncommand = [\"b\"]",
+                "`functions.a.command` is for images",
+            ),
             ("[functions.\"a/b\"]", "`functions.a/b`"),
             ("functions = 1", "`functions` is no table"),
             ("[functions]\na = 1", "write [functions.NAME]"),

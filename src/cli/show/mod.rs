@@ -148,6 +148,12 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     lines.extend(r.base_image.iter().map(|image| ("base", image.clone())));
     lines.extend(r.base_steps.iter().map(|step| ("base step", printable(step))));
     lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
+    let words = [("command", &r.command), ("args", &r.args)].into_iter();
+    lines.extend(
+        words
+            .filter(|(_, words)| !words.is_empty())
+            .map(|(name, words)| (name, printable(&words.join(" ")))),
+    );
     lines.extend(r.notice.iter().map(|notice| ("note", notice.clone())));
     lines.extend(r.worker_image.iter().map(|image| ("runs in", image.clone())));
     lines.extend(r.image.iter().map(|image| ("image", image.clone())));

@@ -347,6 +347,13 @@ pub struct DeploySettings {
     /// Commands that a shell runs in the code before it is loaded; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_commands: Option<Vec<String>>,
+    /// Of an image: what is started in place of its own entry point, which also leaves its own arguments out; `[]` takes
+    /// it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Of an image: arguments in place of its own; `[]` takes them back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
     /// Environment variables; replaces all previous ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
@@ -543,6 +550,12 @@ pub struct RevisionView {
     /// The user's own build commands.
     #[serde(default)]
     pub build_commands: Vec<String>,
+    /// What is started in place of the image's own entry point; only when that was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Arguments in place of the image's own; only when they were said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
     /// What to know of this deploy: that another version is used than was asked for.
     #[serde(default)]
     pub notice: Option<String>,

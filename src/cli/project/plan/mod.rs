@@ -155,6 +155,10 @@ fn differences(wanted: &DeploySettings, latest: &RevisionView) -> Vec<String> {
     let mib = |n: u32| format!("{n} MiB");
     let network = |n: crate::api::native::wire::Network| format!("{n:?}").to_lowercase();
     let lines = |lines: &Vec<String>| lines.join("; ");
+    let words = |words: &[String]| match words {
+        [] => "none".to_owned(),
+        words => words.join(" "),
+    };
     let all = [
         ("runtime", runtime.cloned(), latest.runtime.clone()),
         ("image", wanted.image.clone(), latest.image.clone().unwrap_or_default()),
@@ -175,6 +179,8 @@ fn differences(wanted: &DeploySettings, latest: &RevisionView) -> Vec<String> {
             wanted.build_commands.as_ref().map(lines),
             lines(&latest.build_commands),
         ),
+        ("command", wanted.command.as_deref().map(words), words(&latest.command)),
+        ("args", wanted.args.as_deref().map(words), words(&latest.args)),
         ("memory", wanted.memory_mib.map(mib), mib(limits.memory_mib)),
         ("timeout", wanted.timeout_ms.map(time), time(limits.timeout_ms)),
         (

@@ -30,6 +30,8 @@ fn view() -> FunctionView {
         base_image: None,
         base_steps: Vec::new(),
         build_commands: Vec::new(),
+        command: Vec::new(),
+        args: Vec::new(),
         notice: None,
         pull: None,
         created_at_ms: 0,
@@ -93,14 +95,19 @@ fn what_differs_is_named_with_what_it_was() {
         timeout_ms: Some(500),
         cpu_millis: Some(500),
         max_workers: Some(2),
+        command: Some(vec!["serve".to_owned()]),
+        args: Some(Vec::new()),
         ..DeploySettings::default()
     };
     let mut function = wanted(settings);
     function.env = super::super::Layered::default();
     function.env.set("B", "secret".to_owned(), "x".to_owned());
-    let expect = "~ function hello: code, runtime some:3.11 -> some:3.12, memory 128 MiB -> 256 MiB, \
-                  timeout 30 s -> 500 ms, max 4 -> 2, cpu none -> 0.5 cores, +B, -A";
-    assert_eq!(lines(&function, "other", &there()), [expect]);
+    let mut there = there();
+    let view = there.function.as_mut().expect("there");
+    view.latest.args = ["--port", "80"].map(str::to_owned).into();
+    let expect = "~ function hello: code, runtime some:3.11 -> some:3.12, command none -> serve, args --port 80 -> none, \
+                  memory 128 MiB -> 256 MiB, timeout 30 s -> 500 ms, max 4 -> 2, cpu none -> 0.5 cores, +B, -A";
+    assert_eq!(lines(&function, "other", &there), [expect]);
 }
 
 #[test]

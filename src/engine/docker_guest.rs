@@ -88,7 +88,7 @@ async fn start_attached(docker: &Docker, id: &ContainerId, port: Option<u16>) ->
         .ask(&on, |c| async move { c.start_container(on.name(), none).await })
         .await?;
     let address = match port {
-        Some(port) => Some(SocketAddr::new(address(docker, id).await?, port)),
+        Some(port) => address(docker, id).await?.map(|address| SocketAddr::new(address, port)),
         None => None,
     };
     Ok(Guest {
@@ -116,22 +116,27 @@ fn printed(
     })
 }
 
-async fn address(docker: &Docker, id: &ContainerId) -> Result<IpAddr, Error> {
+/// `None` when the container has ended already: its addresses are gone then.
+async fn address(docker: &Docker, id: &ContainerId) -> Result<Option<IpAddr>, Error> {
     let on = On::container("looking for a container's address", id.as_str());
     let none = None::<query::InspectContainerOptions>;
     let found = docker
         .ask(&on, |c| async move { c.inspect_container(on.name(), none).await })
         .await?;
+    if !found.state.is_some_and(|state| state.running == Some(true)) {
+        return Ok(None);
+    }
     let networks = found.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let mut addresses = networks
         .into_values()
         .filter_map(|network| network.ip_address?.parse().ok())
         // That of the wall, where nobody can dial it.
         .filter(|address| !matches!(address, IpAddr::V4(v4) if v4.is_link_local()));
-    addresses.next().ok_or_else(|| Error::Refused {
+    let none_left = || Error::Refused {
         status: 0,
-        message: "the container has no address: it ended at once, or its network has none left".to_owned(),
-    })
+        message: "the container has no address: its network has none left".to_owned(),
+    };
+    addresses.next().map(Some).ok_or_else(none_left)
 }
 
 async fn image_user(docker: &Docker, image: &str) -> Result<String, Error> {

@@ -95,6 +95,7 @@ struct State {
     counts: Counts,
     specs: Vec<WorkerSpec>,
     guests: Vec<GuestSpec>,
+    loses_addresses: bool,
     builds: Vec<BuildRequest>,
     reapers: Vec<JoinHandle<()>>,
 }
@@ -182,6 +183,11 @@ impl FakeEngine {
     /// While true, starts wait.
     pub fn hang_starts(&self, hang: bool) {
         self.hanging.send_replace(hang);
+    }
+
+    /// While true, containers have ended before anybody could ask for their addresses.
+    pub fn lose_addresses(&self, lose: bool) {
+        self.shared.state().loses_addresses = lose;
     }
 
     /// While true, builds say what they have to say and then wait.
@@ -369,8 +375,8 @@ impl FakeEngine {
         let (output, hearers) = output_of(&mut child, &log_path(&spec.base.directory));
         let process = Process { child, hearers };
         Ok(Guest {
+            address: address.filter(|_| !state.loses_addresses),
             id: self.keep(state, &spec.base, Some(process), spec.cpu),
-            address,
             output,
         })
     }

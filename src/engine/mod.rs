@@ -336,7 +336,7 @@ pub struct Rights {
 pub struct Guest {
     /// Which container.
     pub id: ContainerId,
-    /// Where to dial it, if it has a port.
+    /// Where to dial it, if it has a port and has not ended yet.
     pub address: Option<SocketAddr>,
     /// What it prints, from its first byte on; ends when both its streams are closed. Not read, it stalls the container.
     pub output: BoxStream<'static, Result<Printed, Error>>,

@@ -307,7 +307,10 @@ async fn a_server_scales_to_zero_and_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_that_ends_or_is_not_there_fails_the_deploy_and_says_why() {
     let (hob, fake) = start(&[]).await;
-    does_not_serve(&hob, "leaves", &["code 7", "no such table", "$PORT"]).await;
+    for loses_address in [false, true] {
+        fake.lose_addresses(loses_address);
+        does_not_serve(&hob, "leaves", &["code 7", "no such table", "$PORT"]).await;
+    }
     does_not_serve(&hob, "missing", &["image `missing`", "missing"]).await;
     no_server(&fake).await;
 }

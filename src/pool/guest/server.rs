@@ -108,7 +108,10 @@ impl Server {
         self.container = Some(id);
         let hears = hear(output, Arc::clone(&self.output));
         self.shared.supervisor.spawn(TaskKind::Worker, hears);
-        let address = address.ok_or_else(|| End::Broke("the engine told no address".to_owned()))?;
+        let Some(address) = address else {
+            let ended = engine.wait(&container).await;
+            return Err(self.died_early(ended).await);
+        };
         Ok((address, async move { engine.wait(&container).await }.boxed()))
     }
 

@@ -216,7 +216,7 @@ pub(super) fn pulling_is_off(image: &str, instead: &str) -> Error {
 pub(super) fn not_to_be_pulled(image: &str, instead: &str) -> Error {
     not_here(
         image,
-        &format!("the function says not to pull it: {instead}, or pull it"),
+        &format!("the function says not to pull it: pull `{image}` yourself, {instead}"),
         None,
     )
 }

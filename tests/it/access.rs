@@ -318,3 +318,62 @@ async fn a_web_page_of_another_origin_gets_nothing() {
         .await;
     assert_eq!(answer.status, StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_calls_the_functions_that_name_its_origin_and_nothing_else() {
+    let hob = Hob::start(&[]).await.0.warm().await;
+    let settings = json!({"convention": "event-context", "entry": "main.handle", "cors": ["http://localhost:3000"]});
+    hob.ready("f", HEADERS, settings).await;
+    let page = "http://localhost:3000";
+    let asks = [("origin", page), ("access-control-request-method", "POST")];
+    let open = ("/function/f", None);
+    for (path, host) in [open, ("/function/f.default/a", None), ("/", Some("f.localhost"))] {
+        let headers: Vec<_> = asks.into_iter().chain(host.map(|h| ("host", h))).collect();
+        for method in [Method::OPTIONS, Method::POST] {
+            let answer = hob.send(method.clone(), path, &headers, "{}".into()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {}", answer.text());
+            assert_eq!(answer.header("access-control-allow-origin"), page, "{method} {path}");
+        }
+    }
+    for path in ["/hob/v1/functions/f/invoke", "/hob/v1/stop", "/v1/runtimes"] {
+        let refused = hob.send(Method::POST, path, &asks, "{}".into()).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    // It stays over a deploy of something else, and goes when it is taken back.
+    let view = hob.change("f", json!({"memory_mib": 300})).await.json();
+    assert_eq!(view["latest"]["cors"], json!([page]), "{view:#}");
+    let refused = hob.change("f", json!({"cors": ["localhost:3000"]})).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.text().contains("http://localhost:3000"), "{}", refused.text());
+    hob.change("f", json!({"cors": []})).await;
+    let refused = hob.send(Method::POST, open.0, &asks, "{}".into()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
+
+/// A browser shows no token when it asks what a page may do, and its page has to see that one is missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_is_told_what_it_may_do_before_it_shows_its_token() {
+    let hob = Hob::start(&[("HOB_ACCESS_INGRESS", "token")]).await.0.warm().await;
+    let settings = json!({"convention": "event-context", "entry": "main.handle", "cors": ["*"]});
+    hob.ready("f", HEADERS, settings).await;
+    let admin = admin(&hob).await;
+    let asks = [
+        ("origin", "http://localhost:3000"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "x-auth-token"),
+    ];
+    let told = hob.send(Method::OPTIONS, "/function/f", &asks, Bytes::new()).await;
+    assert_eq!(
+        (told.status, told.header("access-control-allow-headers")),
+        (StatusCode::OK, "x-auth-token")
+    );
+    for (token, status) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some(("x-auth-token", admin.as_str())), StatusCode::OK),
+    ] {
+        let headers: Vec<_> = asks.into_iter().take(1).chain(token).collect();
+        let answer = hob.send(Method::POST, "/function/f", &headers, "{}".into()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:3000");
+    }
+}

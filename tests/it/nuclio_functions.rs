@@ -302,7 +302,7 @@ async fn a_base_image_is_built_upon_and_stays_when_nothing_is_to_be_built() {
     let told = refused["status"].to_string();
     assert_eq!(refused["status"]["state"], "error", "{told}");
     assert!(
-        told.contains("the function says not to pull it") && told.contains("docker pull not/here:1"),
+        told.contains("the function says not to pull it") && told.contains("pull `not/here:1`"),
         "{told}"
     );
     assert_eq!(engine.counts().pulls, 0);

@@ -6,9 +6,9 @@ use super::wire;
 use crate::app::{EngineStatus, Settings};
 use crate::builder::{ImageState, Pulling};
 use crate::domain::{
-    Alias, Callback, CallbackState, Concurrency, Convention, Cpu, Error, Execution, ExecutionState, Function, Input,
-    Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText, Step,
-    Temperature, Timeout, Webhook,
+    Alias, Callback, CallbackState, Concurrency, Convention, Cors, Cpu, Error, Execution, ExecutionState, Function,
+    Input, Limits, Memory, Namespace, Network, Pointer, Revision, RevisionId, RevisionState, SecretChanges, SecretText,
+    Step, Temperature, Timeout, Webhook,
 };
 use crate::pool;
 use crate::runtime::Family;
@@ -41,7 +41,7 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         network: sent.network.map(network_from),
         cpu: sent.cpu_millis.map(cpu).transpose()?,
         intake: None,
-        cors: None,
+        cors: sent.cors.map(cors),
         preload: sent.preload,
         reload: sent.reload,
     })
@@ -58,6 +58,14 @@ fn secret_changes(sent: Option<wire::SecretSettings>) -> SecretChanges {
     let text = |value: Option<String>| value.map(SecretText::new);
     let sent = sent.unwrap_or_default().0.into_iter();
     sent.map(|(name, value)| (name, text(value))).collect()
+}
+
+/// No origin is no rule.
+fn cors(origins: Vec<String>) -> Option<Cors> {
+    (!origins.is_empty()).then(|| Cors {
+        origins,
+        ..Cors::default()
+    })
 }
 
 /// Zero is no limit.
@@ -121,6 +129,7 @@ pub(super) fn revision(revision: Revision, built: Option<Build>, pulling: Option
             .map(Step::to_string)
             .collect(),
         build_commands: revision.build_commands,
+        cors: revision.cors.map(|cors| cors.origins).unwrap_or_default(),
         command: revision.start.command().to_vec(),
         args: revision.start.arguments().to_vec(),
         notice: revision.notice,

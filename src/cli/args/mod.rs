@@ -21,7 +21,7 @@ const PROJECT: &str = "A project is a file hob.toml; every key is optional:
   namespace, env                                   of all its functions
   [functions.NAME]  path or image (with command, args), runtime, entry, convention,
                     base_image, base_steps, build, env, memory (MiB), timeout,
-                    concurrency, min, max, network, cpu
+                    concurrency, min, max, network, cpu, cors
   [functions.NAME.jobs.JOB]          cron (with tz), every or at; first_at, count, missed, overlap, data
   [functions.NAME.webhooks.WEBHOOK]  sign (github or stripe), version or alias
 .env and .env.local beside it go over its variables. serverless.yml and function.yaml are read too.";
@@ -301,6 +301,10 @@ pub(crate) struct DeployArgs {
     /// Processor time of one worker in cores, as 0.5 or 2; none takes the limit away
     #[arg(long, value_name = "CORES|none", value_parser = cpu)]
     pub(crate) cpu: Option<u32>,
+    /// Origin whose pages may call it from a browser, as http://localhost:3000, or * for any; may be repeated; "" takes all
+    /// back
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) cors: Vec<String>,
     /// Do not wait until it is ready
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -760,6 +764,7 @@ mod tests {
             "hob df -o json",
             "hob gc",
             "hob deploy . --build make --build two",
+            "hob deploy . --cors http://localhost:3000 --cors http://a",
             "hob deploy . --base-image own:1 --base-step make --base-step two",
             "hob deploy --image a --command serve --arg --port --arg 80",
             "hob runs list f --state failed --limit 3",

@@ -179,6 +179,7 @@ fn settings(args: &DeployArgs) -> Result<DeploySettings, Failure> {
             Reach::None => Network::None,
         }),
         cpu_millis: args.cpu,
+        cors: unless_taken_back(&args.cors),
         // The daemon's own default: one worker is loaded ahead.
         preload: None,
         reload: None,

@@ -29,6 +29,7 @@ const FUNCTION: &[&str] = &[
     "max",
     "network",
     "cpu",
+    "cors",
     "jobs",
     "webhooks",
 ];
@@ -124,6 +125,7 @@ fn settings(section: &Section<'_>, image: Option<String>) -> Result<DeploySettin
         max_workers: section.number("max", "a number of workers")?,
         network: section.choice("network", &[("outbound", Network::Outbound), ("none", Network::None)])?,
         cpu_millis: cpu(section)?,
+        cors: section.texts("cors")?,
         ..DeploySettings::default()
     })
 }
@@ -387,6 +389,7 @@ mod tests {
             convention = "event-context"
             base_image = "own:1"
             base_steps = ["RUN get"]
+            cors = ["http://localhost:3000"]
             build = ["make"]
             memory = 128
             timeout = "30s"
@@ -426,6 +429,10 @@ mod tests {
         assert_eq!(
             (settings.memory_mib, settings.timeout_ms, settings.cpu_millis),
             (Some(128), Some(30_000), Some(500))
+        );
+        assert_eq!(
+            settings.cors.as_deref(),
+            Some(["http://localhost:3000".to_owned()].as_slice())
         );
         assert_eq!(
             (settings.base_image.as_deref(), settings.base_steps.as_deref()),

@@ -148,6 +148,7 @@ fn revision(r: &RevisionView) -> Vec<(&'static str, String)> {
     lines.extend(r.base_image.iter().map(|image| ("base", image.clone())));
     lines.extend(r.base_steps.iter().map(|step| ("base step", printable(step))));
     lines.extend(r.build_commands.iter().map(|command| ("build", printable(command))));
+    lines.extend(r.cors.iter().map(|origin| ("cors", printable(origin))));
     let words = [("command", &r.command), ("args", &r.args)].into_iter();
     lines.extend(
         words

@@ -382,6 +382,10 @@ pub struct DeploySettings {
     /// Processor time of one worker while it serves. Unit: thousandths of a core, 10 to 64,000; 0 takes the limit away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_millis: Option<u32>,
+    /// Origins whose pages may call it from a browser, such as `http://localhost:3000`; `*` is any. The daemon answers what
+    /// browsers ask first. Replaces all previous ones; none: pages of other origins are kept out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Vec<String>>,
     /// Load one worker ahead at deploy; yes unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<bool>,
@@ -550,6 +554,9 @@ pub struct RevisionView {
     /// The user's own build commands.
     #[serde(default)]
     pub build_commands: Vec<String>,
+    /// Origins whose pages may call it from a browser; only where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cors: Vec<String>,
     /// What is started in place of the image's own entry point; only when that was said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,

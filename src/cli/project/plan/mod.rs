@@ -191,6 +191,7 @@ fn differences(wanted: &DeploySettings, latest: &RevisionView) -> Vec<String> {
         ("min", number(wanted.min_workers), limits.min_workers.to_string()),
         ("max", number(wanted.max_workers), limits.max_workers.to_string()),
         ("network", wanted.network.map(network), network(limits.network)),
+        ("cors", wanted.cors.as_deref().map(words), words(&latest.cors)),
         (
             "cpu",
             wanted.cpu_millis.map(cores),

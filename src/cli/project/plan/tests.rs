@@ -30,6 +30,7 @@ fn view() -> FunctionView {
         base_image: None,
         base_steps: Vec::new(),
         build_commands: Vec::new(),
+        cors: Vec::new(),
         command: Vec::new(),
         args: Vec::new(),
         notice: None,
@@ -97,6 +98,7 @@ fn what_differs_is_named_with_what_it_was() {
         max_workers: Some(2),
         command: Some(vec!["serve".to_owned()]),
         args: Some(Vec::new()),
+        cors: Some(vec!["http://a".to_owned(), "http://b".to_owned()]),
         ..DeploySettings::default()
     };
     let mut function = wanted(settings);
@@ -106,7 +108,8 @@ fn what_differs_is_named_with_what_it_was() {
     let view = there.function.as_mut().expect("there");
     view.latest.args = ["--port", "80"].map(str::to_owned).into();
     let expect = "~ function hello: code, runtime some:3.11 -> some:3.12, command none -> serve, args --port 80 -> none, \
-                  memory 128 MiB -> 256 MiB, timeout 30 s -> 500 ms, max 4 -> 2, cpu none -> 0.5 cores, +B, -A";
+                  memory 128 MiB -> 256 MiB, timeout 30 s -> 500 ms, max 4 -> 2, cpu none -> 0.5 cores, \
+                  cors none -> http://a http://b, +B, -A";
     assert_eq!(lines(&function, "other", &there), [expect]);
 }
 

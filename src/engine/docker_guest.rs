@@ -123,7 +123,7 @@ async fn address(docker: &Docker, id: &ContainerId) -> Result<Option<IpAddr>, Er
     let found = docker
         .ask(&on, |c| async move { c.inspect_container(on.name(), none).await })
         .await?;
-    if !found.state.is_some_and(|state| state.running == Some(true)) {
+    if found.state.is_none_or(|state| state.running != Some(true)) {
         return Ok(None);
     }
     let networks = found.network_settings.and_then(|s| s.networks).unwrap_or_default();

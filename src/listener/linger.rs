@@ -40,6 +40,8 @@ impl Body for Lingering {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        // Who waited has been told by now: whoever reads asks for it.
+        self.waits_to_be_told = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };

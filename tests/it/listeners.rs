@@ -173,3 +173,32 @@ async fn who_waits_to_be_told_to_send_too_much_is_not_told() {
     read.expect("closed in time").expect("text");
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
+
+/// A body that says no length is read in part before it is too large: its sender has been told to send by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_told_to_send_and_sends_too_much_reads_why_it_was_refused() {
+    let hob = Hob::start(&[("HOB_SERVER_BODY_LIMIT_MIB", "1")]).await.0.warm().await;
+    let echo = json!({"convention": "event-context", "entry": "main.handle"});
+    hob.ready("f", SCHEME, echo).await;
+    let exchange = async {
+        let mut stream = TcpStream::connect(hob.address).await.expect("it listens");
+        let head = format!(
+            "POST /function/f HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n",
+            hob.address
+        );
+        stream.write_all(head.as_bytes()).await.expect("taken");
+        let mut told = [0; 25];
+        stream.read_exact(&mut told).await.expect("told to send");
+        assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let chunk = [b"100000\r\n".as_slice(), &vec![b'a'; 1 << 20], b"\r\n"].concat();
+        for _ in 0..48 {
+            stream.write_all(&chunk).await.expect("taken to its end");
+        }
+        stream.write_all(b"0\r\n\r\n").await.expect("taken to its end");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        answer
+    };
+    let answer = tokio::time::timeout(PATIENCE, exchange).await.expect("in time");
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}

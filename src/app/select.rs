@@ -29,7 +29,7 @@ impl App {
         Some((target.convention, target.demand.limits))
     }
 
-    /// Which pages of other origins may call what serves a function now; `None`: none.
+    /// Which pages of other origins may call a function; `None`: none. What serves it now says so for all its versions.
     #[must_use]
     pub fn cors(&self, callee: Callee<'_>) -> Option<Arc<Cors>> {
         self.served(callee).ok()?.target.as_ref()?.cors.clone()
@@ -99,7 +99,7 @@ impl App {
         let version = self.0.store.version(function.id, number).await?;
         let version = version.ok_or_else(|| no_such_version(function, number))?;
         let revision = self.revision(version.revision).await?;
-        if revision.code.image().is_none() {
+        if revision.code.image().is_none() && revision.base.is_none() {
             self.prepare_runtime(&revision.runtime, &BuildLog::default()).await?;
         }
         self.target(function, &unkept(revision)?).await

@@ -19,11 +19,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// `None` where no page asks, or one that is not taken.
-    pub(super) fn of(headers: &HeaderMap, cors: impl FnOnce() -> Option<Arc<Cors>>) -> Option<Self> {
+    /// `None` where no page asks, or one that is not taken. `cors` tells the rule for an origin.
+    pub(super) fn of(headers: &HeaderMap, cors: impl FnOnce(&str) -> Option<Arc<Cors>>) -> Option<Self> {
         let origin = headers.get(header::ORIGIN)?;
         let text = origin.to_str().ok()?;
-        let cors = cors().filter(|cors| cors.allows_origin(text))?;
+        let cors = cors(text).filter(|cors| cors.allows_origin(text))?;
         let origin = origin.clone();
         Some(Self { cors, origin })
     }
@@ -66,6 +66,8 @@ impl Page {
 
     fn name_origin(&self, told: &mut HeaderMap) {
         told.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
+        // Not the function's own: beside a named origin it would grant more than beside the `*` it was written for.
+        told.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         if self.cors.credentials {
             told.insert(
                 header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -106,12 +108,12 @@ mod tests {
 
     fn page(cors: Cors) -> Page {
         let from = headers(&[("origin", "http://localhost:3000")]);
-        Page::of(&from, || Some(Arc::new(cors))).expect("taken")
+        Page::of(&from, |_| Some(Arc::new(cors))).expect("taken")
     }
 
     #[test]
     fn only_a_page_of_an_origin_that_is_taken_is_one() {
-        let cors = || {
+        let cors = |_: &str| {
             Some(Arc::new(Cors {
                 origins: vec!["http://localhost:3000".to_owned()],
                 ..Cors::default()
@@ -119,8 +121,8 @@ mod tests {
         };
         assert!(Page::of(&headers(&[("origin", "http://localhost:3000")]), cors).is_some());
         assert!(Page::of(&headers(&[("origin", "http://localhost:3001")]), cors).is_none());
-        assert!(Page::of(&headers(&[("origin", "http://localhost:3000")]), || None).is_none());
-        assert!(Page::of(&headers(&[]), || unreachable!("nobody is asked without an origin")).is_none());
+        assert!(Page::of(&headers(&[("origin", "http://localhost:3000")]), |_| None).is_none());
+        assert!(Page::of(&headers(&[]), |_| unreachable!("nobody is asked without an origin")).is_none());
     }
 
     #[test]
@@ -172,7 +174,11 @@ mod tests {
             exposed: vec!["x-a".to_owned(), "x-b".to_owned()],
             ..Cors::default()
         });
-        let mut answer = headers(&[("access-control-allow-origin", "*"), ("vary", "accept")]);
+        let mut answer = headers(&[
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "accept"),
+        ]);
         page.allow(&mut answer);
         assert_eq!(answer["access-control-allow-origin"], "http://localhost:3000");
         assert_eq!(answer["access-control-expose-headers"], "x-a, x-b");

@@ -83,20 +83,20 @@ impl Ingress {
 
     /// The page of another origin that asks for a function which takes it. Looks at nothing where no page asks.
     fn page(&self, request: &Request) -> Option<cors::Page> {
-        cors::Page::of(request.headers(), || match address::address_of(request) {
+        cors::Page::of(request.headers(), |origin| match address::address_of(request) {
             Some(Address::Host { namespace, name }) => self.app.cors(Callee::named(namespace, name)),
             Some(Address::Port { function, .. }) => self.app.cors(Callee::Id(*function)),
-            Some(Address::Gateway(gateway)) => self.cors_behind(gateway),
+            Some(Address::Gateway(gateway)) => self.cors_behind(gateway, origin),
             Some(Address::NoPath) => None,
-            None => self.cors_by_path(request),
+            None => self.cors_by_path(request, origin),
         })
     }
 
-    fn cors_by_path(&self, request: &Request) -> Option<Arc<Cors>> {
+    fn cors_by_path(&self, request: &Request, origin: &str) -> Option<Arc<Cors>> {
         let path = request.uri().path();
         if path.starts_with(address::GATEWAYS) {
             let (gateway, _) = self.gateway_by_path(path).ok()?;
-            return self.cors_behind(&gateway);
+            return self.cors_behind(&gateway, origin);
         }
         let (name, _) = path
             .starts_with(address::FUNCTIONS)
@@ -107,11 +107,15 @@ impl Ingress {
             .cors(Callee::named(namespace.unwrap_or(Namespace::DEFAULT), name))
     }
 
-    /// The first of its functions says it for all.
-    fn cors_behind(&self, gateway: &Gateway) -> Option<Arc<Cors>> {
-        let first = gateway.spec.upstreams.as_slice().first()?;
-        self.app
-            .cors(Callee::named(gateway.spec.namespace.as_str(), first.function.as_str()))
+    /// All of its functions have to take the origin: a call may come to any. The first says the rest.
+    fn cors_behind(&self, gateway: &Gateway, origin: &str) -> Option<Arc<Cors>> {
+        let upstreams = gateway.spec.upstreams.as_slice().iter();
+        let rule = |upstream: &Upstream| {
+            let callee = Callee::named(gateway.spec.namespace.as_str(), upstream.function.as_str());
+            self.app.cors(callee).filter(|cors| cors.allows_origin(origin))
+        };
+        let all: Vec<_> = upstreams.map(rule).collect::<Option<_>>()?;
+        all.into_iter().next()
     }
 
     fn gateway_by_path(&self, path: &str) -> Result<(Arc<Gateway>, String), Error> {

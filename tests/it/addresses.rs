@@ -343,3 +343,29 @@ async fn a_locked_gateway_lets_in_who_knows_the_password_or_a_key_also_after_a_r
         assert!(!bytes.windows(7).any(|w| w == b"hunter2"), "{}", file.display());
     }
 }
+
+/// A call through a gateway may come to any of its functions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_goes_through_a_gateway_where_all_of_its_functions_take_it() {
+    let hob = started(&["closed"]).await;
+    let settings = json!({"convention": "event-context", "entry": "main.handle", "cors": ["http://localhost:3000"]});
+    hob.ready("open", SEEN, settings).await;
+    for (name, host, upstreams) in [
+        ("one", "one.example", &[("open", 100)][..]),
+        ("two", "two.example", &[("open", 50), ("closed", 50)]),
+    ] {
+        made(&hob, gateway(name, host, "/", upstreams)).await.expect("made");
+    }
+    for (host, path, status) in [
+        ("one.example", "/", StatusCode::OK),
+        ("127.0.0.1", "/gateway/default/one/", StatusCode::OK),
+        ("two.example", "/", StatusCode::FORBIDDEN),
+        ("127.0.0.1", "/gateway/default/two/", StatusCode::FORBIDDEN),
+    ] {
+        let headers = [("host", host), ("origin", "http://localhost:3000")];
+        for _ in 0..4 {
+            let answer = hob.get_from(hob.address, path, &headers).await;
+            assert_eq!(answer.status, status, "{host}{path}: {}", answer.text());
+        }
+    }
+}

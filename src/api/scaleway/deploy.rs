@@ -35,7 +35,7 @@ pub(super) async fn deploy(state: &State, application: Application) -> Result<Lo
     match app.redeploy(look.application.id(), change).await {
         Err(refused) => refuse(app, look.application, refused.into()).await,
         Ok(deployed) => {
-            tell_what_has_no_effect(&look.application);
+            tell_what_has_no_effect(&look.application, state.tls_port.is_some());
             if app.engine_answers() {
                 app.wait_for(deployed.revision.id, SETTLE).await?;
             }
@@ -78,11 +78,14 @@ pub(super) async fn reload(app: &App, space: &Space) -> Result<(), Fault> {
 }
 
 /// In the daemon's log, for want of a place in the answers.
-fn tell_what_has_no_effect(application: &Application) {
-    let (name, kept) = (&application.function.name, application.note.extras.without_effect());
+fn tell_what_has_no_effect(application: &Application, speaks_tls: bool) {
+    let (name, kept) = (
+        &application.function.name,
+        application.note.extras.without_effect(speaks_tls),
+    );
     if !kept.is_empty() {
         let kept = kept.join(", ");
-        tracing::warn!(function.id = %application.id(), "Settings of `{name}` are kept and have no effect on one machine: {kept}");
+        tracing::warn!(function.id = %application.id(), "Settings of `{name}` are kept and have no effect here: {kept}");
     }
 }
 

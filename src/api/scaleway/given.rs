@@ -197,8 +197,8 @@ impl Given {
         Start::new(said(&self.command), said(&self.args)).map_err(|e| Fault::argument("command", e.to_string()))?;
         note.waiting.command = self.command.clone().or(note.waiting.command.take());
         note.waiting.args = self.args.clone().or(note.waiting.args.take());
-        if let Some(calls) = self.calls_at_once() {
-            Concurrency::new(calls).map_err(|e| Fault::argument("max_concurrency", e.to_string()))?;
+        if let Some((name, calls)) = self.calls_at_once() {
+            Concurrency::new(calls).map_err(|e| Fault::argument(name, e.to_string()))?;
             note.waiting.max_concurrency = Some(calls);
         }
         let extras = &mut note.extras;
@@ -209,11 +209,13 @@ impl Given {
         Ok(())
     }
 
-    /// In one container; the newer word for it counts where both are said.
-    fn calls_at_once(&self) -> Option<u16> {
-        let threshold = |option: &Value| u16::try_from(option["concurrent_requests_threshold"].as_u64()?).ok();
+    /// In one container, and the word that says it; the newer one counts where both are said.
+    fn calls_at_once(&self) -> Option<(&'static str, u16)> {
+        let threshold = |option: &Value| option["concurrent_requests_threshold"].as_u64();
         let newer = self.scaling_option.as_ref().and_then(threshold);
-        newer.or(self.max_concurrency).filter(|calls| *calls > 0)
+        let newer = newer.map(|calls| ("scaling_option", u16::try_from(calls).unwrap_or(u16::MAX)));
+        let older = self.max_concurrency.map(|calls| ("max_concurrency", calls));
+        newer.into_iter().chain(older).find(|(_, calls)| *calls > 0)
     }
 }
 
@@ -263,19 +265,27 @@ mod tests {
 
     #[test]
     fn calls_at_once_have_two_words_and_the_newer_counts() {
+        let (older, newer) = ("max_concurrency", "scaling_option");
         for (sent, calls) in [
             ("{}", None),
             (r#"{"max_concurrency":0}"#, None),
-            (r#"{"max_concurrency":3}"#, Some(3)),
+            (r#"{"max_concurrency":3}"#, Some((older, 3))),
             (
                 r#"{"max_concurrency":3,"scaling_option":{"cpu_usage_threshold":50}}"#,
-                Some(3),
+                Some((older, 3)),
+            ),
+            (
+                r#"{"max_concurrency":3,"scaling_option":{"concurrent_requests_threshold":0}}"#,
+                Some((older, 3)),
             ),
             (
                 r#"{"max_concurrency":3,"scaling_option":{"concurrent_requests_threshold":7}}"#,
-                Some(7),
+                Some((newer, 7)),
             ),
-            (r#"{"scaling_option":{"concurrent_requests_threshold":7}}"#, Some(7)),
+            (
+                r#"{"scaling_option":{"concurrent_requests_threshold":70000}}"#,
+                Some((newer, u16::MAX)),
+            ),
         ] {
             let given: Given = serde_json::from_str(sent).expect("readable");
             assert_eq!(given.calls_at_once(), calls, "{sent}");

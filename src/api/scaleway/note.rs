@@ -101,10 +101,15 @@ pub(super) struct Extras {
 }
 
 impl Extras {
-    /// The names of those that somebody asked for and that have no effect.
-    pub(super) fn without_effect(&self) -> Vec<&'static str> {
+    fn is_redirected(&self) -> bool {
+        self.http_option.as_deref() == Some(REDIRECTED)
+    }
+
+    /// The names of those that somebody asked for and that have no effect, with a listener for TLS or without.
+    pub(super) fn without_effect(&self, speaks_tls: bool) -> Vec<&'static str> {
         let scales = |option: &Value| option.get("concurrent_requests_threshold").is_some();
         let all = [
+            ("http_option", self.is_redirected() && !speaks_tls),
             ("private_network_id", self.private_network_id.is_some()),
             ("local_storage_limit", self.local_storage_limit.is_some()),
             (
@@ -153,7 +158,7 @@ impl Note {
 
     /// Whether callers without TLS are sent to where it is spoken.
     pub(super) fn is_redirected(&self) -> bool {
-        self.extras.http_option.as_deref() == Some(REDIRECTED)
+        self.extras.is_redirected()
     }
 
     /// On its way to the function, in the write that makes or changes it.
@@ -291,8 +296,10 @@ mod tests {
             (r#"{"local_storage_limit":5}"#, vec!["local_storage_limit"]),
         ] {
             let extras: Extras = serde_json::from_str(kept).expect("readable");
-            assert_eq!(extras.without_effect(), names, "{kept}");
+            assert_eq!(extras.without_effect(true), names, "{kept}");
         }
+        let extras: Extras = serde_json::from_str(r#"{"http_option":"redirected"}"#).expect("readable");
+        assert_eq!(extras.without_effect(false), ["http_option"]);
     }
 
     #[test]

@@ -108,8 +108,8 @@ fn what_differs_is_named_with_what_it_was() {
     let view = there.function.as_mut().expect("there");
     view.latest.args = ["--port", "80"].map(str::to_owned).into();
     let expect = "~ function hello: code, runtime some:3.11 -> some:3.12, command none -> serve, args --port 80 -> none, \
-                  memory 128 MiB -> 256 MiB, timeout 30 s -> 500 ms, max 4 -> 2, cpu none -> 0.5 cores, \
-                  cors none -> http://a http://b, +B, -A";
+                  memory 128 MiB -> 256 MiB, timeout 30 s -> 500 ms, max 4 -> 2, \
+                  cors none -> http://a http://b, cpu none -> 0.5 cores, +B, -A";
     assert_eq!(lines(&function, "other", &there), [expect]);
 }
 

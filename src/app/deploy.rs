@@ -34,8 +34,6 @@ pub struct Settings {
     pub base_image: Option<String>,
     /// What is done to that image first, all of it.
     pub base_steps: Option<Vec<Step>>,
-    /// Whether that image may be fetched where it is not here; yes unless said.
-    pub base_pull: Option<bool>,
     /// Where user code begins.
     pub entry: Option<String>,
     /// How it is called.
@@ -566,9 +564,14 @@ fn base_of(settings: &Settings, previous: Option<&Revision>, code: &Code) -> Res
     check_image_name(&image)?;
     let steps = settings.base_steps.clone();
     let steps = steps.or_else(|| Some(before?.steps.clone())).unwrap_or_default();
-    check_commands_size(steps.iter().map(|step| step.to_string().len()).sum())?;
-    let may_pull = settings.base_pull.or_else(|| Some(before?.may_pull)).unwrap_or(true);
-    Ok(Some(Base { image, steps, may_pull }))
+    let size: usize = steps.iter().map(|step| step.to_string().len()).sum();
+    if size > COMMANDS_LIMIT {
+        return Err(Error::invalid(format!(
+            "the steps of the base have {size} bytes, the limit is {COMMANDS_LIMIT}: build an image with them, and name \
+             that as the base"
+        )));
+    }
+    Ok(Some(Base { image, steps }))
 }
 
 /// All build commands together, or all steps of a base. Unit: bytes.
@@ -584,17 +587,13 @@ fn build_commands_of(settings: &Settings, previous: Option<&Revision>) -> Result
             "a build command is empty or contains a NUL byte: leave it out",
         ));
     }
-    check_commands_size(commands.iter().map(String::len).sum())?;
-    Ok(commands)
-}
-
-fn check_commands_size(size: usize) -> Result<(), Error> {
+    let size: usize = commands.iter().map(String::len).sum();
     if size > COMMANDS_LIMIT {
         return Err(Error::invalid(format!(
             "the build commands have {size} bytes, the limit is {COMMANDS_LIMIT}: put them into a script"
         )));
     }
-    Ok(())
+    Ok(commands)
 }
 
 fn check_image_name(name: &str) -> Result<(), Error> {

@@ -32,7 +32,11 @@ impl App {
         let mut active = FuturesUnordered::new();
         let mut known = HashSet::new();
         loop {
-            for revision in self.0.store.pending_revisions().await.unwrap_or_default() {
+            let pending = self.0.store.pending_revisions().await.unwrap_or_else(|e| {
+                tracing::error!("What is to be deployed cannot be read: {}", crate::telemetry::chain(&e));
+                Vec::new()
+            });
+            for revision in pending {
                 if known.insert(revision.id) {
                     let app = self.clone();
                     active.push(async move { (revision.id, app.bring_on(revision).await) });

@@ -212,15 +212,6 @@ pub(super) fn pulling_is_off(image: &str, instead: &str) -> Error {
     not_here(image, &format!("pulling is off: {instead}, or pull it"), None)
 }
 
-/// An image is not here, and whoever asks for it says not to fetch it; `instead` is how it comes here otherwise.
-pub(super) fn not_to_be_pulled(image: &str, instead: &str) -> Error {
-    not_here(
-        image,
-        &format!("the function says not to pull it: pull `{image}` yourself, {instead}"),
-        None,
-    )
-}
-
 /// An image could not be fetched; `instead` is how it comes here otherwise.
 pub(super) fn not_pulled(image: &str, instead: &str, error: engine::Error) -> Error {
     let why = match &error {

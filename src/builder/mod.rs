@@ -156,7 +156,13 @@ impl Builder {
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);
         }
-        let _one = self.building.lock().await;
+        let _one = match self.building.try_lock() {
+            Ok(one) => one,
+            Err(_) => {
+                log.line("waiting: the image of a runtime is being made");
+                self.building.lock().await
+            }
+        };
         let _unnamed = self.hold().await;
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);

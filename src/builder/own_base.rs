@@ -1,6 +1,6 @@
 //! A runtime on a base of the user's: the base, what is done to it, and the shim on it, as one image.
 
-use super::base::{not_pulled, not_to_be_pulled, pulling_is_off};
+use super::base::{not_pulled, pulling_is_off};
 use super::dependencies::Making;
 use super::{BuildLog, Builder, plan};
 use crate::domain::{Base, Error, RuntimeRef};
@@ -29,6 +29,13 @@ impl Builder {
             None => String::new(),
         };
         let dockerfile = plan::on_base(&dockerfile, &base.steps, self.options.ca_bundle.is_some());
+        let dockerfile = dockerfile.ok_or_else(|| {
+            Error::invalid(format!(
+                "the Dockerfile of runtime {} has no line `FROM ${{BASE}}`, so it cannot be put onto an image of yours: \
+                 leave the base image out, or change that file",
+                family.manifest.name
+            ))
+        })?;
         let owner = self.options.instance.to_string();
         let key = plan::Key {
             owner: &owner,
@@ -55,9 +62,6 @@ impl Builder {
         let image = &base.image;
         if let Some(info) = self.engine.image(image).await? {
             return Ok(info);
-        }
-        if !base.may_pull {
-            return Err(not_to_be_pulled(image, INSTEAD));
         }
         if !self.options.may_pull {
             return Err(pulling_is_off(image, INSTEAD));

@@ -34,11 +34,14 @@ impl Steps {
         if place == Before::WithCode {
             return Self::of_lines(before.iter().chain(after).copied());
         }
-        let on_base = Self::of_lines(before.iter().copied()).commands;
-        Self {
-            on_base: on_base.into_iter().map(Step::Run).collect(),
-            ..Self::of_lines(after.iter().copied())
+        let mut steps = Self::of_lines(after.iter().copied());
+        for command in Self::of_lines(before.iter().copied()).commands {
+            match Step::new("RUN", &command) {
+                Ok(step) => steps.on_base.push(step),
+                Err(_) => steps.left_out.push(format!("RUN {}", command.escape_debug())),
+            }
         }
+        steps
     }
 
     /// Directives by their kinds, in any case, and values: those before and those after the code is there.

@@ -10,8 +10,6 @@ pub struct Base {
     pub image: String,
     /// What is done to it before the shim and the code are there, in this order.
     pub steps: Vec<Step>,
-    /// Whether it may be fetched where it is not here.
-    pub may_pull: bool,
 }
 
 /// One instruction of a Dockerfile that a base is changed with. All of it stays in the image.

@@ -8,14 +8,12 @@ use serde::{Deserialize, Serialize};
 struct BaseColumn {
     image: String,
     steps: Vec<String>,
-    may_pull: bool,
 }
 
 pub(super) fn write_base(base: &Base) -> rusqlite::Result<String> {
     let column = BaseColumn {
         image: base.image.clone(),
         steps: base.steps.iter().map(Step::to_string).collect(),
-        may_pull: base.may_pull,
     };
     serde_json::to_string(&column).map_err(unwritable)
 }
@@ -26,6 +24,5 @@ pub(super) fn read_base(text: &str) -> Result<Base, String> {
     Ok(Base {
         image: column.image,
         steps: steps.collect::<Result<_, _>>().map_err(|e| e.to_string())?,
-        may_pull: column.may_pull,
     })
 }

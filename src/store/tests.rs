@@ -51,7 +51,6 @@ fn new_revision() -> NewRevision {
         base: Some(Base {
             image: "own:1".to_owned(),
             steps: vec![Step::Run("make \"it\"".to_owned()), Step::Env("A=b".to_owned())],
-            may_pull: false,
         }),
         build_commands: vec!["make all".to_owned()],
         start: Start::new(vec!["serve".to_owned()], vec!["-p".to_owned(), "80".to_owned()]).expect("a start"),

@@ -1,6 +1,6 @@
 //! Functions on images of their users: what a base and its steps hold is there, and neither is touched.
 
-use crate::helpers::{Daemon, Home, base_image, docker, send};
+use crate::helpers::{BINARY, Daemon, Home, base_image, docker, ordinary_or_local, send};
 use crate::support::{DEPLOY_PATIENCE, eventually, eventually_within};
 use base64::Engine as _;
 use bytes::Bytes;
@@ -51,9 +51,13 @@ impl Drop for UsersImage {
 
 /// Deploys by the outside API, and answers the function's status once the deploy has ended.
 async fn deploy(daemon: &Daemon, method: Method, build: Value) -> Value {
-    let source = base64::engine::general_purpose::STANDARD.encode(HANDLER);
+    deploy_source(daemon, method, "python:3.9", HANDLER, build).await
+}
+
+async fn deploy_source(daemon: &Daemon, method: Method, runtime: &str, source: &str, build: Value) -> Value {
+    let source = base64::engine::general_purpose::STANDARD.encode(source);
     let mut function = json!({"metadata": {"name": "based"},
-        "spec": {"runtime": "python:3.9", "handler": "main:handler", "build": build}});
+        "spec": {"runtime": runtime, "handler": "main:handler", "build": build}});
     function["spec"]["build"]["functionSourceCode"] = json!(source);
     let path = match method {
         Method::POST => "/api/functions",
@@ -138,6 +142,30 @@ async fn a_function_runs_on_its_users_image_after_the_steps_on_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_that_a_step_puts_beside_the_code_is_found() {
+    let daemon = Daemon::start_with(&Home::new(), &[("HOB_BUILD_NETWORK", "none")]).await;
+    let source = "exports.handler = (context) => context.callback([200, String(require('own'))]);";
+    let make = "mkdir -p node_modules/own && echo 'module.exports = 7' > node_modules/own/index.js";
+    let build = json!({"baseImage": ordinary_or_local("node:18-slim", "hob-base/nodejs"), "directives": {
+        "preCopy": [{"kind": "WORKDIR", "value": "/opt/nuclio"}, {"kind": "RUN", "value": make}]}});
+    let status = deploy_source(&daemon, Method::POST, "nodejs:20", source, build).await;
+    assert_eq!(status["state"], "ready", "{status:#}\n{}", daemon.log());
+    assert_eq!(answered(&daemon).await, json!(7));
+    // A version of it needs nothing of the runtime's own either, whose base may not be here.
+    let versions = "/hob/v1/functions/based/versions?namespace=nuclio";
+    let published = daemon.post(versions, json!({})).await;
+    assert_eq!(published.status, StatusCode::CREATED, "{}", published.text());
+    let called = Command::new(BINARY)
+        .args(["invoke", "based", "--namespace", "nuclio", "--version", "1"])
+        .env("HOB_URL", format!("http://{}", daemon.address))
+        .output()
+        .expect("the command line is there");
+    let said = String::from_utf8_lossy(&called.stderr);
+    assert_eq!(called.stdout, b"7", "{said}");
+    daemon.purge().await;
+}
+
 /// What the images here take once it was cleaned up, as far as that could be.
 async fn kinds(daemon: &Daemon) -> Vec<Value> {
     daemon.post("/hob/v1/gc", Value::Null).await;
@@ -153,10 +181,13 @@ async fn refused(daemon: &Daemon, bare: &str) {
     };
     let without = said(&deploy(daemon, Method::PUT, json!({"baseImage": bare})).await);
     assert!(without.contains("the base image has no Python"), "{without}");
-    let missing = json!({"baseImage": "not.here.invalid/x:1", "noBaseImagesPull": true});
+    let missing = json!({"baseImage": "not.here.invalid/x:1"});
     let missing = said(&deploy(daemon, Method::PUT, missing).await);
-    assert!(missing.contains("the function says not to pull it"), "{missing}");
-    assert!(missing.contains("docker pull not.here.invalid/x:1"), "{missing}");
+    assert!(
+        missing.contains("`not.here.invalid/x:1` is not on this machine"),
+        "{missing}"
+    );
+    assert!(missing.contains("leave the base image out"), "{missing}");
 }
 
 /// After a function is gone nothing of it is left but what is its user's.

@@ -21,9 +21,13 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_hob");
 
 /// The base image that is here: the registry's where there is one, else the one that `scripts/setup` makes.
 pub(crate) fn base_image() -> &'static str {
-    let ordinary = "python:3.11-slim";
+    ordinary_or_local("python:3.11-slim", "hob-base/python")
+}
+
+/// The ordinary image where it is here, else the one that is made where no registry answers.
+pub(crate) fn ordinary_or_local(ordinary: &'static str, local: &'static str) -> &'static str {
     match docker(&["images", "-q", ordinary]).is_empty() {
-        true => "hob-base/python",
+        true => local,
         false => ordinary,
     }
 }

@@ -297,15 +297,21 @@ async fn a_base_image_is_built_upon_and_stays_when_nothing_is_to_be_built() {
     assert_eq!(core["latest"]["base_steps"], json!(["RUN get it"]));
     assert_eq!(built().len(), 2);
 
+    // As its Python client says of every function; whether to pull is the daemon's to say.
     let missing = based(json!({"baseImage": "not/here:1", "noBaseImagesPull": true}));
     let refused = deploy(&hob, "a", HELLO, missing).await;
     let told = refused["status"].to_string();
     assert_eq!(refused["status"]["state"], "error", "{told}");
     assert!(
-        told.contains("the function says not to pull it") && told.contains("pull `not/here:1`"),
+        told.contains("`not/here:1` is not on this machine") && told.contains("check its name"),
         "{told}"
     );
-    assert_eq!(engine.counts().pulls, 0);
+    assert_eq!(engine.counts().pulls, 1);
+
+    let unreadable = based(json!({"baseImage": "own:1", "commands": ["a\u{0}b"]}));
+    let deployed = deploy(&hob, "b", HELLO, unreadable).await;
+    let told = deployed["status"].to_string();
+    assert!(told.contains("is not carried out"), "{told}");
 }
 
 /// A fake engine that runs the shim of the shell's runtime as a plain process.

@@ -24,7 +24,6 @@ pub(super) fn settings(sent: wire::DeploySettings) -> Result<Settings, Error> {
         runtime_image: None,
         base_image: sent.base_image,
         base_steps: steps(sent.base_steps)?,
-        base_pull: None,
         command: sent.command,
         arguments: sent.args,
         build_commands: sent.build_commands,

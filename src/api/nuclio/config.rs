@@ -204,7 +204,6 @@ pub(super) struct Build {
     pub(super) function_config_path: String,
     pub(super) image: String,
     pub(super) base_image: String,
-    pub(super) no_base_images_pull: bool,
     pub(super) commands: Vec<String>,
     pub(super) directives: Directives,
     pub(super) code_entry_type: String,

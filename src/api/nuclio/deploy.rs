@@ -259,7 +259,6 @@ fn reuse(app: &App, order: &Order, existing: Option<&Found>) -> Result<Ready, Fa
     translated.settings.build_commands = None;
     translated.settings.base_image = None;
     translated.settings.base_steps = None;
-    translated.settings.base_pull = None;
     translated.settings.runtime = None;
     translated.settings.convention = None;
     Ok(Ready {

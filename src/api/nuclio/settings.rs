@@ -155,7 +155,6 @@ pub(super) fn of_code(app: &App, config: &Config, spec: &Spec, entry: String) ->
     translated.remarks.extend(meant.remark.filter(|_| !has_own_version));
     translated.settings.base_image = Some(spec.build.base_image.clone());
     translated.settings.base_steps = Some(steps.on_base);
-    translated.settings.base_pull = Some(!spec.build.no_base_images_pull);
     translated.settings.convention = Some(Convention::ContextEvent);
     translated.settings.entry = Some(entry);
     translated.settings.build_commands = Some(steps.commands);

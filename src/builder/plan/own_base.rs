@@ -20,18 +20,21 @@ pub fn is_code_inside(build: Option<&Build>, base: Option<&Base>, commands: &[St
     !commands.is_empty() || (base.is_some() && !is_program)
 }
 
-/// A runtime's Dockerfile, with steps on the base before anything of the runtime is there.
-pub(in crate::builder) fn on_base(dockerfile: &str, steps: &[Step], has_ca: bool) -> String {
+/// A runtime's Dockerfile, with steps on the base before anything of the runtime is there; `None` where it has no line
+/// `FROM ${BASE}` that they could stand behind.
+pub(in crate::builder) fn on_base(dockerfile: &str, steps: &[Step], has_ca: bool) -> Option<String> {
+    let mut has_base = false;
     let mut text = String::with_capacity(dockerfile.len() + 1024);
     for line in dockerfile.lines() {
         let _ = writeln!(text, "{line}");
         let mut words = line.split_whitespace();
         if words.next() == Some("FROM") && words.next() == Some("${BASE}") {
+            has_base = true;
             text.push_str("USER 0\n");
             text.push_str(&trusted(has_ca && !steps.is_empty(), &instructions(steps)));
         }
     }
-    text
+    has_base.then_some(text)
 }
 
 fn instructions(steps: &[Step]) -> String {
@@ -97,14 +100,15 @@ WORKDIR /opt/x
 RUN ["/bin/sh", "-ec", "get \"it\"\u000aRUN no instruction"]
 COPY shim /shim
 "#;
-        assert_eq!(on_base(DOCKERFILE, &steps(), false), expect);
+        assert_eq!(on_base(DOCKERFILE, &steps(), false).as_deref(), Some(expect));
         let plain = DOCKERFILE.replace("FROM ${BASE}\n", "FROM ${BASE}\nUSER 0\n");
-        assert_eq!(on_base(DOCKERFILE, &[], true), plain);
+        assert_eq!(on_base(DOCKERFILE, &[], true), Some(plain));
+        assert_eq!(on_base("FROM own\nRUN x\n", &steps(), false), None);
     }
 
     #[test]
     fn the_ca_bundle_is_there_for_the_steps_only() {
-        let text = on_base(DOCKERFILE, &steps(), true);
+        let text = on_base(DOCKERFILE, &steps(), true).expect("it has a base");
         let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
         assert!(at("COPY ca.crt") < at("ARG PIP_CERT=/tmp/hob-ca.crt") && at("ARG PIP_CERT") < at("RUN [\"/bin/sh\""));
         assert!(at("get ") < at("rm -f /tmp/hob-ca.crt") && at("rm -f") < at("COPY shim"));
@@ -137,7 +141,6 @@ COPY shim /shim
         let base = Base {
             image: "own".to_owned(),
             steps: Vec::new(),
-            may_pull: true,
         };
         let (code, program) = (build(Context::Dependencies), build(Context::Code));
         let make = ["make".to_owned()];

@@ -140,6 +140,25 @@ async fn a_project_is_applied_once_and_only_what_differs_after_that() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_without_a_function_say_what_is_missing() {
+    let hob = Hob::start(&[]).await.0;
+    let project = tempfile::tempdir().unwrap();
+    put(
+        project.path(),
+        "hob.toml",
+        "[functions.a]\npath = 'main.py'\nruntime = 'python'\n",
+    );
+    put(project.path(), "main.py", &source("one"));
+    let output = run(&hob, project.path(), &["deploy", "--memory", "256"]).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("no function is named") && errors.contains("`hob deploy NAME`"),
+        "{errors}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_of_other_tools_are_deployed_as_they_are() {
     let (hob, _fake) = Hob::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();

@@ -107,7 +107,10 @@ fn source(args: &DeployArgs) -> Option<PathBuf> {
 /// Changes the settings of a function that is there, and keeps its code.
 async fn change(context: &mut Context<'_>, args: &DeployArgs) -> Result<Exit, Failure> {
     let named = args.source.as_ref().map(|path| path.display().to_string());
-    let name = args.name.clone().or(named).unwrap_or_default();
+    let Some(name) = args.name.clone().or(named) else {
+        return Err(Failure::usage("settings are given and no function is named")
+            .hint("`hob deploy NAME` with them changes one; for a project, write them into its file"));
+    };
     let settings = settings(args)?;
     if is_new(context, &name).await? {
         let message = format!("there is no file or directory `{name}` here, and no function of that name");

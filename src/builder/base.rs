@@ -4,7 +4,7 @@ use super::plan::{self, Base};
 use super::pull::Pull;
 use super::{BuildLog, Builder, ImageState};
 use crate::domain::{Error, RuntimeRef};
-use crate::engine;
+use crate::engine::{self, ImageInfo};
 use crate::runtime::{Build, Family};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -180,8 +180,21 @@ impl Builder {
         pulled.map_err(Unfetched::Failed)
     }
 
+    /// An image of the user's, fetched where it is not here and may be; `instead` is how it comes here otherwise.
+    pub(super) async fn had(&self, image: &str, instead: &str, log: &BuildLog) -> Result<ImageInfo, Error> {
+        if let Some(info) = self.engine.image(image).await? {
+            return Ok(info);
+        }
+        if !self.options.may_pull {
+            return Err(pulling_is_off(image, instead));
+        }
+        let pulled = self.fetch(image, log).await;
+        pulled.map_err(|e| not_pulled(image, instead, e))?;
+        self.there(image).await
+    }
+
     /// Fetches an image and says how that goes.
-    pub(super) async fn fetch(&self, image: &str, log: &BuildLog) -> Result<(), engine::Error> {
+    async fn fetch(&self, image: &str, log: &BuildLog) -> Result<(), engine::Error> {
         tracing::info!(image, "Pulling image {image}");
         log.line(&format!("Pulling {image}"));
         let begun = Instant::now();
@@ -208,12 +221,12 @@ impl Builder {
 }
 
 /// An image is not here and may not be fetched; `instead` is how it comes here otherwise.
-pub(super) fn pulling_is_off(image: &str, instead: &str) -> Error {
+fn pulling_is_off(image: &str, instead: &str) -> Error {
     not_here(image, &format!("pulling is off: {instead}, or pull it"), None)
 }
 
 /// An image could not be fetched; `instead` is how it comes here otherwise.
-pub(super) fn not_pulled(image: &str, instead: &str, error: engine::Error) -> Error {
+fn not_pulled(image: &str, instead: &str, error: engine::Error) -> Error {
     let why = match &error {
         engine::Error::ImageMissing { .. } => {
             let why = format!("its registry does not have it, or wants a login: check its name and tag, or {instead}");

@@ -9,7 +9,6 @@ use crate::engine::ImageInfo;
 use crate::runtime::{Build, Family};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
 
 /// Which function's needs.
 #[derive(Debug, Clone)]
@@ -231,14 +230,8 @@ impl Builder {
 
     /// Makes an image unless it is there; whoever wants the same one meanwhile waits, and finds it.
     pub(super) async fn made_once(&self, making: Making<'_>, doing: &str, log: &BuildLog) -> Result<String, Error> {
-        let one = self.turn_of(&making.tag);
-        let _turn = match one.try_lock() {
-            Ok(turn) => turn,
-            Err(_) => {
-                log.line("waiting: another function builds the same");
-                one.lock().await
-            }
-        };
+        let waits = || log.line("waiting: another function builds the same");
+        let _turn = self.turns.take_or(&making.tag, waits).await;
         if self.engine.image(&making.tag).await?.is_some() {
             log.line(&format!("already there: {}", making.tag));
             return Ok(making.tag);
@@ -299,17 +292,6 @@ impl Builder {
             mib(grown),
             mib(limit)
         )))
-    }
-
-    fn turn_of(&self, tag: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = turns.get(tag).and_then(std::sync::Weak::upgrade) {
-            return turn;
-        }
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
-        turns.insert(tag.to_owned(), Arc::downgrade(&turn));
-        turn
     }
 }
 

@@ -26,11 +26,12 @@ pub use steps::{Before, Steps};
 use crate::domain::{Error, InstanceId, RuntimeRef};
 use crate::engine::{self, BuildRequest, Engine, LABEL_INSTANCE};
 use crate::runtime::{Family, Runtimes};
+use crate::task::Turns;
 use bytes::Bytes;
 use context::{Parts, blocking, read_runtime};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -84,12 +85,10 @@ pub struct Builder {
     runtimes: Arc<Runtimes>,
     options: Arc<Options>,
     images: Arc<Mutex<HashMap<RuntimeRef, ImageState>>>,
-    /// One runtime build at a time: two cores do not build faster, and the same image is not built twice.
-    building: Arc<tokio::sync::Mutex<()>>,
     /// Images that could not be fetched, and when.
     unfetched: Arc<Mutex<HashMap<String, Instant>>>,
-    /// One lock for each image that is being made.
-    turns: Arc<Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>>,
+    /// By the name of the image that is being made.
+    turns: Turns,
     /// So many builds of dependencies at once.
     slots: Arc<tokio::sync::Semaphore>,
     /// Read by every build, written by who removes what builds leave.
@@ -124,9 +123,8 @@ impl Builder {
             engine,
             runtimes,
             images: Arc::default(),
-            building: Arc::default(),
             unfetched: Arc::default(),
-            turns: Arc::default(),
+            turns: Turns::default(),
             slots: Arc::new(tokio::sync::Semaphore::new(options.concurrency)),
             gate: Arc::default(),
             names: Arc::default(),
@@ -156,13 +154,9 @@ impl Builder {
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);
         }
-        let _one = match self.building.try_lock() {
-            Ok(one) => one,
-            Err(_) => {
-                log.line("waiting: the image of a runtime is being made");
-                self.building.lock().await
-            }
-        };
+        // All runtimes are one turn: two cores do not build faster.
+        let waits = || log.line("waiting: the image of a runtime is being made");
+        let _one = self.turns.take_or(plan::RUNTIME, waits).await;
         let _unnamed = self.hold().await;
         if let ImageState::Present(image) = self.image_state(runtime) {
             return Ok(image);
@@ -183,14 +177,7 @@ impl Builder {
     /// # Errors
     /// `Engine` when it is missing and cannot or must not be pulled.
     pub async fn user_image(&self, name: &str, log: &BuildLog) -> Result<(), Error> {
-        if self.engine.image(name).await?.is_some() {
-            return Ok(());
-        }
-        if !self.options.may_pull {
-            return Err(base::pulling_is_off(name, "build it here"));
-        }
-        let pulled = self.fetch(name, log).await;
-        pulled.map_err(|e| base::not_pulled(name, "build it here", e))
+        self.had(name, "build it here", log).await.map(drop)
     }
 
     /// While this is held no image is cleaned away: for whoever makes one and has yet to write its name down.

@@ -1,10 +1,8 @@
 //! A runtime on a base of the user's: the base, what is done to it, and the shim on it, as one image.
 
-use super::base::{not_pulled, pulling_is_off};
 use super::dependencies::Making;
 use super::{BuildLog, Builder, plan};
 use crate::domain::{Base, Error, RuntimeRef};
-use crate::engine::ImageInfo;
 use crate::runtime::Family;
 
 /// How a base that cannot be fetched can be done without.
@@ -19,7 +17,7 @@ impl Builder {
         base: &Base,
         log: &BuildLog,
     ) -> Result<String, Error> {
-        let info = self.users_base(base, log).await?;
+        let info = self.had(&base.image, INSTEAD, log).await?;
         let (parts, dockerfile) = self.runtime_parts(family).await?;
         let args = self
             .runtime_args(family, runtime, &dockerfile, &base.image, log)
@@ -55,19 +53,5 @@ impl Builder {
         };
         let doing = format!("putting runtime {} onto {}", family.manifest.name, base.image);
         self.made_once(making, &doing, log).await
-    }
-
-    /// The user's image, fetched where it is not here and may be.
-    async fn users_base(&self, base: &Base, log: &BuildLog) -> Result<ImageInfo, Error> {
-        let image = &base.image;
-        if let Some(info) = self.engine.image(image).await? {
-            return Ok(info);
-        }
-        if !self.options.may_pull {
-            return Err(pulling_is_off(image, INSTEAD));
-        }
-        let pulled = self.fetch(image, log).await;
-        pulled.map_err(|e| not_pulled(image, INSTEAD, e))?;
-        self.there(image).await
     }
 }

@@ -28,11 +28,15 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Commands, line by line, those before and those after the code is there.
+    /// Commands, line by line; those behind the first line that `is_mark` run after the code is there. Marks are no
+    /// commands.
     #[must_use]
-    pub fn of_commands(before: &[&str], after: &[&str], place: Before) -> Self {
+    pub fn of_commands(lines: &[&str], is_mark: fn(&str) -> bool, place: Before) -> Self {
+        let n_before = lines.iter().take_while(|line| !is_mark(line)).count();
+        let (before, after) = lines.split_at(n_before);
+        let after: Vec<&str> = after.iter().copied().filter(|line| !is_mark(line)).collect();
         if place == Before::WithCode {
-            return Self::of_lines(before.iter().chain(after).copied());
+            return Self::of_lines(before.iter().chain(&after).copied());
         }
         let mut steps = Self::of_lines(after.iter().copied());
         for command in Self::of_lines(before.iter().copied()).commands {
@@ -180,7 +184,8 @@ mod tests {
             (vec!["make".to_owned()], vec!["USER root".to_owned()])
         );
         assert!(steps.env.is_empty(), "the image has it");
-        let lines = |place| Steps::of_commands(&["a && \\", "b"], &["c"], place);
+        let is_mark = |line: &str| line.starts_with('@');
+        let lines = |place| Steps::of_commands(&["a && \\", "b", "@after", "c", "@after"], is_mark, place);
         assert_eq!(lines(Before::WithCode).commands, ["a && b", "c"]);
         let parted = lines(Before::OnBase);
         assert_eq!(parted.on_base, [Step::Run("a && b".to_owned())]);

@@ -12,7 +12,19 @@ pub struct Turns(Arc<std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>>);
 impl Turns {
     /// Waits for its turn, in the order of asking; it lasts until the guard goes.
     pub async fn take(&self, name: &str) -> OwnedMutexGuard<()> {
-        self.of(name).lock_owned().await
+        self.take_or(name, || {}).await
+    }
+
+    /// The same; `waits` is called first when the turn is not to be had at once.
+    pub async fn take_or(&self, name: &str, waits: impl FnOnce()) -> OwnedMutexGuard<()> {
+        let turn = self.of(name);
+        match Arc::clone(&turn).try_lock_owned() {
+            Ok(guard) => guard,
+            Err(_) => {
+                waits();
+                turn.lock_owned().await
+            }
+        }
     }
 
     fn of(&self, name: &str) -> Arc<Mutex<()>> {
@@ -36,11 +48,13 @@ mod tests {
     fn one_name_is_had_once_and_others_do_not_wait() {
         let turns = Turns::default();
         let first = turns.take("a").now_or_never().expect("free");
-        let mut second = Box::pin(turns.take("a"));
+        let mut n_waits = 0;
+        let mut second = Box::pin(turns.take_or("a", || n_waits += 1));
         assert!((&mut second).now_or_never().is_none());
         assert!(turns.clone().take("b").now_or_never().is_some());
         drop(first);
         assert!(second.now_or_never().is_some());
+        assert_eq!(n_waits, 1);
         drop(turns.of("c"));
         let known = turns.0.lock().expect("nobody panicked").len();
         assert_eq!(known, 1, "names are forgotten");

@@ -16,10 +16,8 @@ pub(super) fn steps(build: &Build) -> Steps {
         false => Before::OnBase,
     };
     if !build.commands.is_empty() {
-        let lines = || build.commands.iter().map(String::as_str);
-        let at = lines().take_while(|line| line.trim() != AFTER_COPY).count();
-        let after = lines().skip(at).filter(|line| line.trim() != AFTER_COPY);
-        return Steps::of_commands(&lines().take(at).collect::<Vec<_>>(), &after.collect::<Vec<_>>(), place);
+        let lines: Vec<&str> = build.commands.iter().map(String::as_str).collect();
+        return Steps::of_commands(&lines, |line| line.trim() == AFTER_COPY, place);
     }
     let (before, after) = (pairs(&build.directives.pre_copy), pairs(&build.directives.post_copy));
     Steps::of_directives(&before, &after, place)

@@ -184,7 +184,7 @@ fn settings(state: &State, look: &Look) -> Result<Settings, Refused> {
         cpu: Some(cpu),
         intake: Some(Intake {
             body: (kind == Kind::Function).then(|| PAYLOAD_MAX.into()),
-            secure_only: look.application.note.is_redirected(),
+            secure_only: look.application.note.extras.is_redirected(),
             ..Intake::default()
         }),
         ..Settings::default()

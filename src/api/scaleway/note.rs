@@ -101,7 +101,8 @@ pub(super) struct Extras {
 }
 
 impl Extras {
-    fn is_redirected(&self) -> bool {
+    /// Whether callers without TLS are sent to where it is spoken.
+    pub(super) fn is_redirected(&self) -> bool {
         self.http_option.as_deref() == Some(REDIRECTED)
     }
 
@@ -154,11 +155,6 @@ impl Note {
 
     fn text(&self) -> Result<String, Error> {
         kept::write("function", self)
-    }
-
-    /// Whether callers without TLS are sent to where it is spoken.
-    pub(super) fn is_redirected(&self) -> bool {
-        self.extras.is_redirected()
     }
 
     /// On its way to the function, in the write that makes or changes it.

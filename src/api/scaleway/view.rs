@@ -77,19 +77,12 @@ fn of_container(look: &Look) -> wire::OfContainer {
 }
 
 fn more_of_function(asked: &Asked, look: &Look) -> wire::MoreOfFunction {
-    let is_led_nowhere = look.application.note.is_redirected() && !asked.speaks_tls();
-    let notices = [
-        look.notice(),
-        if is_led_nowhere {
-            NO_TLS.to_owned()
-        } else {
-            String::new()
-        },
-    ];
-    let said: Vec<_> = notices.into_iter().filter(|notice| !notice.is_empty()).collect();
+    let is_led_nowhere = look.application.note.extras.is_redirected() && !asked.speaks_tls();
+    let runtime = Some(look.notice()).filter(|notice| !notice.is_empty());
+    let notices = [runtime, is_led_nowhere.then(|| NO_TLS.to_owned())];
     wire::MoreOfFunction {
         build_message: (look.status().0 == "pending").then(|| "the function is being prepared".to_owned()),
-        runtime_message: said.join("; "),
+        runtime_message: notices.into_iter().flatten().collect::<Vec<_>>().join("; "),
     }
 }
 

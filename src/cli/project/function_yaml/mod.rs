@@ -208,12 +208,8 @@ fn steps(spec: &Value) -> Option<Steps> {
     let commands = spec.pointer("/build/commands").and_then(Value::as_array);
     if let Some(commands) = commands.filter(|commands| !commands.is_empty()) {
         let lines: Vec<String> = commands.iter().filter_map(text).collect();
-        // What comes behind such a line runs after the code is there.
-        let is_mark = |line: &&str| line.trim().starts_with('@');
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let (before, after) = lines.split_at(lines.iter().take_while(|line| !is_mark(line)).count());
-        let after: Vec<&str> = after.iter().copied().filter(|line| !is_mark(line)).collect();
-        return Some(Steps::of_commands(before, &after, place));
+        return Some(Steps::of_commands(&lines, |line| line.trim().starts_with('@'), place));
     }
     let (before, after) = (directives(spec, "preCopy"), directives(spec, "postCopy"));
     let given = !(before.is_empty() && after.is_empty());
